@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+
+.PHONY: setup demo test lint format clean
+
+setup: $(VENV)/built
+
+# Build tools and torch first: the extension is compiled against the torch that is installed, without build isolation.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy setuptools wheel ninja pybind11
+	SPECOPS_BUILD=0 $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[examples,test,lint]'
+	touch $@
+
+$(VENV)/built: $(VENV)/installed setup.py $(NATIVE)
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(BIN)/python -m specops info
+	touch $@
+
+demo: setup
+	$(BIN)/python examples/generator_testbed.py --data photo --upsample bilinear nearest zeros --steps 1000 --out output/demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(NATIVE)
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(NATIVE)
+
+clean:
+	rm -rf build output $(VENV) specops/_native*

@@ -1,0 +1,9 @@
+#pragma once
+
+// Functions of one coefficient are shared by C++ and CUDA. They are static and always inlined, so that a copy compiled
+// for one instruction set can never be linked into the code of another.
+#if defined(__CUDACC__)
+#define SPECOPS_INLINE static __host__ __device__ __forceinline__
+#else
+#define SPECOPS_INLINE static inline __attribute__((always_inline))
+#endif

@@ -1,0 +1,168 @@
+"""Which implementation of an op runs: the order per device, a way to force one, and the reasons why others do not.
+
+Every op has a `reference` in pure torch; `cpp`, `cuda` and `triton` replace it where they can run. The choice is made
+at each call, below autograd and outside compiled graphs, so that forcing a backend acts on compiled code too.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+Kernel = Callable[..., Any]
+
+BACKENDS = ("reference", "cpp", "triton", "cuda")
+ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
+DEVICE = {"cpp": "cpu", "triton": "cuda", "cuda": "cuda"}
+
+_kernels: dict[str, dict[str, Kernel]] = {}
+_forced: str | None = None
+
+
+def register(op: str, backend: str, kernel: Kernel) -> None:
+    """Adds the implementation of `op` (its bare name) for `backend`."""
+    _kernels.setdefault(op, {})[backend] = kernel
+
+
+def register_native(op: str) -> None:
+    """Adds the raw kernel of the same name in the extension's torch namespace as the `cpp` backend of `op`."""
+
+    @functools.cache
+    def raw() -> Kernel:
+        return getattr(torch.ops.specops_native, op).default
+
+    register(op, "cpp", lambda *args: raw()(*args))
+
+
+def ops() -> tuple[str, ...]:
+    """Returns the names of all ops, in the order of their registration."""
+    return tuple(_kernels)
+
+
+def backends_of(op: str) -> tuple[str, ...]:
+    """Returns the backends that implement `op`, built or not."""
+    return tuple(name for name in BACKENDS if name in _kernels[op])
+
+
+@functools.cache
+def native() -> ModuleType | str:
+    """Returns the compiled extension, or the reason (a str) why there is none."""
+    try:
+        return importlib.import_module("specops._native")
+    except ModuleNotFoundError as error:
+        if error.name != "specops._native":
+            return f"the extension cannot be imported: {error}"
+    except ImportError as error:
+        return f"the extension cannot be imported: {error}"
+    note = Path(__file__).with_name("_native_build.txt")
+    return note.read_text().strip() if note.exists() else "the extension is not built (see README, Installation)"
+
+
+def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
+    """Returns why `backend` cannot run `op` on tensors of the device type `device`, or None where it can.
+
+    Example:
+        >>> import specops
+        >>> specops.backends.why_not("cuda", "binned_filter", "cpu")
+        'cuda has no kernel for binned_filter'
+    """
+    _check_name(backend)
+    if op not in _kernels:
+        raise ValueError(f"op must be one of {', '.join(_kernels)}; got {op!r}")
+    if backend not in _kernels[op]:
+        return f"{backend} has no kernel for {op}"
+    needed = DEVICE.get(backend, device)
+    if device != needed:
+        return f"{backend} runs on {needed} tensors, these are on {device}"
+    if backend == "cpp":
+        extension = native()
+        return extension if isinstance(extension, str) else None
+    return None
+
+
+@functools.cache
+def _preferred(op: str, device: str) -> Kernel:
+    for backend in ORDER.get(device, ("reference",)):
+        if why_not(backend, op, device) is None:
+            return _kernels[op][backend]
+    raise RuntimeError(f"no backend can run {op} on {device}")
+
+
+def kernel(op: str, device: str) -> Kernel:
+    """Returns the implementation of `op` to run on tensors of the device type `device`.
+
+    Raises RuntimeError with the reason where a backend was asked for and cannot run.
+    """
+    if _forced is None:
+        return _preferred(op, device)
+    reason = why_not(_forced, op, device)
+    if reason is not None:
+        raise RuntimeError(f"backend {_forced!r} was asked for and cannot run {op}: {reason}")
+    return _kernels[op][_forced]
+
+
+@contextmanager
+def use(backend: str) -> Iterator[None]:
+    """Makes every op run on `backend` inside the block, in all threads; an op that cannot raises with the reason.
+
+    Args:
+        backend: `"reference"`, `"cpp"`, `"triton"` or `"cuda"`. The environment variable `SPECOPS_BACKEND` does the
+            same for a whole process.
+
+    Example:
+        >>> import torch, specops
+        >>> with specops.backends.use("reference"):
+        ...     specops.radial_spectrum(torch.ones(8, 8)).shape
+        torch.Size([6])
+    """
+    global _forced
+    _check_name(backend)
+    before, _forced = _forced, backend
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+def report(device: str) -> list[dict[str, str]]:
+    """Returns a row per op and backend for tensors on `device`: op, backend and state (in use, or why it is not)."""
+    rows = []
+    for op in ops():
+        for backend in BACKENDS:
+            reason = _forced_elsewhere(backend) or why_not(backend, op, device)
+            if reason is None and _kernels[op][backend] is not kernel(op, device):
+                reason = "available; a faster backend comes first"
+            rows.append({"op": op, "backend": backend, "state": reason or "in use"})
+    return rows
+
+
+def _forced_elsewhere(backend: str) -> str | None:
+    return f"{_forced} was asked for" if _forced not in (None, backend) else None
+
+
+def _check_name(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
+
+
+def _start() -> None:
+    """Reads SPECOPS_BACKEND, loads the extension and warns once where there is none."""
+    global _forced
+    wanted = os.environ.get("SPECOPS_BACKEND")
+    if wanted:
+        _check_name(wanted)
+        _forced = wanted
+    elif isinstance(reason := native(), str):
+        warnings.warn(f"specops runs on its pure-torch reference: {reason}", RuntimeWarning, stacklevel=2)
+
+
+_start()

@@ -1,0 +1,165 @@
+"""What the contracts of all ops share: registration with torch, the dtype of the arithmetic, sums of a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._functorch.utils import enable_single_level_autograd_function
+from torch.autograd import forward_ad
+from torch.autograd.forward_ad import _set_fwd_grad_enabled
+
+from specops import backends
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+SUM_BLOCK = 4096
+
+_library = torch.library.Library("specops", "DEF")
+
+
+def define_bilinear(
+    schema: str,
+    *,
+    reference: Callable[..., Tensor],
+    fake: Callable[..., Tensor],
+    backward: Callable[..., tuple[Tensor | None, Tensor | None]],
+    vmap: Callable[..., tuple[Tensor, int]],
+) -> Callable[..., Tensor]:
+    """Registers an op of the torch namespace `specops` that is bilinear in its first two arguments.
+
+    Its kernel is chosen at each call, below autograd: see `specops.backends`. Its forward derivative follows from
+    bilinearity. Returns the callable.
+
+    Args:
+        schema: the op's torch schema.
+        reference: the op in pure torch.
+        fake: returns an empty tensor of the result's shape, dtype and strides.
+        backward: (needs, grad, *args) -> gradients of the first two arguments, or None where `needs` says so; to be
+            written in terms of ops, so that gradients of any order follow.
+        vmap: as in torch.library.register_vmap.
+    """
+    op = schema.partition("(")[0]
+    backends.register(op, "reference", reference)
+
+    def select(*args: Any) -> Any:
+        return backends.kernel(op, args[0].device.type)(*args)
+
+    _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    overload = getattr(torch.ops.specops, op).default
+    _library.impl(op, select, "CompositeExplicitAutograd")
+    _library.impl(op, _autograd(overload, backward), "Autograd", with_keyset=True)
+    torch.library.register_fake(f"specops::{op}", fake, lib=_library)
+    torch.library.register_vmap(f"specops::{op}", vmap, lib=_library)
+    return overload
+
+
+def _autograd(overload: Any, backward: Callable[..., tuple[Tensor | None, Tensor | None]]) -> Callable[..., Tensor]:
+    """Returns the Autograd kernel of a bilinear op.
+
+    torch.library.register_autograd makes a Function that refuses to run under torch.func.grad and drops forward
+    tangents. A dispatcher kernel runs at one level of nested transforms, which is what a single-level function is for.
+    """
+
+    def below(keyset: Any, *args: Any) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():
+            return overload.redispatch(keyset & torch._C._after_autograd_keyset, *args)
+
+    class Recorded(torch.autograd.function._SingleLevelFunction):
+        @staticmethod
+        def forward(ctx: Any, *args_and_keyset: Any) -> Any:
+            *args, keyset = args_and_keyset
+            tensors = [arg for arg in args if isinstance(arg, Tensor)]
+            ctx.save_for_backward(*tensors)
+            ctx.save_for_forward(*tensors)
+            ctx.settings, ctx.same = args[len(tensors) :], args[0] is args[1]
+            with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
+                return below(keyset, *args)
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Any:
+            args = _arguments(ctx)
+            constants = (None,) * (len(args) - 2)
+            return *backward(ctx.needs_input_grad[:2], grad, *args), *constants, None
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            first, second, *rest = _arguments(ctx)
+            first, second = (forward_ad.unpack_dual(t).primal for t in (first, second))
+            with _set_fwd_grad_enabled(True):
+                terms = [] if tangents[0] is None else [overload(tangents[0], second, *rest)]
+                terms += [] if tangents[1] is None else [overload(first, tangents[1], *rest)]
+                return sum(terms[1:], terms[0])
+
+    def kernel(keyset: Any, *args: Any) -> Any:
+        recorded = torch.is_grad_enabled() and torch._C._any_requires_grad(*args)
+        if not recorded and forward_ad._current_level < 0:
+            return below(keyset, *args)
+        with enable_single_level_autograd_function():
+            return Recorded.apply(*args, keyset)  # type: ignore[attr-defined]
+
+    return kernel
+
+
+def _arguments(ctx: Any) -> list[Any]:
+    """Returns the op's arguments, one object where the first two were one."""
+    tensors = list(ctx.saved_tensors)
+    if ctx.same:
+        tensors[1] = tensors[0]
+    return [*tensors, *ctx.settings]
+
+
+def compute_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Returns the dtype in which images of `dtype` are computed: float64 for float64, else float32."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def check_image(name: str, x: object) -> None:
+    """Raises TypeError or ValueError unless `x` is a real floating-point tensor [..., H, W] with H, W >= 1."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor [..., H, W]; got {type(x).__name__}. Use torch.as_tensor.")
+    if x.is_complex():
+        raise TypeError(f"{name} must be real; got {x.dtype}. Pass {name}.real and {name}.imag separately.")
+    if x.dtype not in DTYPES:
+        raise TypeError(
+            f"{name} must be float16, bfloat16, float32 or float64; got {x.dtype}. Convert it with {name}.float()."
+        )
+    if x.dim() < 2:
+        raise ValueError(
+            f"{name} must have the two dimensions [..., H, W]; got shape {list(x.shape)}. Reshape it to [H, W] first."
+        )
+    if x.shape[-2] < 1 or x.shape[-1] < 1:
+        raise ValueError(f"{name} [..., H, W] must have H, W >= 1; got shape {list(x.shape)}.")
+
+
+def ordered_sum(t: Tensor) -> Tensor:
+    """Returns the sum of t [..., P] over its last dimension, the additions in one order for any number of threads.
+
+    torch.sum splits a reduction to a single number over the threads once it has 2^15 terms; blocks stay below that.
+    """
+    while t.shape[-1] > SUM_BLOCK:
+        t = torch.nn.functional.pad(t, (0, -t.shape[-1] % SUM_BLOCK)).unflatten(-1, (-1, SUM_BLOCK)).sum(-1)
+    return t.sum(-1)
+
+
+def sum_to_shared(t: Tensor) -> Tensor:
+    """Returns the sum of t [..., K] over all leading dimensions: [K]."""
+    return ordered_sum(t.flatten(end_dim=-2).t().contiguous()) if t.dim() > 1 else t
+
+
+def batch_first(t: Tensor, dim: int | None, batch: int) -> Tensor:
+    """Returns t with its vmap dimension in front; where it has none, expanded to `batch` copies."""
+    return t.expand(batch, *t.shape) if dim is None else t.movedim(dim, 0)
+
+
+def memory_format(x: Tensor) -> torch.memory_format:
+    """Returns channels_last where x [N, C, H, W] is in that format and not also contiguous, else contiguous."""
+    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def like_layout(out: Tensor, x: Tensor) -> Tensor:
+    """Returns `out` in the memory format of x."""
+    return out.contiguous(memory_format=memory_format(x))

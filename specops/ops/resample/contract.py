@@ -1,0 +1,251 @@
+r"""Contract of resampling: the three slots of one trilinear form, so gradients of any order close.
+
+With z the image x after zero insertion (`up`), padding and extension (`padding`, `boundary`), f a filter [fh, fw] and
+y an image of the output's size,
+
+    T(x, f, y) = \sum_{b, o} y_o \sum_t f_t z_{o·down + (taps - 1) - t}
+
+    upfirdn2d(x, f)                     = dT/dy      x [..., H, W],   f [fh, fw]     -> [..., Ho, Wo]
+    upfirdn2d_transpose(y, f)           = dT/dx      y [..., Ho, Wo], f [fh, fw]     -> [..., H, W]
+    upfirdn2d_filter_correlation(x, y)  = dT/df      x [..., H, W],   y [..., Ho, Wo] -> [fh, fw]
+
+The derivative of each in either argument is one of the other two or itself. `up`, `down` are (x, y), `padding` is
+(x0, x1, y0, y1), as in the op that StyleGAN made common; gain and flipping act on f before it comes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from specops.ops.contract import batch_first, check_image, compute_dtype, define_bilinear, memory_format
+from specops.ops.resample import reference
+
+BOUNDARIES = ("zeros", "reflect", "replicate", "circular")
+
+
+def output_size(
+    size: Sequence[int], taps: Sequence[int], up: Sequence[int], down: Sequence[int], padding: Sequence[int]
+) -> tuple[int, int]:
+    """Returns (Ho, Wo) for an input (H, W); below 1 where the padded image is smaller than the filter."""
+    rows = (size[0] * up[1] + padding[2] + padding[3] - taps[0]) // down[1] + 1
+    columns = (size[1] * up[0] + padding[0] + padding[1] - taps[1]) // down[0] + 1
+    return rows, columns
+
+
+def upfirdn2d(
+    x: Tensor, f: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+) -> Tensor:
+    """Returns x after zero insertion, padding, convolution with f and decimation: [..., Ho, Wo].
+
+    The op behind `specops.upfirdn2d`, which takes short forms of the arguments, 1-D filters, flip and gain.
+
+    Args:
+        x: real images [..., H, W].
+        f: convolution filter [fh, fw], float64 for float64 images, else float32. Gradient.
+        up, down: factors (x, y), >= 1.
+        padding: (x0, x1, y0, y1) in samples of the zero-inserted image; negative crops.
+        boundary: `zeros`, `reflect`, `replicate` or `circular`.
+
+    Returns:
+        [..., Ho, Wo] in the dtype of x, channels_last where x is; Ho = (H·up_y + y0 + y1 - fh) // down_y + 1.
+
+    Raises:
+        TypeError, ValueError: shapes, dtypes or values do not fit.
+
+    Example:
+        >>> import torch
+        >>> from specops.ops import upfirdn2d
+        >>> upfirdn2d(torch.ones(1, 2), torch.ones(1, 1), (2, 1), (1, 1), (0, 0, 0, 0), "zeros")
+        tensor([[1., 0., 1., 0.]])
+    """
+    check_image("x", x)
+    _check_filter(x, f)
+    _check_sampling(up, down, padding, boundary)
+    if min(output_size(x.shape[-2:], f.shape, up, down, padding)) < 1:
+        raise ValueError(
+            f"the filter {list(f.shape)} is larger than the padded image: x {list(x.shape)}, up {list(up)}, padding "
+            f"{list(padding)}. Pad more or shorten f."
+        )
+    return _upfirdn2d(x, f, up, down, padding, boundary)
+
+
+def upfirdn2d_transpose(
+    y: Tensor,
+    f: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    size: Sequence[int],
+) -> Tensor:
+    """Returns the adjoint of `upfirdn2d` in x, applied to y [..., Ho, Wo]: [..., H, W] with (H, W) = `size`.
+
+    <upfirdn2d(x, f), y> = <x, upfirdn2d_transpose(y, f)>; arguments as in `upfirdn2d`.
+
+    Example:
+        >>> import torch
+        >>> from specops.ops import upfirdn2d_transpose
+        >>> y = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+        >>> upfirdn2d_transpose(y, torch.ones(1, 1), (2, 1), (1, 1), (0, 0, 0, 0), "zeros", (1, 2))
+        tensor([[1., 3.]])
+    """
+    check_image("y", y)
+    _check_filter(y, f)
+    _check_sampling(up, down, padding, boundary)
+    _check_pair(size, y.shape[-2:], f.shape, up, down, padding)
+    return _upfirdn2d_transpose(y, f, up, down, padding, boundary, size)
+
+
+def upfirdn2d_filter_correlation(
+    x: Tensor,
+    y: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    taps: Sequence[int],
+) -> Tensor:
+    """Returns the adjoint of `upfirdn2d` in f, for x [..., H, W] and y [..., Ho, Wo]: [fh, fw] = `taps`.
+
+    <upfirdn2d(x, f), y> = <f, upfirdn2d_filter_correlation(x, y)>, summed over all images; arguments as in `upfirdn2d`.
+
+    Example:
+        >>> import torch
+        >>> from specops.ops import upfirdn2d_filter_correlation
+        >>> x = torch.tensor([[1.0, 2.0, 3.0]])
+        >>> upfirdn2d_filter_correlation(x, torch.ones(1, 2), (1, 1), (1, 1), (0, 0, 0, 0), "zeros", (1, 2))
+        tensor([[5., 3.]])
+    """
+    check_image("x", x)
+    check_image("y", y)
+    if x.dtype != y.dtype or x.device != y.device or x.shape[:-2] != y.shape[:-2]:
+        raise ValueError(
+            f"x and y must have one dtype, device and batch; got {list(x.shape)} {x.dtype} on {x.device} and "
+            f"{list(y.shape)} {y.dtype} on {y.device}."
+        )
+    _check_sampling(up, down, padding, boundary)
+    _check_pair(x.shape[-2:], y.shape[-2:], taps, up, down, padding)
+    return _upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps)
+
+
+def _check_filter(x: Tensor, f: Tensor) -> None:
+    if f.dim() != 2 or f.numel() == 0:
+        raise ValueError(f"f must be [fh, fw] with at least one tap; got {list(f.shape)}.")
+    if f.dtype != compute_dtype(x.dtype) or f.device != x.device:
+        raise TypeError(
+            f"f must be {compute_dtype(x.dtype)} on {x.device} for images of {x.dtype}; got {f.dtype} on {f.device}."
+        )
+
+
+def _check_sampling(up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str) -> None:
+    for name, factor in (("up", up), ("down", down)):
+        if len(factor) != 2 or min(factor) < 1:
+            raise ValueError(f"{name} must be two factors (x, y) >= 1; got {factor}.")
+    if len(padding) != 4:
+        raise ValueError(f"padding must be (x0, x1, y0, y1); got {padding}.")
+    if boundary not in BOUNDARIES:
+        raise ValueError(f"boundary must be one of {', '.join(BOUNDARIES)}; got {boundary!r}.")
+
+
+def _check_pair(
+    size: Sequence[int],
+    out: Sequence[int],
+    taps: Sequence[int],
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+) -> None:
+    expected = output_size(size, taps, up, down, padding)
+    if tuple(out) != expected:
+        raise ValueError(
+            f"y must be [..., {expected[0]}, {expected[1]}] for these arguments; got [..., {out[0]}, {out[1]}]."
+        )
+
+
+def _new_image(x: Tensor, size: Sequence[int]) -> Tensor:
+    return torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
+
+
+def _upfirdn2d_fake(x: Tensor, f: Tensor, up: Any, down: Any, padding: Any, boundary: str) -> Tensor:
+    return _new_image(x, output_size(x.shape[-2:], f.shape, up, down, padding))
+
+
+def _transpose_fake(y: Tensor, f: Tensor, up: Any, down: Any, padding: Any, boundary: str, size: Any) -> Tensor:
+    return _new_image(y, size)
+
+
+def _correlation_fake(x: Tensor, y: Tensor, up: Any, down: Any, padding: Any, boundary: str, taps: Any) -> Tensor:
+    return x.new_empty(tuple(taps), dtype=compute_dtype(x.dtype))
+
+
+Needs = tuple[bool, bool]
+Gradients = tuple[Tensor | None, Tensor | None]
+
+
+def _upfirdn2d_backward(needs: Needs, grad: Tensor, x: Tensor, f: Tensor, *sampling: Any) -> Gradients:
+    grad_x = _upfirdn2d_transpose(grad, f, *sampling, x.shape[-2:]) if needs[0] else None
+    grad_f = _upfirdn2d_filter_correlation(x, grad, *sampling, f.shape) if needs[1] else None
+    return grad_x, grad_f
+
+
+def _transpose_backward(needs: Needs, grad: Tensor, y: Tensor, f: Tensor, *sampling_and_size: Any) -> Gradients:
+    sampling = sampling_and_size[:-1]
+    grad_y = _upfirdn2d(grad, f, *sampling) if needs[0] else None
+    grad_f = _upfirdn2d_filter_correlation(grad, y, *sampling, f.shape) if needs[1] else None
+    return grad_y, grad_f
+
+
+def _correlation_backward(needs: Needs, grad: Tensor, x: Tensor, y: Tensor, *sampling_and_taps: Any) -> Gradients:
+    sampling = sampling_and_taps[:-1]
+    grad_x = _upfirdn2d_transpose(y, grad, *sampling, x.shape[-2:]) if needs[0] else None
+    grad_y = _upfirdn2d(x, grad, *sampling) if needs[1] else None
+    return grad_x, grad_y
+
+
+def _vmap_slices(op: Callable[..., Tensor], info: Any, dims: Any, args: tuple[Any, ...]) -> tuple[Tensor, int]:
+    first, second = (batch_first(t, dim, info.batch_size) for t, dim in zip(args[:2], dims[:2], strict=True))
+    return torch.stack([op(a, b, *args[2:]) for a, b in zip(first, second, strict=True)]), 0
+
+
+def _upfirdn2d_vmap(info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
+    if dims[1] is None:  # one filter for all slices: they are one larger batch
+        return _upfirdn2d(args[0].movedim(dims[0], 0), *args[1:]), 0
+    return _vmap_slices(_upfirdn2d, info, dims, args)
+
+
+def _transpose_vmap(info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
+    if dims[1] is None:
+        return _upfirdn2d_transpose(args[0].movedim(dims[0], 0), *args[1:]), 0
+    return _vmap_slices(_upfirdn2d_transpose, info, dims, args)
+
+
+def _correlation_vmap(info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
+    return _vmap_slices(_upfirdn2d_filter_correlation, info, dims, args)
+
+
+_SAMPLING = "int[] up, int[] down, SymInt[] padding, str boundary"
+_upfirdn2d = define_bilinear(
+    f"upfirdn2d(Tensor x, Tensor f, {_SAMPLING}) -> Tensor",
+    reference=reference.upfirdn2d,
+    fake=_upfirdn2d_fake,
+    backward=_upfirdn2d_backward,
+    vmap=_upfirdn2d_vmap,
+)
+_upfirdn2d_transpose = define_bilinear(
+    f"upfirdn2d_transpose(Tensor y, Tensor f, {_SAMPLING}, SymInt[] size) -> Tensor",
+    reference=reference.upfirdn2d_transpose,
+    fake=_transpose_fake,
+    backward=_transpose_backward,
+    vmap=_transpose_vmap,
+)
+_upfirdn2d_filter_correlation = define_bilinear(
+    f"upfirdn2d_filter_correlation(Tensor x, Tensor y, {_SAMPLING}, SymInt[] taps) -> Tensor",
+    reference=reference.upfirdn2d_filter_correlation,
+    fake=_correlation_fake,
+    backward=_correlation_backward,
+    vmap=_correlation_vmap,
+)

@@ -1,0 +1,195 @@
+r"""Contract of the spectral pair: two bilinear ops, each the other's derivative, so gradients of any order close.
+
+X is the unnormalised DFT of x on the half plane of torch.fft.rfft2, p a position there, `index` [H, W//2+1] the bin
+of each coefficient (int32; -1: in no bin) and `weight` [H, W//2+1] its weight. With m_p = 1 or 2 the number of times
+that p stands in the full plane:
+
+    binned_cross_spectrum(x, y)[b, k] = \sum_{p: index_p = k} weight_p Re(conj(X_p) Y_p)
+    binned_filter(x, c)[b]            = unscaled inverse DFT of  weight_p / m_p  c[index_p]  X_p
+
+They are adjoint, <binned_cross_spectrum(x, y), c> = <y, binned_filter(x, c)>, symmetric in x and y, and the filter is
+self-adjoint in x. Index and weight are geometry: constants without gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from specops import backends
+from specops.ops.contract import batch_first, check_image, compute_dtype, define_bilinear, sum_to_shared
+from specops.ops.spectral import reference
+
+
+def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
+    r"""Returns the weighted sums over each bin of Re(conj(X) Y): [..., K].
+
+    `out[..., k] = \sum_{p: index_p = k} weight_p Re(conj(X_p) Y_p)`, X and Y unnormalised DFTs.
+
+    Args:
+        x, y: real images [..., H, W] of one shape, dtype and device; the same tensor twice gives the power.
+        index: int32 [H, W//2+1], values -1 (in no bin) to n_bins - 1.
+        weight: [H, W//2+1] in float64 for float64 images, else float32. No gradient.
+        n_bins: K >= 1.
+
+    Returns:
+        [..., K], float32 for half and single precision images, float64 for float64 ones.
+
+    Raises:
+        TypeError, ValueError: shapes, dtypes or devices do not fit.
+
+    Example:
+        >>> import torch
+        >>> from specops.ops import binned_cross_spectrum
+        >>> x = torch.ones(2, 4, 4)
+        >>> index = torch.zeros(4, 3, dtype=torch.int32)
+        >>> binned_cross_spectrum(x, x, index, torch.ones(4, 3), 1)
+        tensor([[256.],
+                [256.]])
+    """
+    check_image("x", x)
+    check_image("y", y)
+    if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
+        raise ValueError(
+            f"x and y must have one shape, dtype and device; got {_described(x)} and {_described(y)}. "
+            "Expand or convert one of them."
+        )
+    _check_maps(x, index, weight)
+    if n_bins < 1:
+        raise ValueError(f"n_bins must be at least 1; got {n_bins}.")
+    return _binned_cross_spectrum(x, y, index, weight, n_bins)
+
+
+def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Returns the image whose coefficients are those of x times a gain per bin: [..., H, W].
+
+    `out = inverse DFT, unscaled, of weight_p / m_p · c[index_p] · X_p`; a coefficient in no bin gets the gain 0. As in
+    torch.fft.irfft2, the columns kx = 0 and kx = W/2 act through the mean of the gains at ky and -ky.
+
+    Args:
+        x: real images [..., H, W].
+        c: gains per bin, [K] for all images or [..., K] per image, in the dtype of `weight`. Gradient.
+        index, weight: as in `binned_cross_spectrum`.
+
+    Returns:
+        [..., H, W] in the dtype of x.
+
+    Raises:
+        TypeError, ValueError: shapes, dtypes or devices do not fit.
+
+    Example:
+        >>> import torch
+        >>> from specops.ops import binned_filter
+        >>> index = torch.zeros(4, 3, dtype=torch.int32)
+        >>> multiplicity = torch.tensor([1.0, 2.0, 1.0]).expand(4, 3)
+        >>> binned_filter(torch.eye(4), torch.ones(1), index, multiplicity / 16).round()
+        tensor([[1., 0., 0., 0.],
+                [0., 1., 0., 0.],
+                [0., 0., 1., 0.],
+                [0., 0., 0., 1.]])
+    """
+    check_image("x", x)
+    _check_maps(x, index, weight)
+    if c.dtype != weight.dtype or c.device != x.device:
+        raise TypeError(f"c must be {weight.dtype} on {x.device}; got {_described(c)}. Convert it with c.to(weight).")
+    if c.dim() == 0 or (c.dim() > 1 and c.shape[:-1] != x.shape[:-2]):
+        raise ValueError(
+            f"c must be [K] or {[*x.shape[:-2], 'K']} for x {list(x.shape)}; got {list(c.shape)}. Expand it to one."
+        )
+    return _binned_filter(x, c, index, weight)
+
+
+def _check_maps(x: Tensor, index: Tensor, weight: Tensor) -> None:
+    half_plane = (x.shape[-2], x.shape[-1] // 2 + 1)
+    dtype = compute_dtype(x.dtype)
+    if index.shape != half_plane or weight.shape != half_plane:
+        raise ValueError(
+            f"index and weight must be {list(half_plane)} for x {list(x.shape)}; got {list(index.shape)} and "
+            f"{list(weight.shape)}. The half plane is that of torch.fft.rfft2."
+        )
+    if index.dtype != torch.int32 or weight.dtype != dtype:
+        raise TypeError(
+            f"index must be torch.int32 and weight {dtype} for x of {x.dtype}; got {index.dtype} and {weight.dtype}."
+        )
+    if index.device != x.device or weight.device != x.device:
+        raise ValueError(f"index and weight must be on {x.device} like x; got {index.device} and {weight.device}.")
+    if weight.requires_grad:
+        raise ValueError("weight is geometry and has no gradient; pass weight.detach() and learn the gains c instead.")
+
+
+def _described(t: Tensor) -> str:
+    return f"{list(t.shape)} {t.dtype} on {t.device}"
+
+
+def _cross_fake(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
+    return x.new_empty((*x.shape[:-2], n_bins), dtype=compute_dtype(x.dtype))
+
+
+def _cross_backward(
+    needs: tuple[bool, bool], grad: Tensor, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int
+) -> tuple[Tensor | None, Tensor | None]:
+    if x is y:
+        return _binned_filter(x, 2 * grad, index, weight), None
+    grad_x = _binned_filter(y, grad, index, weight) if needs[0] else None
+    grad_y = _binned_filter(x, grad, index, weight) if needs[1] else None
+    return grad_x, grad_y
+
+
+def _cross_vmap(info: Any, dims: Any, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Any:
+    _refuse_batched_maps(dims[2:4])
+    same = x is y
+    x = batch_first(x, dims[0], info.batch_size)
+    y = x if same else batch_first(y, dims[1], info.batch_size)
+    return _binned_cross_spectrum(x, y, index, weight, n_bins), 0
+
+
+def _filter_fake(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+def _filter_backward(
+    needs: tuple[bool, bool], grad: Tensor, x: Tensor, c: Tensor, index: Tensor, weight: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    grad_x = _binned_filter(grad, c, index, weight) if needs[0] else None
+    if not needs[1]:
+        return grad_x, None
+    grad_c = _binned_cross_spectrum(x, grad, index, weight, c.shape[-1])
+    return grad_x, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+
+
+def _filter_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Any:
+    _refuse_batched_maps(dims[2:4])
+    shared = c.dim() - (dims[1] is not None) == 1
+    x = batch_first(x, dims[0], info.batch_size)
+    if dims[1] is not None or not shared:
+        c = batch_first(c, dims[1], info.batch_size)
+        if shared:  # one profile per vmapped slice, for all images of that slice
+            c = c.reshape(c.shape[0], *(1,) * (x.dim() - 3), c.shape[-1]).expand(*x.shape[:-2], c.shape[-1])
+    return _binned_filter(x, c, index, weight), 0
+
+
+def _refuse_batched_maps(dims: tuple[int | None, ...]) -> None:
+    if any(dim is not None for dim in dims):
+        raise NotImplementedError(
+            "index and weight are geometry and cannot be vmapped over; vmap over images or gains."
+        )
+
+
+_binned_cross_spectrum = define_bilinear(
+    "binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, SymInt n_bins) -> Tensor",
+    reference=reference.binned_cross_spectrum,
+    fake=_cross_fake,
+    backward=_cross_backward,
+    vmap=_cross_vmap,
+)
+_binned_filter = define_bilinear(
+    "binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor",
+    reference=reference.binned_filter,
+    fake=_filter_fake,
+    backward=_filter_backward,
+    vmap=_filter_vmap,
+)
+backends.register_native("binned_cross_spectrum")
+backends.register_native("binned_filter")

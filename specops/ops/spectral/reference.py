@@ -1,0 +1,40 @@
+"""The spectral pair in pure torch: what every kernel must equal."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from specops.ops.contract import compute_dtype
+
+
+def multiplicity(size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Returns how often each half-plane coefficient stands in the full plane, 1 or 2: [1, W//2+1]."""
+    kx = torch.arange(size[1] // 2 + 1, device=device)
+    alone = (kx == 0) | (2 * kx == size[1])
+    return torch.where(alone, 1.0, 2.0).to(dtype).unsqueeze(0)
+
+
+def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
+    """x, y [..., H, W], index and weight [H, W//2+1] -> [..., K]."""
+    dtype = compute_dtype(x.dtype)
+    if x.numel() == 0:  # torch.fft refuses empty batches
+        return x.new_empty(*x.shape[:-2], n_bins, dtype=dtype)
+    X = torch.fft.rfft2(x.to(dtype))
+    Y = X if y is x else torch.fft.rfft2(y.to(dtype))
+    terms = (X.real * Y.real + X.imag * Y.imag) * weight
+    bins = torch.where(index < 0, n_bins, index).flatten()
+    sums = terms.new_zeros(*x.shape[:-2], n_bins + 1).index_add(-1, bins, terms.flatten(-2))
+    return sums[..., :n_bins].contiguous()
+
+
+def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """x [..., H, W], c [K] or [..., K], index and weight [H, W//2+1] -> [..., H, W]."""
+    if x.numel() == 0:
+        return x.new_empty(x.shape)
+    dtype = compute_dtype(x.dtype)
+    size = (x.shape[-2], x.shape[-1])
+    per_bin = torch.nn.functional.pad(c, (0, 1))
+    gain = per_bin[..., index] * (weight / multiplicity(size, dtype, x.device))
+    X = torch.fft.rfft2(x.to(dtype))
+    return torch.fft.irfft2(X * gain, s=size, norm="forward").to(x.dtype).contiguous()
