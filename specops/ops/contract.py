@@ -145,7 +145,7 @@ def ordered_sum(t: Tensor) -> Tensor:
 
 def sum_to_shared(t: Tensor) -> Tensor:
     """Returns the sum of t [..., K] over all leading dimensions: [K]."""
-    return ordered_sum(t.flatten(end_dim=-2).t().contiguous()) if t.dim() > 1 else t
+    return ordered_sum(t.reshape(-1, t.shape[-1]).t().contiguous()) if t.dim() > 1 else t
 
 
 def batch_first(t: Tensor, dim: int | None, batch: int) -> Tensor:

@@ -15,17 +15,21 @@ def multiplicity(size: tuple[int, int], dtype: torch.dtype, device: torch.device
     return torch.where(alone, 1.0, 2.0).to(dtype).unsqueeze(0)
 
 
+def _transform(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Half-plane DFT of x; torch.fft rounds differently for other strides, so they are made one."""
+    return torch.fft.rfft2(x.to(dtype).contiguous())
+
+
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """x, y [..., H, W], index and weight [H, W//2+1] -> [..., K]."""
     dtype = compute_dtype(x.dtype)
     if x.numel() == 0:  # torch.fft refuses empty batches
         return x.new_empty(*x.shape[:-2], n_bins, dtype=dtype)
-    X = torch.fft.rfft2(x.to(dtype))
-    Y = X if y is x else torch.fft.rfft2(y.to(dtype))
-    terms = (X.real * Y.real + X.imag * Y.imag) * weight
-    bins = torch.where(index < 0, n_bins, index).flatten()
-    sums = terms.new_zeros(*x.shape[:-2], n_bins + 1).index_add(-1, bins, terms.flatten(-2))
-    return sums[..., :n_bins].contiguous()
+    X = _transform(x, dtype)
+    Y = X if y is x else _transform(y, dtype)
+    terms = torch.where(index < 0, 0, (X.real * Y.real + X.imag * Y.imag) * weight)
+    bins = index.clamp(min=0).flatten()
+    return terms.new_zeros(*x.shape[:-2], n_bins).index_add(-1, bins, terms.flatten(-2))
 
 
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -36,5 +40,5 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     size = (x.shape[-2], x.shape[-1])
     per_bin = torch.nn.functional.pad(c, (0, 1))
     gain = per_bin[..., index] * (weight / multiplicity(size, dtype, x.device))
-    X = torch.fft.rfft2(x.to(dtype))
+    X = _transform(x, dtype)
     return torch.fft.irfft2(X * gain, s=size, norm="forward").to(x.dtype).contiguous()
