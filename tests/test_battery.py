@@ -36,8 +36,8 @@ def _on_backend(backend: str, sample: Sample) -> Iterator[None]:
 
 @each_dtype
 @over(CASES)
-def test_value_against_float64(backend: str, sample: Sample, dtype: torch.dtype) -> None:
-    battery.value_against_float64(sample, dtype)
+def test_value_against_long_double(backend: str, sample: Sample, dtype: torch.dtype) -> None:
+    battery.value_against_long_double(sample, dtype)
 
 
 @over(CASES)

@@ -1,0 +1,77 @@
+"""The ops once more in NumPy's long double, from their definitions and with none of the package's code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.fft
+from torch import Tensor
+
+Array = np.ndarray
+PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def exact(t: Tensor) -> Array:
+    return t.detach().double().numpy().astype(np.longdouble)
+
+
+def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Array:
+    X, Y = (scipy.fft.rfft2(exact(image)) for image in (x, y))
+    terms = (X.real * Y.real + X.imag * Y.imag) * exact(weight)
+    return np.stack([terms[..., index.numpy() == k].sum(-1) for k in range(n_bins)], -1)
+
+
+def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Array:
+    """Through the full plane: a conjugate pair shares the gains of its half-plane entries."""
+    H, W = x.shape[-2:]
+    gains = np.where(index.numpy() >= 0, exact(c)[..., index.numpy()], 0) * exact(weight)
+    full = np.zeros((*gains.shape[:-1], W), np.longdouble)
+    mirrored_rows = -np.arange(H) % H
+    for kx in range(W // 2 + 1):
+        share = gains[..., kx] / 2  # half to (ky, kx), half to its conjugate (-ky, -kx)
+        full[..., kx] += share
+        full[..., -kx % W] += share[..., mirrored_rows]
+    return scipy.fft.ifft2(scipy.fft.fft2(exact(x)) * full, norm="forward").real
+
+
+def _resampled(
+    x: Array, f: Array, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+) -> Array:
+    """x [N, H, W], f [fh, fw] -> [N, Ho, Wo]."""
+    x0, x1, y0, y1 = padding
+    far = max(abs(p) for p in padding) + 1  # samples of extension on each side: enough whatever the factor
+    if boundary == "zeros":
+        extended = np.pad(x, ((0, 0), (far, far), (far, far)))
+    else:
+        extended = np.pad(x, ((0, 0), (far, far), (far, far)), mode=PAD_MODES[boundary])
+    inserted = np.zeros((len(x), extended.shape[1] * up[1], extended.shape[2] * up[0]), x.dtype)
+    inserted[:, :: up[1], :: up[0]] = extended
+    H, W = x.shape[1:]
+    rows = slice(far * up[1] - y0, (far + H) * up[1] + y1)
+    columns = slice(far * up[0] - x0, (far + W) * up[0] + x1)
+    windows = np.lib.stride_tricks.sliding_window_view(inserted[:, rows, columns], f.shape, axis=(1, 2))
+    return np.einsum("nhwij,ij->nhw", windows[:, :: down[1], :: down[0]], f[::-1, ::-1])
+
+
+def upfirdn2d(x: Tensor, f: Tensor, *sampling: object) -> Array:
+    planes = exact(x).reshape(-1, *x.shape[-2:])
+    out = _resampled(planes, exact(f), *sampling)  # type: ignore[arg-type]
+    return out.reshape(*x.shape[:-2], *out.shape[1:])
+
+
+def upfirdn2d_transpose(y: Tensor, f: Tensor, *sampling_and_size: object) -> Array:
+    """Inner products of y with the images of all unit impulses."""
+    *sampling, (H, W) = sampling_and_size  # type: ignore[misc]
+    impulses = np.eye(H * W, dtype=np.longdouble).reshape(-1, H, W)
+    responses = _resampled(impulses, exact(f), *sampling)  # type: ignore[arg-type]
+    return np.tensordot(exact(y), responses, ([-2, -1], [1, 2])).reshape(*y.shape[:-2], H, W)
+
+
+def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps: object) -> Array:
+    """Inner products of y with x filtered by all unit impulses."""
+    *sampling, taps = sampling_and_taps
+    planes, out = exact(x).reshape(-1, *x.shape[-2:]), exact(y).reshape(-1, *y.shape[-2:])
+    impulses = np.eye(taps[0] * taps[1], dtype=np.longdouble).reshape(-1, *taps)  # type: ignore[index]
+    products = [(_resampled(planes, f, *sampling) * out).sum() for f in impulses]  # type: ignore[arg-type]
+    return np.reshape(products, taps)  # type: ignore[arg-type]

@@ -1,0 +1,131 @@
+"""The selector: order, forcing, reasons, and life without the extension."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import specops
+from specops import backends
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+WITHOUT_EXTENSION = "import sys; sys.modules['specops._native'] = None; "
+
+
+def test_the_extension_is_built() -> None:
+    """A build that failed is to fail here too, not to turn half of the tests into skips."""
+    if os.environ.get("SPECOPS_BUILD") == "0":
+        pytest.skip("SPECOPS_BUILD=0: the extension was left out on purpose")
+    assert not isinstance(backends.native(), str), backends.native()
+
+
+def test_a_pair_is_implemented_whole() -> None:
+    families = (("binned_cross_spectrum", "binned_filter"), tuple(op for op in backends.ops() if "upfirdn2d" in op))
+    assert {op for family in families for op in family} == set(backends.ops())
+    for family in families:
+        assert len({backends.backends_of(op) for op in family}) == 1
+
+
+def test_forcing_a_backend_changes_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    for name in ("reference", "cpp"):
+        kernel = backends._kernels["binned_cross_spectrum"][name]
+        noted = lambda *args, name=name, kernel=kernel: ran.append(name) or kernel(*args)  # noqa: E731
+        monkeypatch.setitem(backends._kernels["binned_cross_spectrum"], name, noted)
+    backends._preferred.cache_clear()
+    try:
+        x = torch.randn(2, 8, 8)
+        specops.radial_spectrum(x)
+        with backends.use("reference"):
+            specops.radial_spectrum(x)
+            with backends.use("cpp"):
+                specops.radial_spectrum(x)
+            specops.radial_spectrum(x)
+        specops.radial_spectrum(x)
+    finally:
+        backends._preferred.cache_clear()
+    assert ran == ["cpp", "reference", "cpp", "reference", "cpp"]
+
+
+def test_a_backend_that_cannot_run_raises_with_the_reason() -> None:
+    with backends.use("triton"), pytest.raises(RuntimeError, match=r"'triton' was asked for.*no kernel for upfirdn2d"):
+        specops.upfirdn2d(torch.ones(2, 2), None)
+    with pytest.raises(ValueError, match="backend must be one of reference, cpp, triton, cuda; got 'gpu'"):
+        backends.use("gpu").__enter__()
+    with pytest.raises(ValueError, match="op must be one of"):
+        backends.why_not("cpp", "fft")
+    assert backends.why_not("cpp", "binned_filter", "cuda") == "cpp runs on cpu tensors, these are on cuda"
+
+
+def test_environment_variable() -> None:
+    code = "import specops; print([row['state'] for row in specops.backends.report('cpu') if row['op'] == 'binned_filter'])"
+    forced = python(code, SPECOPS_BACKEND="reference")
+    assert forced.stderr == ""
+    assert "'in use', 'reference was asked for'" in forced.stdout
+    wrong = python("import specops", SPECOPS_BACKEND="gpu")
+    assert "ValueError: backend must be one of" in wrong.stderr
+
+
+def test_without_the_extension_everything_works_with_one_warning() -> None:
+    code = """
+import torch, specops
+for _ in range(2):
+    x = torch.randn(2, 8, 8, requires_grad=True)
+    specops.radial_spectrum(x).sum().backward()
+    specops.upsample(x, mode='zeros').sum().backward()
+print(x.grad.shape, specops.backends.why_not('cpp', 'binned_filter'))
+"""
+    run = python(WITHOUT_EXTENSION + code)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("RuntimeWarning") == 1
+    assert "pure-torch reference" in run.stderr
+    assert "torch.Size([2, 8, 8]) the extension is" in run.stdout
+
+
+def test_without_the_extension_an_asked_for_cpp_raises() -> None:
+    run = python(
+        WITHOUT_EXTENSION + "import torch, specops; specops.radial_spectrum(torch.ones(4, 4))", SPECOPS_BACKEND="cpp"
+    )
+    assert run.returncode == 1
+    assert "backend 'cpp' was asked for and cannot run binned_cross_spectrum: the extension is" in run.stderr
+
+
+@pytest.mark.slow
+def test_import_takes_little_more_than_torch() -> None:
+    seconds = {
+        name: min(
+            float(python(f"import time; t = time.time(); import {name}; print(time.time() - t)").stdout)
+            for _ in range(3)
+        )
+        for name in ("torch", "specops")
+    }
+    assert seconds["specops"] <= seconds["torch"] + 0.3
+
+
+def test_info() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "specops", "info"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert f"specops    {specops.__version__}" in run.stdout
+    for op in backends.ops():
+        assert op in run.stdout
+    assert "cuda has no kernel for binned_filter" in run.stdout

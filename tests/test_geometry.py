@@ -1,0 +1,112 @@
+"""Radial bins: every coefficient once, in exactly the right bin."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specops import geometry
+
+sides = st.integers(1, 70)
+
+
+def exact_bins(H: int, W: int) -> np.ndarray:
+    """floor(k) of every full-plane coefficient in rational arithmetic: [H, W]."""
+    longest = max(H, W)
+    bins = np.zeros((H, W), int)
+    for row in range(H):
+        for column in range(W):
+            ky, kx = (i if 2 * i <= n else i - n for i, n in ((row, H), (column, W)))
+            squared = Fraction(ky * longest, H) ** 2 + Fraction(kx * longest, W) ** 2
+            bins[row, column] = math.isqrt(math.floor(squared))
+    return bins
+
+
+@given(sides, sides)
+def test_plain_counts_every_coefficient_once_in_its_exact_bin(H: int, W: int) -> None:
+    bins = geometry.radial_bins((H, W), convention="plain")
+    expected = np.bincount(exact_bins(H, W).ravel())
+    assert bins.count.tolist() == expected.tolist()
+    assert bins.count.sum() == H * W
+
+
+@given(sides, sides)
+def test_schwarz2021_counts_nyquist_twice(H: int, W: int) -> None:
+    full = exact_bins(H, W)
+    rows = [*range(H), H // 2] if H % 2 == 0 else [*range(H)]
+    columns = [*range(W), W // 2] if W % 2 == 0 else [*range(W)]
+    expected = np.bincount(full[np.ix_(rows, columns)].ravel())
+    assert geometry.radial_bins((H, W)).count.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(("side", "n_bins"), [(32, 23), (33, 23), (64, 46), (128, 91), (1, 1), (2, 2)])
+def test_number_of_bins(side: int, n_bins: int) -> None:
+    assert geometry.radial_bins((side, side)).n_bins == n_bins
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 48), (1, 9), (100, 60)], ids=str)
+def test_radii_lie_in_their_bins(size: tuple[int, int]) -> None:
+    bins = geometry.radial_bins(size)
+    assert torch.equal(bins.edges, torch.arange(bins.n_bins + 1, dtype=torch.float64))
+    assert ((bins.mean_radius >= bins.edges[:-1]) & (bins.mean_radius < bins.edges[1:])).all()
+    assert torch.equal(bins.centers, bins.edges[:-1] + 0.5)
+    assert torch.equal(bins.frequency, bins.centers / max(size))
+
+
+@pytest.mark.parametrize("side", [32, 33])
+def test_published_counts(side: int, schwarz: dict[str, np.ndarray]) -> None:
+    bins = geometry.radial_bins((side, side))
+    assert bins.count.tolist() == schwarz[f"counts_n{side}"].tolist()
+
+
+def test_weights_make_means() -> None:
+    index, weight, n_bins = geometry.radial_mean_maps(12, 10, "schwarz2021", torch.float64, torch.device("cpu"))
+    sums = torch.zeros(n_bins, dtype=torch.float64).index_add(0, index.flatten(), weight.flatten())
+    torch.testing.assert_close(sums, torch.ones(n_bins, dtype=torch.float64))
+
+
+def test_bins_are_cached_and_frozen() -> None:
+    bins = geometry.radial_bins((16, 16))
+    assert geometry.radial_bins((16, 16)) is bins
+    with pytest.raises(AttributeError):
+        bins.count = torch.ones(1)  # type: ignore[misc]
+
+
+def test_nothing_made_under_a_transform_is_kept() -> None:
+    """Sizes first seen inside inference mode, vmap, grad and a fake mode serve autograd afterwards."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    def count(H: int) -> torch.Tensor:
+        return geometry.radial_bins((H, 41)).count
+
+    with torch.inference_mode():
+        count(41)
+    torch.func.grad(lambda x: (x * count(42)[0]).sum())(torch.ones(2))
+    torch.func.vmap(lambda x: x * count(43)[0])(torch.ones(2))
+    with FakeTensorMode():
+        count(44)
+    for H in (41, 42, 43, 44):
+        x = torch.ones(1, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.grad((x * count(H)).sum(), x)[0] == count(H).sum()
+        assert count(H) is count(H)
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "error", "message"),
+    [
+        ((0, 8), {}, ValueError, r"size must be \(H, W\) with H, W >= 1; got \(0, 8\)"),
+        (8, {}, TypeError, r"size must be a pair \(H, W\); got 8"),
+        ((8.0, 8), {}, TypeError, r"size must be a pair of integers"),
+        ((8, 8), {"convention": "radial"}, ValueError, "convention must be one of schwarz2021, plain; got 'radial'"),
+    ],
+    ids=["zero", "number", "float", "convention"],
+)
+def test_wrong_arguments(size: object, options: dict[str, str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        geometry.radial_bins(size, **options)  # type: ignore[arg-type]

@@ -1,0 +1,86 @@
+"""Wrong use of the ops themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from samples import SAMPLES
+
+from specops import ops
+
+CROSS = next(sample for sample in SAMPLES if str(sample) == "binned_cross_spectrum-2x4x6-ragged")
+FILTER = next(sample for sample in SAMPLES if str(sample) == "binned_filter-2x4x6-ragged")
+SAMPLING = ((2, 2), (1, 1), (0, 0, 0, 0), "zeros")
+
+
+def replaced(sample: Any, **changes: Any) -> dict[str, Any]:
+    names = {
+        "binned_cross_spectrum": ("x", "y", "index", "weight", "n_bins"),
+        "binned_filter": ("x", "c", "index", "weight"),
+    }
+    return dict(zip(names[sample.op], sample.arguments(torch.float32), strict=True)) | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"y": torch.ones(2, 4, 5)}, ValueError, "x and y must have one shape, dtype and device"),
+        ({"y": torch.ones(2, 4, 6).double()}, ValueError, "x and y must have one shape, dtype and device"),
+        ({"index": torch.zeros(4, 3, dtype=torch.int32)}, ValueError, r"index and weight must be \[4, 4\]"),
+        ({"index": torch.zeros(4, 4, dtype=torch.int64)}, TypeError, "index must be torch.int32"),
+        ({"weight": torch.ones(4, 4).double()}, TypeError, "weight torch.float32"),
+        ({"weight": torch.ones(4, 4).requires_grad_()}, ValueError, "weight is geometry and has no gradient"),
+        ({"weight": torch.ones(4, 4, device="meta")}, ValueError, "must be on cpu like x"),
+        ({"n_bins": 0}, ValueError, "n_bins must be at least 1; got 0"),
+    ],
+    ids=["shape", "dtype", "map shape", "index dtype", "weight dtype", "weight gradient", "device", "bins"],
+)
+def test_binned_cross_spectrum(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ops.binned_cross_spectrum(**replaced(CROSS, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"c": torch.ones(3, 4)}, ValueError, r"c must be \[K\] or \[2, 'K'\]"),
+        ({"c": torch.tensor(1.0)}, ValueError, r"c must be \[K\]"),
+        ({"c": torch.ones(4).double()}, TypeError, "c must be torch.float32 on cpu"),
+        ({"c": torch.ones(4, device="meta")}, TypeError, "c must be torch.float32 on cpu"),
+    ],
+    ids=["batch", "number", "dtype", "device"],
+)
+def test_binned_filter(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ops.binned_filter(**replaced(FILTER, **changes))
+
+
+@pytest.mark.parametrize("op", ["binned_cross_spectrum", "binned_filter"])
+@pytest.mark.parametrize("backend", ["reference", "cpp"])
+def test_an_index_beyond_the_bins_is_refused(op: str, backend: str) -> None:
+    from specops import backends
+
+    index = torch.full((4, 4), 99, dtype=torch.int32)
+    arguments = replaced(CROSS if op == "binned_cross_spectrum" else FILTER, index=index)
+    with backends.use(backend), pytest.raises((RuntimeError, IndexError, ValueError), match=r"index|out of"):
+        getattr(ops, op)(**arguments)
+
+
+def test_maps_cannot_be_vmapped() -> None:
+    x, c, index, weight = FILTER.arguments(torch.float32)
+    with pytest.raises(NotImplementedError, match="vmap over images or gains"):
+        torch.func.vmap(lambda w: ops.binned_filter(x, c, index, w))(torch.stack([weight, weight]))
+
+
+def test_the_transpose_and_correlation_check_their_sizes() -> None:
+    x, y, f = torch.ones(3, 3), torch.ones(6, 6), torch.ones(1, 1)
+    with pytest.raises(ValueError, match=r"y must be \[\.\.\., 6, 6\]"):
+        ops.upfirdn2d_transpose(x, f, *SAMPLING, (3, 3))
+    with pytest.raises(ValueError, match=r"y must be \[\.\.\., 6, 6\]"):
+        ops.upfirdn2d_filter_correlation(x, x, *SAMPLING, (1, 1))
+    with pytest.raises(ValueError, match="one dtype, device and batch"):
+        ops.upfirdn2d_filter_correlation(x, y.double(), *SAMPLING, (1, 1))
+    with pytest.raises(TypeError, match=r"f must be torch\.float32"):
+        ops.upfirdn2d(x, f.double(), *SAMPLING)

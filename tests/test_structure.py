@@ -1,0 +1,73 @@
+"""What keeps the house in order: imports point one way, every op has all its twins, docstrings run."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import battery
+import oracle
+import pytest
+from samples import SAMPLES
+
+import specops
+from specops import backends, ops
+
+PACKAGE = Path(specops.__file__).parent
+LAYERS = ["backends", "ops", "geometry", "functional", "cli"]
+MODULES = [name for _, name, _ in pkgutil.walk_packages(specops.__path__, "specops.") if "_native" not in name]
+
+
+def layer(module: str) -> int:
+    part = module.split(".")[1] if "." in module else ""
+    return LAYERS.index(part) if part in LAYERS else len(LAYERS)
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of specops that a file names in its imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "specops":
+            names |= {f"specops.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("specops."):
+            names.add(str(node.module))
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("specops.")}
+    return names
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    module = ".".join(["specops", *path.relative_to(PACKAGE).with_suffix("").parts])
+    for name in imported(path):
+        assert layer(name) <= layer(module), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("op", backends.ops())
+def test_every_op_has_its_twins(op: str) -> None:
+    assert callable(getattr(ops, op))
+    assert op in battery.REFERENCE
+    assert callable(getattr(oracle, op))
+    assert sum(sample.op == op for sample in SAMPLES) >= 8
+    assert "Example:" in inspect.getdoc(getattr(ops, op))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", specops.__all__)
+def test_public_functions_document_shapes_errors_and_source(name: str) -> None:
+    function = getattr(specops, name)
+    if inspect.isfunction(function):
+        text = inspect.getdoc(function) or ""
+        for part in ("[..., H, W]", "Args:", "Returns:", "Raises:", "Source:", "Example:"):
+            assert part in text, part
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_run(name: str) -> None:
+    if name.endswith("__main__"):
+        return
+    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert failed == 0
