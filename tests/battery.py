@@ -37,9 +37,9 @@ def is_smooth(n: int) -> bool:
 
 
 def tolerance(arithmetic: torch.dtype, out: torch.dtype, size: tuple[int, int]) -> float:
-    """Relative L2 error allowed: 2u·√log2(side), twice that for primes above 13, and half an ulp of the output."""
+    """Relative L2 error allowed: 2u·√log2(pixels), twice that for primes above 13, and half an ulp of the output."""
     factor = 2 if is_smooth(size[0]) and is_smooth(size[1]) else 4
-    transform = factor * UNIT_ROUNDOFF[arithmetic] * math.sqrt(max(1.0, math.log2(max(size))))
+    transform = factor * UNIT_ROUNDOFF[arithmetic] * math.sqrt(max(1.0, math.log2(size[0] * size[1])))
     return transform + (UNIT_ROUNDOFF[out] if out != arithmetic else 0)
 
 

@@ -76,7 +76,7 @@ def test_a_backend_that_cannot_run_raises_with_the_reason() -> None:
 
 
 def test_environment_variable() -> None:
-    code = "import specops; print([row['state'] for row in specops.backends.report('cpu') if row['op'] == 'binned_filter'])"
+    code = "from specops.backends import report; print([row['state'] for row in report('cpu') if row['op'] == 'binned_filter'])"
     forced = python(code, SPECOPS_BACKEND="reference")
     assert forced.stderr == ""
     assert "'in use', 'reference was asked for'" in forced.stdout
