@@ -20,10 +20,11 @@ $(VENV)/built: $(VENV)/installed setup.py $(NATIVE)
 	touch $@
 
 demo: setup
-	$(BIN)/python examples/generator_testbed.py --data photo --upsample bilinear nearest zeros --steps 1000 --out output/demo
+	$(BIN)/python examples/generator_testbed.py --data photo --upsample bilinear nearest zeros --steps 1500 --threads 1 \
+		--out output/demo --overwrite
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -7,3 +7,6 @@
 #else
 #define SPECOPS_INLINE static inline __attribute__((always_inline))
 #endif
+
+// For members, which cannot be static.
+#define SPECOPS_MEMBER inline __attribute__((always_inline))

@@ -5,6 +5,8 @@
 
 #include "../common/macros.h"
 
+namespace specops {
+
 template <class T>
 struct Complex {
   T re, im;
@@ -70,3 +72,5 @@ SPECOPS_INLINE Complex<T> swapped(Complex<T> z) {
 SPECOPS_INLINE int half_plane_multiplicity(long kx, long width) {
   return kx == 0 || 2 * kx == width ? 1 : 2;
 }
+
+}  // namespace specops

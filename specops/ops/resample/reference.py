@@ -1,7 +1,7 @@
 """Upsample, FIR filter and downsample in pure torch, with its two other slots: what every kernel must equal.
 
-The zero-inserted and padded image z is a gather from x along each axis; the filter is a sum over its taps of shifted,
-strided views of z, so the order of the additions is fixed.
+The filter acts on the zero-inserted and padded image z: a sum over its taps of shifted, strided views of z, so that the
+order of the additions is fixed. A single tap acts on x, which is smaller.
 """
 
 from __future__ import annotations
@@ -14,39 +14,49 @@ from torch import Tensor
 from specops.ops.contract import compute_dtype, like_layout, ordered_sum
 
 
-def source_index(length: int, up: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:
-    """Returns which sample of the input stands at each position of the zero-inserted, padded axis; -1 is a zero.
+def _source_index(length: int, up: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:
+    """Returns which sample of the input stands at each position of the zero-inserted, extended axis; -1 is a zero.
 
     Position n in [-before, length·up + after) holds sample n / up of the input as extended by `boundary` where up
     divides n. Reflection repeats with period 2·(length - 1), the edge sample standing once.
     """
     n = torch.arange(-before, length * up + after, device=device)
     source = torch.div(n, up, rounding_mode="floor")
-    inside = n % up == 0
-    if boundary == "zeros":
-        inside &= (source >= 0) & (source < length)
-    elif boundary == "replicate":
+    if boundary == "replicate":
         source = source.clamp(0, length - 1)
-    elif boundary == "circular":
+    elif boundary == "circular" or length == 1:
         source = source % length
     else:
-        period = max(2 * (length - 1), 1)
-        source = torch.minimum(source % period, period - source % period) if length > 1 else source * 0
-    return torch.where(inside, source, -1)
+        period = 2 * (length - 1)
+        source = torch.minimum(source % period, period - source % period)
+    return torch.where(n % up == 0, source, -1)
 
 
-def _axes(
-    size: Sequence[int], up: Sequence[int], padding: Sequence[int], boundary: str, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    rows = source_index(size[0], up[1], padding[2], padding[3], boundary, device)
-    columns = source_index(size[1], up[0], padding[0], padding[1], boundary, device)
-    return rows, columns
-
-
-def _inserted(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """x [..., H, W] -> z [..., Hz, Wz]."""
+def _inserted(x: Tensor, up: Sequence[int], padding: Sequence[int], boundary: str) -> Tensor:
+    """x [..., H, W] -> z [..., Hz, Wz], zero-inserted and padded."""
+    H, W = x.shape[-2:]
+    if boundary == "zeros":
+        z = x.new_zeros(*x.shape[:-2], H * up[1], W * up[0])
+        z[..., :: up[1], :: up[0]] = x
+        return torch.nn.functional.pad(z, tuple(padding)) if any(padding) else z
+    rows = _source_index(H, up[1], padding[2], padding[3], boundary, x.device)
+    columns = _source_index(W, up[0], padding[0], padding[1], boundary, x.device)
     z = x.index_select(-2, rows.clamp(min=0)).index_select(-1, columns.clamp(min=0))
     return torch.where((rows >= 0).unsqueeze(-1) & (columns >= 0), z, 0)
+
+
+def _inserted_transpose(
+    z: Tensor, up: Sequence[int], padding: Sequence[int], boundary: str, size: Sequence[int]
+) -> Tensor:
+    """z [..., Hz, Wz] -> [..., H, W] with (H, W) = size: the adjoint of `_inserted`."""
+    if boundary == "zeros":
+        x0, x1, y0, y1 = padding
+        return torch.nn.functional.pad(z, (-x0, -x1, -y0, -y1))[..., :: up[1], :: up[0]]
+    rows = _source_index(size[0], up[1], padding[2], padding[3], boundary, z.device)
+    columns = _source_index(size[1], up[0], padding[0], padding[1], boundary, z.device)
+    z = z[..., rows >= 0, :][..., columns >= 0]
+    folded = z.new_zeros(*z.shape[:-2], size[0], z.shape[-1]).index_add(-2, rows[rows >= 0], z)
+    return folded.new_zeros(*z.shape[:-2], *size).index_add(-1, columns[columns >= 0], folded)
 
 
 def _taps(z: Tensor, taps: Sequence[int], down: Sequence[int]) -> Iterator[tuple[int, int, Tensor]]:
@@ -63,10 +73,14 @@ def upfirdn2d(
     x: Tensor, f: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
 ) -> Tensor:
     """x [..., H, W], f [fh, fw] -> [..., Ho, Wo]."""
-    rows, columns = _axes(x.shape[-2:], up, padding, boundary, x.device)
-    z = _inserted(x.to(compute_dtype(x.dtype)), rows, columns)
-    y = sum(f[i, j] * view for i, j, view in _taps(z, f.shape, down))
-    assert isinstance(y, Tensor)
+    x_wide = x.to(compute_dtype(x.dtype))
+    z = _inserted(x_wide * f if f.numel() == 1 else x_wide, up, padding, boundary)
+    if f.numel() == 1:
+        return like_layout(z[..., :: down[1], :: down[0]].to(x.dtype), x)
+    (i, j, view), *others = _taps(z, f.shape, down)
+    y = f[i, j] * view
+    for i, j, view in others:
+        y.addcmul_(f[i, j], view)
     return like_layout(y.to(x.dtype), x)
 
 
@@ -80,15 +94,14 @@ def upfirdn2d_transpose(
     size: Sequence[int],
 ) -> Tensor:
     """y [..., Ho, Wo], f [fh, fw] -> [..., H, W] with (H, W) = size."""
-    rows, columns = _axes(size, up, padding, boundary, y.device)
     g = y.to(compute_dtype(y.dtype))
-    z = g.new_zeros(*y.shape[:-2], len(rows), len(columns))
-    for i, j, view in _taps(z, f.shape, down):
-        view += f[i, j] * g
-    kept_rows, kept_columns = rows >= 0, columns >= 0
-    z = z[..., kept_rows, :][..., kept_columns]
-    folded = z.new_zeros(*z.shape[:-2], size[0], z.shape[-1]).index_add(-2, rows[kept_rows], z)
-    x = folded.new_zeros(*z.shape[:-2], *size).index_add(-1, columns[kept_columns], folded)
+    if f.numel() == 1 and max(down) == 1:
+        x = _inserted_transpose(g, up, padding, boundary, size) * f
+    else:
+        z = g.new_zeros(*y.shape[:-2], size[0] * up[1] + sum(padding[2:]), size[1] * up[0] + sum(padding[:2]))
+        for i, j, view in _taps(z, f.shape, down):
+            view.addcmul_(f[i, j], g)
+        x = _inserted_transpose(z, up, padding, boundary, size)
     return like_layout(x.to(y.dtype), y)
 
 
@@ -102,8 +115,7 @@ def upfirdn2d_filter_correlation(
     taps: Sequence[int],
 ) -> Tensor:
     """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps."""
-    rows, columns = _axes(x.shape[-2:], up, padding, boundary, x.device)
     dtype = compute_dtype(x.dtype)
-    z, g = _inserted(x.to(dtype), rows, columns), y.to(dtype)
+    z, g = _inserted(x.to(dtype), up, padding, boundary), y.to(dtype)
     sums = [ordered_sum((view * g).flatten()) for _, _, view in _taps(z, taps, down)]
     return torch.stack(sums).reshape(*taps)

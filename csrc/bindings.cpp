@@ -1,0 +1,40 @@
+#include <pybind11/pybind11.h>
+#include <torch/library.h>
+#include <torch/version.h>
+
+#include "fft/engine.h"
+#include "spectral/spectral_cpu.h"
+
+TORCH_LIBRARY(specops_native, m) {
+  m.def("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor");
+  m.def("binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(specops_native, CPU, m) {
+  m.impl("binned_cross_spectrum", specops::binned_cross_spectrum_cpu);
+  m.impl("binned_filter", specops::binned_filter_cpu);
+}
+
+namespace {
+
+pybind11::dict build_info() {
+  pybind11::list isas;
+  for (const specops::Engine* const* at = specops::engines(); *at != nullptr; ++at) isas.append((*at)->name);
+  pybind11::dict info;
+#if defined(__clang__)
+  info["compiler"] = "clang " __clang_version__;
+#else
+  info["compiler"] = "gcc " __VERSION__;
+#endif
+  info["torch"] = TORCH_VERSION;
+  info["isas"] = isas;
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, m) {
+  m.doc() = "Compiled kernels of specops; registers torch.ops.specops_native.";
+  m.def("build_info", &build_info, "Returns compiler, torch version and instruction sets of this build.");
+  m.def("isa", [] { return specops::engine().name; }, "Returns the instruction set in use.");
+}

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+
+#include "../spectral/plane_plan.h"
+
+// The kernels of one instruction set, for one plane at a time: a result depends on its own plane only, to the bit.
+namespace specops {
+
+enum class Pixel { kHalf, kBfloat16, kFloat, kDouble };
+
+// A plane [H, W] of pixels; strides in elements.
+struct Image {
+  const void* pixels;
+  int64_t row_stride, column_stride;
+  int64_t to_next;  // from here to the plane that comes after, or 0: it is prefetched
+};
+
+template <class T>
+struct Kernels {
+  int64_t lanes;
+
+  // out[k] = sum over bin k of weight |X|^2
+  void (*power)(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, T* out, char* scratch);
+
+  // out[k] = sum over bin k of weight Re(conj(X) Y)
+  void (*cross)(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const Image& y, T* out, char* scratch);
+
+  // profile [n_bins] -> gains [n_slots]; uses scratch
+  void (*expand)(const spectral::PlanePlan<T>& plan, const T* profile, T* gains, char* scratch);
+
+  // out [H, W] contiguous = inverse DFT of gain X
+  void (*filter)(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const T* gains, void* out,
+                 char* scratch);
+
+  // out[k] = sum over bin k of weight value, values [H, W/2+1] in memory
+  void (*sum)(const spectral::BinSums<T>& sums, const T* values, int64_t n_values, T* out, char* scratch);
+};
+
+struct Engine {
+  const char* name;
+  bool (*runs_here)();
+  Kernels<float> single;
+  Kernels<double> twice;
+};
+
+// The engine in use: the best one that the CPU has, or the one that the environment variable SPECOPS_ISA names. Throws
+// std::runtime_error where that is impossible.
+const Engine& engine();
+
+// All engines that were compiled, best first, ended by nullptr.
+const Engine* const* engines();
+
+}  // namespace specops

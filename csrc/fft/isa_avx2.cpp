@@ -1,0 +1,36 @@
+#include <cstdint>
+
+#include "engine.h"
+
+#if defined(__x86_64__)
+
+// Everything below this line, and nothing above it, may use AVX2.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
+
+#include "../spectral/spectral.h"
+
+#define SPECOPS_VECTOR_BYTES 32
+
+namespace specops::avx2 {
+
+#include "isa.h"
+
+static bool runs_here() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
+
+extern const Engine engine;
+const Engine engine = {"avx2", runs_here, kernels<float>(), kernels<double>()};
+
+}  // namespace specops::avx2
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+#include <cstdint>
+
+#include "engine.h"
+
+#if defined(__x86_64__)
+
+// Everything below this line, and nothing above it, may use AVX-512.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c")
+#endif
+
+#include "../spectral/spectral.h"
+
+#define SPECOPS_VECTOR_BYTES 64
+
+namespace specops::avx512 {
+
+#include "isa.h"
+
+static bool runs_here() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl"); }
+
+extern const Engine engine;
+const Engine engine = {"avx512", runs_here, kernels<float>(), kernels<double>()};
+
+}  // namespace specops::avx512
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif

@@ -1,0 +1,18 @@
+#include <cstdint>
+
+#include "engine.h"
+
+#include "../spectral/spectral.h"
+
+#define SPECOPS_VECTOR_BYTES 16
+
+namespace specops::baseline {
+
+#include "isa.h"
+
+static bool runs_here() { return true; }
+
+extern const Engine engine;
+const Engine engine = {"baseline", runs_here, kernels<float>(), kernels<double>()};
+
+}  // namespace specops::baseline

@@ -1,0 +1,207 @@
+#include "spectral_cpu.h"
+
+#include <ATen/DimVector.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <vector>
+
+#include "../common/checks.h"
+#include "../common/scratch.h"
+#include "../fft/engine.h"
+#include "plan_cache.h"
+#include "unserved.h"
+
+namespace specops {
+namespace {
+
+constexpr int64_t kPixelsPerTask = 16384;
+
+Pixel pixel_of(at::ScalarType type) {
+  switch (type) {
+    case at::kHalf:
+      return Pixel::kHalf;
+    case at::kBFloat16:
+      return Pixel::kBfloat16;
+    case at::kFloat:
+      return Pixel::kFloat;
+    default:
+      return Pixel::kDouble;
+  }
+}
+
+// The planes [H, W] of a tensor of any strides, one after the other.
+class Planes {
+ public:
+  Planes(const at::Tensor& x, int64_t plane)
+      : pixels_(static_cast<const char*>(x.const_data_ptr())),
+        item_(x.element_size()),
+        sizes_(x.sizes().slice(0, x.dim() - 2)),
+        strides_(x.strides()),
+        at_(sizes_.size(), 0) {
+    for (int64_t d = static_cast<int64_t>(sizes_.size()) - 1; d >= 0; plane /= sizes_[d], --d) at_[d] = plane % sizes_[d];
+    for (size_t d = 0; d < at_.size(); ++d) offset_ += at_[d] * strides_[d];
+  }
+
+  // Returns this plane and goes on to the next; after the last comes the first.
+  Image next() {
+    const int64_t here = offset_;
+    for (int64_t d = static_cast<int64_t>(sizes_.size()) - 1; d >= 0; --d) {
+      offset_ += strides_[d];
+      if (++at_[d] < sizes_[d]) break;
+      offset_ -= at_[d] * strides_[d];
+      at_[d] = 0;
+    }
+    const size_t rows = sizes_.size();
+    return {pixels_ + here * item_, strides_[rows], strides_[rows + 1], offset_ - here};
+  }
+
+ private:
+  const char* pixels_;
+  int64_t item_;
+  at::IntArrayRef sizes_, strides_;
+  at::DimVector at_;
+  int64_t offset_ = 0;
+};
+
+// Runs f(begin, end, scratch) over ranges of planes, on all threads.
+template <class F>
+void for_planes(int64_t n_planes, int64_t pixels, int64_t scratch_bytes, const F& f) {
+  at::parallel_for(0, n_planes, std::max<int64_t>(1, kPixelsPerTask / pixels), [&](int64_t begin, int64_t end) {
+    const ThreadScratch scratch(scratch_bytes);
+    f(begin, end, scratch.memory());
+  });
+}
+
+template <class T>
+struct EngineOf;
+
+template <>
+struct EngineOf<float> {
+  static const Kernels<float>& kernels() { return engine().single; }
+};
+
+template <>
+struct EngineOf<double> {
+  static const Kernels<double>& kernels() { return engine().twice; }
+};
+
+template <class T>
+spectral::Maps<T> maps_of(const at::Tensor& x, const at::Tensor& index, const at::Tensor& weight, int64_t n_bins) {
+  return {index.const_data_ptr<int32_t>(), weight.const_data_ptr<T>(), x.size(-2), x.size(-1), n_bins};
+}
+
+template <class T>
+void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps, at::Tensor& out) {
+  const Kernels<T>& kernels = EngineOf<T>::kernels();
+  const int64_t n_planes = out.numel() / maps.n_bins;
+  T* sums = out.mutable_data_ptr<T>();
+  if (!fft::serves(maps.height) || !fft::serves(maps.width)) {
+    return cross_spectra_unserved(x, y, *spectral::cached_half_plane_sums(maps), kernels, out);
+  }
+  const auto plan = spectral::cached_plane_plan(maps, kernels.lanes);
+  const Pixel pixel = pixel_of(x.scalar_type());
+  const bool same = x.is_same(y);
+  const int64_t bytes = same ? plan->scratch.power_bytes : plan->scratch.cross_bytes;
+  for_planes(n_planes, maps.height * maps.width, bytes, [&](int64_t begin, int64_t end, char* scratch) {
+    Planes xs(x, begin), ys(y, begin);
+    for (int64_t plane = begin; plane < end; ++plane) {
+      T* out_row = sums + plane * maps.n_bins;
+      if (same) {
+        kernels.power(*plan, pixel, xs.next(), out_row, scratch);
+      } else {
+        kernels.cross(*plan, pixel, xs.next(), ys.next(), out_row, scratch);
+      }
+    }
+  });
+}
+
+template <class T>
+void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& maps, at::Tensor& out) {
+  const Kernels<T>& kernels = EngineOf<T>::kernels();
+  const auto plan = spectral::cached_plane_plan(maps, kernels.lanes);
+  const spectral::Scratch& at = plan->scratch;
+  const int64_t n_pixels = maps.height * maps.width;
+  const Pixel pixel = pixel_of(x.scalar_type());
+  const bool shared = c.dim() == 1;
+  const T* profiles = c.const_data_ptr<T>();
+  std::vector<T> shared_gains(shared ? plan->gains.n_slots : 0);
+  if (shared) {
+    const ThreadScratch scratch(at.filter_bytes);
+    kernels.expand(*plan, profiles, shared_gains.data(), scratch.memory());
+  }
+  char* pixels = static_cast<char*>(out.mutable_data_ptr());
+  const int64_t plane_bytes = n_pixels * x.element_size();
+  for_planes(x.numel() / n_pixels, n_pixels, at.filter_bytes, [&](int64_t begin, int64_t end, char* scratch) {
+    Planes xs(x, begin);
+    T* own_gains = reinterpret_cast<T*>(scratch + at.gains);
+    for (int64_t plane = begin; plane < end; ++plane) {
+      if (!shared) kernels.expand(*plan, profiles + plane * maps.n_bins, own_gains, scratch);
+      const T* gains = shared ? shared_gains.data() : own_gains;
+      kernels.filter(*plan, pixel, xs.next(), gains, pixels + plane * plane_bytes, scratch);
+    }
+  });
+}
+
+// Turns what the torch-free code throws into what torch throws.
+template <class F>
+void run(const at::Tensor& index, int64_t n_bins, const F& f) {
+  try {
+    f();
+  } catch (const std::out_of_range&) {
+    TORCH_CHECK_VALUE(false, "index must be -1 to n_bins - 1 = ", n_bins - 1, "; got ", index.min().item<int32_t>(), " to ",
+                      index.max().item<int32_t>());
+  }
+}
+
+}  // namespace
+
+at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
+                                     const at::Tensor& weight, int64_t n_bins) {
+  check_image("x", x);
+  check_image("y", y);
+  TORCH_CHECK_VALUE(x.sizes() == y.sizes(), "x and y must have one shape; got ", x.sizes(), " and ", y.sizes());
+  TORCH_CHECK_TYPE(x.scalar_type() == y.scalar_type(), "x and y must have one dtype; got ", x.scalar_type(), " and ", y.scalar_type());
+  check_maps(x, index, weight, n_bins);
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.pop_back();
+  shape.back() = n_bins;
+  at::Tensor out = at::empty(shape, x.options().dtype(compute_type(x.scalar_type())));
+  if (out.numel() == 0) return out;
+  const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous();
+  run(index, n_bins, [&] {
+    if (out.scalar_type() == at::kDouble) {
+      cross_spectra<double>(x, y, maps_of<double>(x, index_c, weight_c, n_bins), out);
+    } else {
+      cross_spectra<float>(x, y, maps_of<float>(x, index_c, weight_c, n_bins), out);
+    }
+  });
+  return out;
+}
+
+at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight) {
+  check_image("x", x);
+  TORCH_CHECK_VALUE(c.dim() == 1 || (c.dim() == x.dim() - 1 && c.sizes().slice(0, c.dim() - 1) == x.sizes().slice(0, x.dim() - 2)),
+                    "c must be [K] or [..., K] with the leading dimensions of x ", x.sizes(), "; got ", c.sizes());
+  TORCH_CHECK_TYPE(c.scalar_type() == weight.scalar_type(), "c must have the dtype of weight; got ", c.scalar_type());
+  TORCH_CHECK_VALUE(c.device().is_cpu(), "c must be on the CPU; got ", c.device());
+  const int64_t n_bins = c.size(-1);
+  check_maps(x, index, weight, n_bins);
+  at::Tensor out = at::empty(x.sizes(), x.options());
+  if (out.numel() == 0) return out;
+  const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous(), c_c = c.contiguous();
+  run(index, n_bins, [&] {
+    if (!fft::serves(x.size(-2)) || !fft::serves(x.size(-1))) {
+      filter_unserved(x, c_c, index_c, weight_c, out);
+    } else if (weight.scalar_type() == at::kDouble) {
+      filter<double>(x, c_c, maps_of<double>(x, index_c, weight_c, n_bins), out);
+    } else {
+      filter<float>(x, c_c, maps_of<float>(x, index_c, weight_c, n_bins), out);
+    }
+  });
+  return out;
+}
+
+}  // namespace specops

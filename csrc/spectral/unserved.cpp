@@ -1,0 +1,80 @@
+#include "unserved.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/fft_irfft2.h>
+#include <ATen/ops/fft_rfft2.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/view_as_real.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "../common/checks.h"
+#include "../common/scratch.h"
+#include "spectral.h"
+
+namespace specops {
+namespace {
+
+// Plane by plane, whatever the number of threads, inside a parallel region: torch.fft then uses one thread, and its
+// result cannot depend on how many there are.
+template <class F>
+void for_each_plane(const at::Tensor& x, const F& f) {
+  const int64_t pixels = x.size(-2) * x.size(-1), n_planes = x.numel() / pixels;
+  at::parallel_for(0, n_planes, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) f(plane);
+  });
+}
+
+at::Tensor plane_of(const at::Tensor& x, int64_t plane) {
+  at::Tensor result = x;
+  for (int64_t d = x.dim() - 3; d >= 0; --d) {
+    result = result.select(d, plane % x.size(d));
+    plane /= x.size(d);
+  }
+  return result.to(compute_type(x.scalar_type()));
+}
+
+}  // namespace
+
+template <class T>
+void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
+                            const Kernels<T>& kernels, at::Tensor& out) {
+  T* all_sums = out.mutable_data_ptr<T>();
+  for_each_plane(x, [&](int64_t plane) {
+    at::Tensor X = at::view_as_real(at::fft_rfft2(plane_of(x, plane))).contiguous();
+    const at::Tensor Y = x.is_same(y) ? X : at::view_as_real(at::fft_rfft2(plane_of(y, plane))).contiguous();
+    const auto* a = X.const_data_ptr<T>();
+    const auto* b = Y.const_data_ptr<T>();
+    const int64_t n = X.numel() / 2;
+    at::Tensor values = at::empty({n}, out.options());
+    T* v = values.mutable_data_ptr<T>();
+    for (int64_t i = 0; i < n; ++i) v[i] = cross(Complex<T>{a[2 * i], a[2 * i + 1]}, Complex<T>{b[2 * i], b[2 * i + 1]});
+    const ThreadScratch scratch((sums.zero_slot + 1 + (sums.long_sums ? 2 * sums.n_bins : 0)) * sizeof(T));
+    kernels.sum(sums, v, n, all_sums + plane * sums.n_bins, scratch.memory());
+  });
+}
+
+void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight, at::Tensor& out) {
+  const int64_t n_bins = c.size(-1), H = x.size(-2), W = x.size(-1);
+  if (index.min().item<int32_t>() < -1 || index.max().item<int32_t>() >= n_bins) throw std::out_of_range("index");
+  const at::Tensor bins = index.to(at::kLong).remainder(n_bins + 1).flatten();
+  at::Tensor share = weight.clone();
+  for (int64_t kx = 0; kx < share.size(1); ++kx) share.select(1, kx).div_(half_plane_multiplicity(kx, W));
+  const at::Tensor padded = at::constant_pad_nd(c, {0, 1});
+  const auto gain_of = [&](const at::Tensor& profile) { return at::mul(profile.index_select(0, bins).view_as(share), share); };
+  const at::Tensor shared = c.dim() == 1 ? gain_of(padded) : at::Tensor();
+  const at::Tensor profiles = padded.reshape({-1, n_bins + 1}), images = out.view({-1, H, W});
+  for_each_plane(x, [&](int64_t plane) {
+    const at::Tensor gain = c.dim() == 1 ? shared : gain_of(profiles.select(0, plane));
+    const at::Tensor X = at::mul(at::fft_rfft2(plane_of(x, plane)), gain);
+    images.select(0, plane).copy_(at::fft_irfft2(X, at::IntArrayRef{H, W}, {-2, -1}, "forward"));
+  });
+}
+
+template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&, const Kernels<float>&, at::Tensor&);
+template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<double>&, const Kernels<double>&, at::Tensor&);
+
+}  // namespace specops

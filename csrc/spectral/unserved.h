@@ -1,0 +1,17 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "../fft/engine.h"
+
+// Sizes that the engine does not serve: torch.fft a few planes at a time, the sums as everywhere.
+namespace specops {
+
+template <class T>
+void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
+                            const Kernels<T>& kernels, at::Tensor& out);
+
+// Throws std::out_of_range if an index is not in -1..n_bins-1.
+void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight, at::Tensor& out);
+
+}  // namespace specops

@@ -1,0 +1,103 @@
+"""Command line options that the testbeds share, and their checks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+
+from .errors import InputError
+from .images import BUNDLED, ImageSet, load_bundled, load_images
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument parser that tells wrong usage in one line, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print `message` without the usage text and exit."""
+        self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
+
+
+def add_shared_options(parser: argparse.ArgumentParser, *, steps: int, eval_every: int) -> None:
+    """Add the options of every testbed; `steps` and `eval_every` are the defaults."""
+    images = parser.add_argument_group("images (default: --data photo)")
+    images.add_argument(
+        "--image", metavar="PATH", type=Path, action="append", default=[],
+        help="picture, folder of pictures, or .npy [3, N, N] in [-1, 1] with N the resolution; may be repeated. "
+        "Pictures are turned upright, cropped to the centre square and Lanczos-resampled (smaller ones enlarged); "
+        "alpha is dropped, grey is repeated, 16-bit grey keeps its depth",
+    )  # fmt: skip
+    images.add_argument("--data", choices=BUNDLED, help="a picture inside scikit-image: a cat, or a grass texture")
+    images.add_argument("--resolution", metavar="N", type=resolution, default=64, help="side in pixels (default: 64)")
+    run = parser.add_argument_group("run")
+    run.add_argument("--steps", metavar="N", type=positive, default=steps, help=f"training steps (default: {steps})")
+    run.add_argument(
+        "--eval-every", metavar="N", type=positive, default=eval_every,
+        help=f"steps between evaluations; each also saves a checkpoint (default: {eval_every})",
+    )  # fmt: skip
+    run.add_argument("--batch", metavar="N", type=positive, default=10, help="images per step, at most (default: 10)")
+    run.add_argument("--seed", metavar="N", type=seed, default=0, help="of latents, weights and order (default: 0)")
+    run.add_argument("--device", metavar="NAME", type=device, default="cpu", help="cpu, cuda, cuda:1, … (default: cpu)")
+    run.add_argument("--threads", metavar="N", type=positive, help="CPU threads (default: torch's choice)")
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for all results")
+    existing = output.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run in DIR, to the same numbers as if it had never stopped; --steps may grow. "
+        "Starts a run if DIR is missing or empty",
+    )  # fmt: skip
+    existing.add_argument("--overwrite", action="store_true", help="replace the results in DIR")
+
+
+def read_images(options: argparse.Namespace) -> ImageSet:
+    """The images that the options ask for."""
+    if options.image and options.data:
+        raise InputError("give either --image or --data, not both")
+    if options.image:
+        return load_images(options.image, options.resolution)
+    return load_bundled(options.data or "photo", options.resolution)
+
+
+def positive(text: str) -> int:
+    """An integer of at least 1."""
+    value = _integer(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {value}")
+    return value
+
+
+def resolution(text: str) -> int:
+    """A power of two of at least 8."""
+    value = _integer(text)
+    if value < 8 or value & (value - 1):
+        raise argparse.ArgumentTypeError(f"must be a power of two of at least 8; got {value}")
+    return value
+
+
+def seed(text: str) -> int:
+    """A seed that torch takes."""
+    value = _integer(text)
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"must be in [0, 2^63); got {value}")
+    return value
+
+
+def device(text: str) -> torch.device:
+    """A device that holds a tensor here and now."""
+    try:
+        found = torch.device(text)
+        torch.zeros(1, device=found).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise argparse.ArgumentTypeError(f"cannot use device {text!r}: {reason}") from error
+    return found
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be an integer; got {text!r}") from error
