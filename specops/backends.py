@@ -73,16 +73,16 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     Example:
         >>> import specops
         >>> specops.backends.why_not("cuda", "binned_filter", "cpu")
-        'cuda has no kernel for binned_filter'
+        'it has no kernel for this op'
     """
     _check_name(backend)
     if op not in _kernels:
         raise ValueError(f"op must be one of {', '.join(_kernels)}; got {op!r}")
     if backend not in _kernels[op]:
-        return f"{backend} has no kernel for {op}"
+        return "it has no kernel for this op"
     needed = DEVICE.get(backend, device)
     if device != needed:
-        return f"{backend} runs on {needed} tensors, these are on {device}"
+        return f"it runs on {needed} tensors, not on {device}"
     if backend == "cpp":
         extension = native()
         return extension if isinstance(extension, str) else None
@@ -140,7 +140,7 @@ def report(device: str) -> list[dict[str, str]]:
         for backend in BACKENDS:
             reason = _forced_elsewhere(backend) or why_not(backend, op, device)
             if reason is None and _kernels[op][backend] is not kernel(op, device):
-                reason = "available; a faster backend comes first"
+                reason = "available, a faster one comes first"
             rows.append({"op": op, "backend": backend, "state": reason or "in use"})
     return rows
 

@@ -33,14 +33,18 @@ def info() -> str:
     if isinstance(extension, str):
         lines.append(f"extension  none: {extension}")
     else:
-        built = ", ".join(f"{key} {value}" for key, value in extension.build_info().items())
-        lines += [f"extension  {built}", f"ISA        {extension.isa()}"]
+        built = extension.build_info()
+        lines.append(f"extension  built by {built['compiler']} for torch {built['torch']}")
+        lines.append(f"ISA        {extension.isa()} (compiled: {', '.join(built['isas'])})")
     for device in backends.ORDER:
         lines += ["", f"on {device} tensors"]
         rows = backends.report(device)
-        width = max(len(row["op"]) for row in rows)
         for op in backends.ops():
-            states = [row for row in rows if row["op"] == op]
-            for name, row in zip([op, *[""] * len(states)], states, strict=False):
-                lines.append(f"  {name:{width}}  {row['backend']:9}  {row['state']}")
+            states: dict[str, list[str]] = {}
+            for row in rows:
+                if row["op"] == op:
+                    states.setdefault(row["state"], []).append(row["backend"])
+            serving = ", ".join(states.pop("in use", ["none"]))
+            others = "; ".join(f"{', '.join(names)}: {state}" for state, names in states.items())
+            lines.append(f"  {op:{max(map(len, backends.ops()))}}  {serving:9}  ({others})")
     return "\n".join(lines)

@@ -66,13 +66,16 @@ def test_forcing_a_backend_changes_what_runs(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_backend_that_cannot_run_raises_with_the_reason() -> None:
-    with backends.use("triton"), pytest.raises(RuntimeError, match=r"'triton' was asked for.*no kernel for upfirdn2d"):
+    with (
+        backends.use("triton"),
+        pytest.raises(RuntimeError, match=r"'triton' was asked for.*it has no kernel for this op"),
+    ):
         specops.upfirdn2d(torch.ones(2, 2), None)
     with pytest.raises(ValueError, match="backend must be one of reference, cpp, triton, cuda; got 'gpu'"):
         backends.use("gpu").__enter__()
     with pytest.raises(ValueError, match="op must be one of"):
         backends.why_not("cpp", "fft")
-    assert backends.why_not("cpp", "binned_filter", "cuda") == "cpp runs on cpu tensors, these are on cuda"
+    assert backends.why_not("cpp", "binned_filter", "cuda") == "it runs on cpu tensors, not on cuda"
 
 
 def test_environment_variable() -> None:
@@ -128,4 +131,4 @@ def test_info() -> None:
     assert f"specops    {specops.__version__}" in run.stdout
     for op in backends.ops():
         assert op in run.stdout
-    assert "cuda has no kernel for binned_filter" in run.stdout
+    assert "triton, cuda: it has no kernel for this op" in run.stdout

@@ -1,0 +1,480 @@
+"""The compiled kernels against extended precision, and what the engine promises beyond values: see csrc/fft."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+native = pytest.importorskip("specops._native", reason="the extension is not built")
+cross = torch.ops.specops_native.binned_cross_spectrum
+filtered = torch.ops.specops_native.binned_filter
+
+SIDES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 20, 25, 27, 32, 33, 45, 48, 60, 64, 97, 100, 128, 256, 299]
+RECTANGLES = [
+    (1, 16),
+    (16, 1),
+    (3, 8),
+    (8, 3),
+    (2, 5),
+    (7, 64),
+    (64, 7),
+    (32, 64),
+    (64, 32),
+    (17, 34),
+    (127, 4),
+    (6, 131),
+]
+SIZES = [(n, n) for n in SIDES] + RECTANGLES
+UNSERVED = [(1031, 6), (5, 1100), (1, 2050)]  # torch.fft does these
+UNIT = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
+KINDS = ["radial", "random", "each"]
+
+
+def size_name(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def maps(size: tuple[int, int], kind: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, int]:
+    """index, weight and K: even rings, bins and weights without any symmetry, or one bin per coefficient."""
+    H, W = size
+    shape = (H, W // 2 + 1)
+    noise = torch.Generator().manual_seed(5)
+    weight = torch.rand(shape, generator=noise, dtype=torch.float64)
+    if kind == "radial":
+        ky = torch.fft.fftfreq(H, 1 / H, dtype=torch.float64).unsqueeze(1)
+        index = torch.hypot(ky, torch.arange(shape[1], dtype=torch.float64)).floor()
+        weight = weight + weight.roll(-1, 0).flip(0)
+    elif kind == "random":
+        index = torch.randint(-1, 9, shape, generator=noise)
+        weight = weight - 0.5
+    else:
+        index = torch.arange(H * shape[1]).reshape(shape)
+    return index.int(), weight.to(dtype), max(int(index.max()) + 1, 1)
+
+
+def images(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def long(t: Tensor) -> np.ndarray:
+    return t.double().numpy().astype(np.longdouble)
+
+
+def multiplicity(width: int) -> np.ndarray:
+    kx = np.arange(width // 2 + 1)
+    return np.where((kx == 0) | (2 * kx == width), 1, 2)
+
+
+def exact_cross(
+    x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int, magnitudes: bool = False
+) -> np.ndarray:
+    """The sums, or those of |weight X Y|, which rounding errors are relative to."""
+    X, Y = np.fft.rfft2(long(x)), np.fft.rfft2(long(y))
+    terms = np.abs(X * Y * long(weight)) if magnitudes else (X.conj() * Y).real * long(weight)
+    bins, out = index.flatten().numpy(), np.zeros((len(x), n_bins), np.longdouble)
+    for plane, sums in zip(terms.reshape(len(x), -1), out, strict=True):
+        np.add.at(sums, bins[bins >= 0], plane[bins >= 0])
+    return out
+
+
+def exact_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> np.ndarray:
+    per_bin = np.pad(long(c), [(0, 0)] * (c.dim() - 1) + [(0, 1)])
+    gain = per_bin[..., index.numpy()] * (long(weight) / multiplicity(x.shape[-1]))
+    return np.fft.irfft2(np.fft.rfft2(long(x)) * gain, s=x.shape[-2:], norm="forward")
+
+
+def torch_cross(x: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
+    X = torch.fft.rfft2(x)
+    terms = ((X.real.square() + X.imag.square()) * weight).flatten(-2)
+    bins = torch.where(index < 0, n_bins, index).flatten()
+    return terms.new_zeros(len(x), n_bins + 1).index_add(-1, bins, terms)[:, :n_bins]
+
+
+def error(got: Tensor, exact: np.ndarray, magnitude: np.ndarray | None = None) -> float:
+    magnitude = exact if magnitude is None else magnitude
+    return float(np.sqrt(((long(got) - exact) ** 2).sum() / (magnitude**2).sum()))
+
+
+def cross_error(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> float:
+    arguments = (x, y, index, weight, n_bins)
+    return error(cross(*arguments), exact_cross(*arguments), exact_cross(*arguments, magnitudes=True))
+
+
+def allowed(size: tuple[int, int], dtype: torch.dtype) -> float:
+    """2 u sqrt(log2 N) where all prime factors are at most 13, else 4 u sqrt(log2 N).
+
+    N is at least 16: below, the roundings of a few single values decide.
+    """
+    n = size[0] * size[1]
+    for factor in (2, 3, 5, 7, 11, 13):
+        while n % factor == 0:
+            n //= factor
+    return (2 if n == 1 else 4) * UNIT[dtype] * math.sqrt(math.log2(max(16, *size)))
+
+
+def check_values(size: tuple[int, int], kind: str, dtype: torch.dtype) -> None:
+    index, weight, n_bins = maps(size, kind, dtype)
+    x, y = images(3, *size, dtype=dtype), images(3, *size, dtype=dtype, seed=1)
+    c = images(3, n_bins, dtype=dtype, seed=2)
+    bound = allowed(size, dtype)
+    assert cross_error(x, x, index, weight, n_bins) <= bound
+    assert cross_error(x, y, index, weight, n_bins) <= bound
+    assert error(filtered(x, c, index, weight), exact_filter(x, c, index, weight)) <= bound
+    assert error(filtered(x, c[1], index, weight), exact_filter(x, c[1], index, weight)) <= bound
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", SIZES + UNSERVED, ids=size_name)
+def test_values_are_within_the_error_bound(size, kind, dtype):
+    check_values(size, kind, dtype)
+
+
+@pytest.mark.parametrize("size", [(n, n) for n in SIDES if n > 1] + [(1031, 6)], ids=size_name)
+def test_errors_are_at_most_one_and_a_half_times_those_of_torch_fft(size):
+    x = images(max(4, 2**14 // (size[0] * size[1])), *size)
+    index, weight, n_bins = maps(size, "radial")
+    ours = cross_error(x, x, index, weight, n_bins)
+    theirs = error(torch_cross(x, index, weight, n_bins), exact_cross(x, x, index, weight, n_bins))
+    assert ours <= 1.5 * max(theirs, 0.5 * UNIT[torch.float32])
+    index, _, n_bins = maps(size, "each")
+    unit_gain = torch.from_numpy(
+        np.broadcast_to(multiplicity(size[1]) / (size[0] * size[1]), index.shape).astype(np.float32)
+    )
+    ours = error(filtered(x, torch.ones(n_bins), index, unit_gain), long(x))
+    theirs = error(torch.fft.irfft2(torch.fft.rfft2(x), s=size), long(x))
+    assert ours <= 1.5 * max(theirs, 0.5 * UNIT[torch.float32])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_one_bin_for_a_whole_plane_does_not_lose_digits(dtype):
+    x, index, weight = images(2, 256, 256, dtype=dtype), torch.zeros(256, 129).int(), torch.ones(256, 129, dtype=dtype)
+    assert cross_error(x, x, index, weight, 1) <= allowed((256, 256), dtype)
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_build_lists_its_instruction_sets():
+    info = native.build_info()
+    assert set(info) == {"compiler", "torch", "isas"}
+    assert native.isa() in info["isas"]
+    assert info["isas"][-1] == "baseline"
+
+
+@pytest.mark.parametrize("isa", native.build_info()["isas"])
+def test_each_instruction_set_gives_the_values_or_says_that_the_cpu_lacks_it(isa):
+    code = f"""
+import torch, test_native as t
+assert t.native.isa() == {isa!r}
+for size in [(1, 1), (2, 2), (5, 7), (8, 8), (12, 20), (16, 16), (33, 18), (64, 64), (97, 6), (128, 96)]:
+    for kind in t.KINDS:
+        for dtype in t.UNIT:
+            t.check_values(size, kind, dtype)
+t.test_half_precision_values_are_rounded_once(torch.float16)
+t.test_half_precision_values_are_rounded_once(torch.bfloat16)
+t.test_images_of_any_strides(torch.bfloat16)
+"""
+    done = run_python(code, SPECOPS_ISA=isa)
+    if done.returncode:
+        assert f"SPECOPS_ISA={isa}: this CPU does not have it" in done.stderr
+
+
+def test_an_unknown_instruction_set_is_refused_by_name():
+    done = run_python("import specops._native as n; n.isa()", SPECOPS_ISA="sse9")
+    assert "SPECOPS_ISA must be one of" in done.stderr
+    assert "got sse9" in done.stderr
+
+
+def batch_results(x: Tensor, size: tuple[int, int]) -> list[Tensor]:
+    index, weight, n_bins = maps(size, "radial", torch.float64 if x.dtype == torch.float64 else torch.float32)
+    index_r, weight_r, n_random = maps(size, "random", weight.dtype)
+    c = images(n_bins, dtype=weight.dtype, seed=3)
+    own = images(97, n_random, dtype=weight.dtype, seed=4)[: len(x)]
+    return [
+        cross(x, x, index, weight, n_bins),
+        cross(x, x.flip(-1), index_r, weight_r, n_random),
+        filtered(x, c, index, weight),
+        filtered(x, own, index_r, weight_r),
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize(
+    "size", [(4, 4), (8, 8), (33, 20), (64, 64), (37, 41), (128, 96), (299, 8), (1031, 6)], ids=size_name
+)
+def test_the_number_of_threads_does_not_change_a_bit(size, dtype):
+    x = images(29, *size, dtype=dtype)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        wanted = batch_results(x, size)
+        for threads in (1, 2, 3, 8):
+            torch.set_num_threads(threads)
+            for got, expected in zip(batch_results(x, size), wanted, strict=True):
+                assert torch.equal(got, expected)
+            for got, expected in zip(batch_results(x[:1], size), wanted, strict=True):
+                assert torch.equal(got, expected[:1])
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64], ids=str)
+@pytest.mark.parametrize("size", [(4, 4), (8, 8), (33, 20), (64, 64), (37, 41), (128, 96)], ids=size_name)
+def test_a_plane_alone_equals_itself_among_others_to_the_bit(size, dtype):
+    x = images(19, *size, dtype=dtype)
+    index, weight, n_bins = maps(size, "radial", torch.float64 if dtype == torch.float64 else torch.float32)
+    c = images(19, n_bins, dtype=weight.dtype, seed=3)
+    sums, smooth = cross(x, x, index, weight, n_bins), filtered(x, c, index, weight)
+    for part in (slice(0, 1), slice(3, 4), slice(18, 19), slice(0, 8), slice(5, 16)):
+        assert torch.equal(cross(x[part], x[part], index, weight, n_bins), sums[part])
+        assert torch.equal(filtered(x[part], c[part], index, weight), smooth[part])
+    assert torch.equal(cross(x[7], x[7], index, weight, n_bins), sums[7])
+    assert torch.equal(filtered(x[7], c[7], index, weight), smooth[7])
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("size", [(4, 4), (8, 8), (33, 20), (64, 64), (37, 41), (1031, 6)], ids=size_name)
+def test_what_is_not_finite_stays_in_its_own_plane(size, bad):
+    x = images(17, *size)
+    y = images(17, *size, seed=1)
+    index, weight, n_bins = maps(size, "radial")
+    c = images(n_bins, seed=2)
+    spoiled = x.clone()
+    spoiled[6, size[0] // 2, size[1] // 3] = bad
+    others = torch.arange(17) != 6
+    for call in (
+        lambda x: cross(x, x, index, weight, n_bins),
+        lambda x: cross(y, x, index, weight, n_bins),
+        lambda x: filtered(x, c, index, weight),
+    ):
+        clean, got = call(x), call(spoiled)
+        assert torch.equal(got[others], clean[others])
+        assert not got[6].isfinite().any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_power_too_large_is_infinite_as_in_torch(kind):
+    x = 1e25 * images(2, 64, 64)
+    index, weight, n_bins = maps((64, 64), kind)
+    assert torch.equal(cross(x, x, index, weight.abs(), n_bins), torch_cross(x, index, weight.abs(), n_bins))
+    whole = cross(x, x, torch.zeros_like(index), torch.ones_like(weight), 1)
+    assert torch.equal(whole, torch.full((2, 1), math.inf))
+
+
+def test_gains_that_are_not_finite_reach_only_their_own_plane_and_no_unbinned_coefficient():
+    x = images(4, 12, 12)
+    index, weight, _ = maps((12, 12), "each")
+    kept = index.clone()
+    kept[3, 4] = -1
+    c = images(4, int(index.max()) + 1)
+    c[2, int(index[3, 4])] = math.nan
+    got = filtered(x, c, kept, weight)
+    assert got.isfinite().all()
+    got = filtered(x, c, index, weight)
+    assert got[2].isnan().all()
+    assert got[[0, 1, 3]].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_values_are_rounded_once(dtype):
+    x = images(5, 24, 40, dtype=dtype)
+    index, weight, n_bins = maps((24, 40), "radial")
+    weight = weight / 512
+    assert cross_error(x, x, index, weight, n_bins) <= allowed((24, 40), torch.float32)
+    c = images(n_bins, seed=1)
+    got, exact = filtered(x, c, index, weight), torch.from_numpy(exact_filter(x, c, index, weight).astype(np.float64))
+    assert got.dtype == dtype
+    wanted = exact.to(dtype).abs()
+    ulp = (torch.nextafter(wanted, torch.tensor(math.inf, dtype=dtype)) - wanted).double()
+    transform_error = allowed((24, 40), torch.float32) * exact.square().mean().sqrt() * 4
+    assert ((got.double() - exact).abs() <= ulp / 2 + transform_error).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 3, 40.0, 1e-5])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_every_half_precision_number_is_read_and_written_as_torch_does(dtype, scale):
+    every = torch.arange(-(2**15), 2**15).to(torch.int16).view(dtype).reshape(-1, 1, 1)
+    got = filtered(every, torch.tensor([scale]), torch.zeros(1, 1).int(), torch.ones(1, 1))
+    wanted = (every.float() * scale).to(dtype)
+    finite = every.float().abs() < 2.0**126  # the engine doubles what it transforms
+    assert torch.equal(got.isnan(), wanted.isnan() | (every.isinf() & got.isnan()))
+    same = finite & ~wanted.isnan()
+    assert torch.equal(got[same], wanted[same])
+
+
+LAYOUTS = {
+    "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "transposed": lambda x: x.mT.contiguous().mT,
+    "batch last": lambda x: x.movedim(0, -1).contiguous().movedim(-1, 0),
+    "odd offset": lambda x: torch.nn.functional.pad(x, (3, 2, 1, 1))[..., 1:-1, 3:-2],
+    "every second column": lambda x: torch.stack([x, x + 1], -1).flatten(-2)[..., ::2],
+    "every second row": lambda x: torch.cat([x, x + 1], -1).reshape(*x.shape[:-2], -1, x.shape[-1])[..., ::2, :],
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_images_of_any_strides(dtype):
+    for size in [(1, 1), (5, 3), (16, 16), (24, 37), (64, 20)]:
+        index, weight, n_bins = maps(size, "random", torch.float64 if dtype == torch.float64 else torch.float32)
+        x = images(2, 3, *size, dtype=dtype)
+        c = images(2, 3, n_bins, dtype=weight.dtype)
+        sums, smooth = cross(x, x, index, weight, n_bins), filtered(x, c, index, weight)
+        for name, layout in LAYOUTS.items():
+            y = layout(x)
+            assert torch.equal(y, x)
+            assert torch.equal(cross(y, y, index, weight, n_bins), sums), (name, size)
+            assert torch.equal(filtered(y, c, index, weight), smooth), (name, size)
+            assert filtered(y, c, index, weight).is_contiguous()
+        same_row = x[:, :, :1].expand(2, 3, *size)
+        assert torch.equal(filtered(same_row, c, index, weight), filtered(same_row.contiguous(), c, index, weight))
+        one_image = x[:1, :1].expand(4, 5, *size)
+        expected = cross(x[0, 0], x[0, 0], index, weight, n_bins).expand(4, 5, n_bins)
+        assert torch.equal(cross(one_image, one_image, index, weight, n_bins), expected)
+
+
+def test_maps_and_gains_of_any_strides():
+    index, weight, n_bins = maps((12, 14), "random")
+    x, c = images(3, 12, 14), images(3, n_bins)
+    odd_index, odd_weight, odd_c = index.mT.contiguous().mT, weight.mT.contiguous().mT, c.mT.contiguous().mT
+    assert torch.equal(cross(x, x, odd_index, odd_weight, n_bins), cross(x, x, index, weight, n_bins))
+    assert torch.equal(filtered(x, odd_c, odd_index, odd_weight), filtered(x, c, index, weight))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (9, 10), (1031, 2)], ids=size_name)
+def test_shared_gains_equal_the_same_gains_per_image(size):
+    index, weight, n_bins = maps(size, "random")
+    x, c = images(2, 3, *size), images(n_bins)
+    assert torch.equal(filtered(x, c, index, weight), filtered(x, c.expand(2, 3, -1), index, weight))
+    assert torch.equal(filtered(x[1, 2], c, index, weight), filtered(x, c, index, weight)[1, 2])
+
+
+@pytest.mark.parametrize("size", [(16, 16), (9, 10), (1031, 2)], ids=size_name)
+def test_coefficients_in_no_bin_count_for_nothing(size):
+    index, weight, n_bins = maps(size, "radial")
+    x, c = images(3, *size), images(n_bins)
+    nowhere = torch.full_like(index, -1)
+    assert torch.equal(cross(x, x, nowhere, weight, n_bins), torch.zeros(3, n_bins))
+    assert torch.equal(filtered(x, c, nowhere, weight), torch.zeros_like(x))
+    low = torch.where(index < 3, index, -1)
+    assert torch.equal(cross(x, x, low, weight, n_bins)[:, 3:], torch.zeros(3, n_bins - 3))
+    assert error(filtered(x, c, low, weight), exact_filter(x, c, low, weight)) <= allowed(size, torch.float32)
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8), (3, 0, 8, 8), (0, 1031, 2)], ids=str)
+def test_empty_batches_give_empty_results(shape):
+    x = torch.empty(shape)
+    index, weight, n_bins = maps(shape[-2:], "radial")
+    assert cross(x, x, index, weight, n_bins).shape == (*shape[:-2], n_bins)
+    assert filtered(x, torch.ones(n_bins), index, weight).shape == shape
+
+
+def test_maps_that_change_in_place_are_seen():
+    index, weight, n_bins = maps((16, 16), "radial")
+    x = images(2, 16, 16)
+    before = cross(x, x, index, weight, n_bins)
+    weight.numpy()[:] *= 2  # behind torch's back
+    assert torch.equal(cross(x, x, index, weight, n_bins), 2 * before)
+    index.numpy()[:] = 0
+    assert torch.equal(cross(x, x, index, weight, n_bins)[:, 1:], torch.zeros(2, n_bins - 1))
+
+
+def test_more_maps_than_are_kept():
+    x = images(2, 8, 8)
+    index, weight, n_bins = maps((8, 8), "radial")
+    wanted = cross(x, x, index, weight, n_bins)
+    for i in range(100):
+        scale = 2.0 ** (i % 50)
+        assert torch.equal(cross(x, x, index, scale * weight, n_bins), scale * wanted)
+
+
+def test_calls_from_many_threads_at_once():
+    x = images(6, 48, 48)
+    index, weight, n_bins = maps((48, 48), "radial")
+    wanted = cross(x, x, index, weight, n_bins)
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: cross(x, x, index, weight, n_bins), range(64)))
+    assert all(torch.equal(got, wanted) for got in results)
+
+
+def test_a_forked_process_computes_on():
+    code = """
+import os, torch, test_native as t
+x, (index, weight, n_bins) = t.images(40, 64, 64), t.maps((64, 64), "radial")
+torch.set_num_threads(2)
+wanted = t.cross(x, x, index, weight, n_bins)
+child = os.fork()
+if child == 0:
+    torch.set_num_threads(1)
+    known = torch.equal(t.cross(x, x, index, weight, n_bins), wanted)
+    new = torch.equal(t.cross(x, x, index, 2 * weight, n_bins), 2 * wanted)
+    os._exit(0 if known and new else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert torch.equal(t.cross(x, x, index, weight, n_bins), wanted)
+"""
+    done = run_python(code.replace("import os,", "import warnings; warnings.simplefilter('ignore'); import os,"))
+    assert done.returncode == 0, done.stderr
+
+
+X, C = torch.ones(2, 8, 8), torch.ones(6)
+INDEX, WEIGHT, _ = maps((8, 8), "radial")
+WRONG_CROSS = {
+    "shapes differ": ((X, X[:1], INDEX, WEIGHT, 6), ValueError, "one shape"),
+    "dtypes differ": ((X, X.double(), INDEX, WEIGHT, 6), TypeError, "one dtype"),
+    "integers": ((X.int(), X.int(), INDEX, WEIGHT, 6), TypeError, "float16"),
+    "complex": ((X + 0j, X + 0j, INDEX, WEIGHT, 6), TypeError, "float16"),
+    "one dimension": ((X[0, 0], X[0, 0], INDEX, WEIGHT, 6), ValueError, r"\[..., H, W\]"),
+    "no columns": ((X[..., :0], X[..., :0], INDEX, WEIGHT, 6), ValueError, r"\[..., H, W\]"),
+    "index of another size": ((X, X, INDEX[:, :4], WEIGHT, 6), ValueError, r"\[8, 5\]"),
+    "weight of another size": ((X, X, INDEX, WEIGHT[:4], 6), ValueError, r"\[8, 5\]"),
+    "long index": ((X, X, INDEX.long(), WEIGHT, 6), TypeError, "int32"),
+    "double weight": ((X, X, INDEX, WEIGHT.double(), 6), TypeError, "weight must be Float"),
+    "too few bins": ((X, X, INDEX, WEIGHT, 5), ValueError, "got 0 to 5"),
+    "no bins": ((X, X, INDEX, WEIGHT, 0), ValueError, "n_bins"),
+    "too many bins": ((X, X, INDEX, WEIGHT, 2**40), ValueError, "n_bins"),
+    "index below -1": ((X, X, INDEX - 2, WEIGHT, 6), ValueError, "got -2 to 3"),
+}
+WRONG_FILTER = {
+    "too few gains": ((X, C[:5], INDEX, WEIGHT), ValueError, "got 0 to 5"),
+    "no gains": ((X, C[:0], INDEX, WEIGHT), ValueError, "n_bins"),
+    "scalar gain": ((X, C[0], INDEX, WEIGHT), ValueError, r"c must be \[K\]"),
+    "gains of another batch": ((X, C.expand(3, 6), INDEX, WEIGHT), ValueError, r"c must be \[K\]"),
+    "double gains": ((X, C.double(), INDEX, WEIGHT), TypeError, "dtype of weight"),
+    "meta gains": ((X, C.to("meta"), INDEX, WEIGHT), (ValueError, NotImplementedError), "(?i)cpu|meta"),
+    "index below -1": ((X, C, INDEX - 2, WEIGHT), ValueError, "got -2 to 3"),
+    "index below -1, unserved": (
+        (torch.ones(1031, 2), C, torch.full((1031, 2), -2).int(), torch.ones(1031, 2)),
+        ValueError,
+        "-2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CROSS)
+def test_wrong_arguments_of_the_cross_spectrum_raise(name):
+    arguments, expected, message = WRONG_CROSS[name]
+    with pytest.raises(expected, match=message):
+        cross(*arguments)
+
+
+@pytest.mark.parametrize("name", WRONG_FILTER)
+def test_wrong_arguments_of_the_filter_raise(name):
+    arguments, expected, message = WRONG_FILTER[name]
+    with pytest.raises(expected, match=message):
+        filtered(*arguments)
