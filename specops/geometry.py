@@ -22,18 +22,35 @@ class Convention:
     """How a published radial spectrum assigns coefficients to bins.
 
     Attributes:
+        source: the publication.
         nyquist_twice: the Nyquist row and column of an even side count twice, as both -N/2 and +N/2 (the corner four
             times).
-        source: the publication.
+        half_plane: only the coefficients of torch.fft.rfft2 count, each once.
+        from_middle: instead of k, the distance in pixels from the middle ((H-1)/2, (W-1)/2) of the fftshifted plane,
+            which for an even side lies half a pixel off the mean's coefficient.
+        nearest: bins are centred on integers (half to even) and end at min(H, W) // 2; else they are floor(k).
+        dropped: how many of the first and of the last bins are left out.
     """
 
-    nyquist_twice: bool
     source: str
+    nyquist_twice: bool = False
+    half_plane: bool = False
+    from_middle: bool = False
+    nearest: bool = False
+    dropped: tuple[int, int] = (0, 0)
 
 
 CONVENTIONS = {
-    "schwarz2021": Convention(True, "Schwarz, Liao, Geiger 2021, On the Frequency Bias of Generative Models"),
-    "plain": Convention(False, "every coefficient of the full plane once"),
+    "schwarz2021": Convention(
+        "Schwarz, Liao, Geiger 2021, On the Frequency Bias of Generative Models", nyquist_twice=True
+    ),
+    "plain": Convention("every coefficient of the full plane once"),
+    "rapsd": Convention("radially averaged power spectral density, as in pysteps", nearest=True),
+    "durall2020": Convention(
+        "Durall, Keuper, Keuper 2020, Watch Your Up-Convolution", from_middle=True, dropped=(1, 1)
+    ),
+    "jung2021": Convention("Jung, Keuper 2021, Spectral Distribution Aware Image Generation", half_plane=True),
+    "ssd2021": Convention("Chen et al. 2021, SSD-GAN", dropped=(1, 2)),
 }
 
 
@@ -45,7 +62,7 @@ class RadialBins:
         edges: [K+1], in cycles per image of the longer side; bin i holds edges[i] <= k < edges[i+1].
         centers: [K], the middles of the bins.
         mean_radius: [K], mean k of the coefficients in each bin.
-        count: [K], full-plane coefficients in each bin.
+        count: [K], coefficients in each bin as the convention counts them.
         frequency: [K], `centers` in cycles per pixel.
     """
 
@@ -67,20 +84,27 @@ def radial_bins(
     """Returns the radial bins of images [..., H, W].
 
     With the signed integer frequencies ky in (-H/2, H/2], kx in (-W/2, W/2], the radius of a coefficient is
-    k = hypot(ky·n/H, kx·n/W), n = max(H, W): cycles along the longer side; for square images hypot(ky, kx). Its bin is
-    floor(k).
+    k = hypot(ky·n/H, kx·n/W), n = max(H, W): cycles along the longer side; for square images hypot(ky, kx).
+
+    | convention | bin | coefficients |
+    |---|---|---|
+    | `schwarz2021` | floor(k) | full plane, the Nyquist row and column of even sides twice; corners kept |
+    | `plain` | floor(k) | full plane, each once; corners kept |
+    | `rapsd` | k rounded, half to even | full plane, each once; bins above min(H, W) // 2 dropped |
+    | `durall2020` | floor of the distance from ((H-1)/2, (W-1)/2), fftshifted | first and last bin dropped |
+    | `jung2021` | floor(k) | half plane, each once |
+    | `ssd2021` | floor(k) | full plane, each once; the first and the last two bins dropped |
 
     Args:
         size: (H, W), each >= 1.
-        convention: `schwarz2021` (full plane, Nyquist row and column of even sides twice, corners kept) or `plain`
-            (full plane, each coefficient once, corners kept).
+        convention: a row of the table. The last three reproduce published code on square images.
         device: where the tensors are; torch's default device if None.
 
     Returns:
         RadialBins, cached per size, convention and device: do not modify its tensors.
 
     Raises:
-        ValueError: unknown convention, or a side below 1.
+        ValueError: unknown convention, a side below 1, or a size so small that the convention leaves no bin.
         TypeError: size is not a pair of integers.
 
     Example:
@@ -89,22 +113,42 @@ def radial_bins(
         >>> bins.n_bins, int(bins.count[0]), float(bins.edges[-1])
         (46, 1, 46.0)
     """
-    H, W = _checked_size(size)
+    H, W = checked_size(size)
     _check_convention(convention)
     return _radial_bins(H, W, convention, torch.get_default_device() if device is None else torch.device(device))
 
 
-def radial_mean_maps(
-    H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor, int]:
-    """Returns index (int32), weight (`dtype`) [H, W//2+1] and K, such that weighted sums are means over each bin."""
+Maps = list[tuple[Tensor, Tensor]]
+
+
+def radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
+    """Returns maps (index int32, weight `dtype`) [H, W//2+1] and K, such that their weighted sums add to the bin means.
+
+    There is one map but for conventions that put a coefficient and its conjugate into different bins: those have two.
+    """
     _check_convention(convention)
     return _radial_mean_maps(H, W, convention, dtype, device)
 
 
-def coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Returns index and weight [H, W//2+1] of one bin per half-plane coefficient, each with weight 1."""
+def radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
+    """Returns maps and K as `radial_mean_maps`, such that the filters by them add to a gain per bin."""
+    _check_convention(convention)
+    return _radial_gain_maps(H, W, convention, dtype, device)
+
+
+def coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the index [H, W//2+1] of one bin per half-plane coefficient; weights 1, for sums; weights for gains."""
     return _coefficient_maps(H, W, dtype, device)
+
+
+def full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
+    """Returns, for each coefficient of the full plane, the flat index of itself or its conjugate on the half: [H·W]."""
+    return _full_plane_index(H, W, device)
+
+
+def radii(H: int, W: int, device: torch.device) -> Tensor:
+    """Returns the radius k of every half-plane coefficient: float64 [H, W//2+1]."""
+    return _radii(H, W, device)
 
 
 def _per_size(build: Callable[P, T]) -> Callable[P, T]:
@@ -127,73 +171,123 @@ def _per_size(build: Callable[P, T]) -> Callable[P, T]:
     return lookup
 
 
-def _radius(H: int, W: int, device: torch.device) -> Tensor:
-    """Radius k of every half-plane coefficient: float64 [H, W//2+1]. Multiplying first keeps integer radii exact."""
-    longest = max(H, W)
-    ky = torch.arange(H, device=device, dtype=torch.float64)
-    ky = torch.where(2 * ky <= H, ky, ky - H)
-    kx = torch.arange(W // 2 + 1, device=device, dtype=torch.float64)
-    return torch.hypot(ky.unsqueeze(1) * longest / H, kx * longest / W)
+def _signed(n: int, half: bool, device: torch.device) -> Tensor:
+    """Integer frequencies in (-n/2, n/2], in the order of torch.fft; the first n // 2 + 1 of them for a half axis."""
+    k = torch.arange(n // 2 + 1 if half else n, device=device, dtype=torch.float64)
+    return torch.where(2 * k <= n, k, k - n)
 
 
-def _largest_radius(H: int, W: int) -> float:
-    """max k, in Python's arithmetic, which also holds for the symbolic sizes of traced code."""
-    longest = max(H, W)
-    return math.sqrt((H // 2 * longest / H) ** 2 + (W // 2 * longest / W) ** 2)
+@_per_size
+def _radii(H: int, W: int, device: torch.device) -> Tensor:
+    longest = max(H, W)  # multiplied before the division, integer radii are exact
+    return torch.hypot(_signed(H, False, device).unsqueeze(1) * longest / H, _signed(W, True, device) * longest / W)
 
 
-def _plane_weight(H: int, W: int, convention: str, device: torch.device) -> Tensor:
-    """How many full-plane coefficients each half-plane coefficient stands for: float64 [H, W//2+1]."""
+def _from_middle(H: int, W: int, sign: int, device: torch.device) -> Tensor:
+    """Distance from the middle of the fftshifted plane to sign·(ky, kx): float64 [H, W//2+1]."""
+    ky, kx = sign * _signed(H, False, device), sign * _signed(W, True, device)
+    row = torch.where(2 * ky == H, -ky, ky) + H // 2
+    column = torch.where(2 * kx == W, -kx, kx) + W // 2
+    return torch.hypot(row.unsqueeze(1) - (H - 1) / 2, column - (W - 1) / 2)
+
+
+def _plane_weight(H: int, W: int, convention: Convention, device: torch.device) -> Tensor:
+    """How many coefficients each half-plane coefficient stands for: float64 [H, W//2+1]."""
+    if convention.half_plane:
+        return torch.ones(H, W // 2 + 1, dtype=torch.float64, device=device)
     once = multiplicity((H, W), torch.float64, device).expand(H, -1)
-    if not CONVENTIONS[convention].nyquist_twice:
+    if not convention.nyquist_twice:
         return once
-    rows = torch.where(2 * torch.arange(H, device=device) == H, 2.0, 1.0).double()
-    columns = torch.where(2 * torch.arange(W // 2 + 1, device=device) == W, 2.0, 1.0).double()
+    rows = torch.where(2 * _signed(H, False, device) == H, 2.0, 1.0)
+    columns = torch.where(2 * _signed(W, True, device) == W, 2.0, 1.0)
     return once * rows.unsqueeze(1) * columns
 
 
-def _bin_sums(index: Tensor, values: Tensor, n_bins: int) -> Tensor:
-    return values.new_zeros(n_bins).index_add(0, index.flatten(), values.flatten())
+def _number_of_bins(H: int, W: int, convention: Convention) -> int:
+    """K, in Python's arithmetic, which also holds for the symbolic sizes of traced code."""
+    if convention.nearest:
+        return min(H, W) // 2 + 1
+    longest = max(H, W)
+    sides = ((H - 1) / 2, (W - 1) / 2) if convention.from_middle else (H // 2 * longest / H, W // 2 * longest / W)
+    n_bins = math.floor(math.sqrt(sides[0] ** 2 + sides[1] ** 2)) + 1 - sum(convention.dropped)
+    if n_bins < 1:
+        raise ValueError(f"images of {H} x {W} pixels are too small for this convention: it leaves no bin.")
+    return n_bins
 
 
-def _binning(H: int, W: int, convention: str, device: torch.device) -> tuple[Tensor, Tensor, int]:
-    """Bin (int32) and full-plane weight (float64) of every half-plane coefficient [H, W//2+1], and K."""
-    index = _radius(H, W, device).floor().int()
-    return index, _plane_weight(H, W, convention, device), math.floor(_largest_radius(H, W)) + 1
+def _index(position: Tensor, n_bins: int, convention: Convention) -> Tensor:
+    """Bin of each coefficient, int32; -1 where the convention drops it."""
+    index = (position.round() if convention.nearest else position.floor()) - convention.dropped[0]
+    return torch.where((index >= 0) & (index < n_bins), index, -1).int()
+
+
+def _binning(H: int, W: int, convention: Convention, device: torch.device) -> tuple[Maps, int]:
+    """Maps of bin and count (float64) of the half-plane coefficients [H, W//2+1], and K."""
+    n_bins = _number_of_bins(H, W, convention)
+    weight = _plane_weight(H, W, convention, device)
+    if not convention.from_middle:
+        return [(_index(_radii(H, W, device), n_bins, convention), weight)], n_bins
+    here, mirrored = (_index(_from_middle(H, W, sign, device), n_bins, convention) for sign in (1, -1))
+    return [(here, torch.ones_like(weight)), (mirrored, weight - 1)], n_bins
+
+
+def _bin_sums(maps: Maps, n_bins: int, values: Tensor | float = 1.0) -> Tensor:
+    """Sums of weight · values over each bin: [K]."""
+    sums = maps[0][1].new_zeros(n_bins)
+    for index, weight in maps:
+        terms = torch.where(index < 0, 0, weight * values)
+        sums = sums.index_add(0, index.clamp(min=0).flatten(), terms.flatten())
+    return sums
 
 
 @_per_size
 def _radial_bins(H: int, W: int, convention: str, device: torch.device) -> RadialBins:
-    index, weight, n_bins = _binning(H, W, convention, device)
-    count = _bin_sums(index, weight, n_bins)
-    edges = torch.arange(n_bins + 1, device=device, dtype=torch.float64)
+    how = CONVENTIONS[convention]
+    maps, n_bins = _binning(H, W, how, device)
+    count = _bin_sums(maps, n_bins)
+    start = -0.5 if how.nearest else float(how.dropped[0])
+    edges = start + torch.arange(n_bins + 1, device=device, dtype=torch.float64)
     centers = (edges[:-1] + edges[1:]) / 2
     return RadialBins(
         edges=edges,
         centers=centers,
-        mean_radius=_bin_sums(index, weight * _radius(H, W, device), n_bins) / count,
+        mean_radius=_bin_sums(maps, n_bins, _radii(H, W, device)) / count,
         count=count,
         frequency=centers / max(H, W),
     )
 
 
 @_per_size
-def _radial_mean_maps(
-    H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor, int]:
-    index, weight, n_bins = _binning(H, W, convention, device)
-    count = _bin_sums(index, weight, n_bins)
-    return index, (weight / count[index]).to(dtype), n_bins
+def _radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
+    maps, n_bins = _binning(H, W, CONVENTIONS[convention], device)
+    count = _bin_sums(maps, n_bins)
+    return [(index, (weight / count[index.clamp(min=0)]).to(dtype)) for index, weight in maps], n_bins
 
 
 @_per_size
-def _coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    n_coefficients = H * (W // 2 + 1)
-    index = torch.arange(n_coefficients, device=device, dtype=torch.int32).reshape(H, W // 2 + 1)
-    return index, torch.ones(H, W // 2 + 1, device=device, dtype=dtype)
+def _radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
+    maps, n_bins = _binning(H, W, CONVENTIONS[convention], device)
+    weight = (multiplicity((H, W), torch.float64, device) / (H * W * len(maps))).expand(H, -1)
+    return [(index, weight.to(dtype).contiguous()) for index, _ in maps], n_bins
 
 
-def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
+@_per_size
+def _coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    index = torch.arange(H * (W // 2 + 1), device=device, dtype=torch.int32).reshape(H, W // 2 + 1)
+    gain = (multiplicity((H, W), torch.float64, device) / (H * W)).expand(H, -1)
+    return index, torch.ones(H, W // 2 + 1, device=device, dtype=dtype), gain.to(dtype).contiguous()
+
+
+@_per_size
+def _full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
+    ky, kx = torch.arange(H, device=device).unsqueeze(1), torch.arange(W, device=device)
+    conjugate = 2 * kx > W
+    rows, columns = torch.where(conjugate, (H - ky) % H, ky), torch.where(conjugate, W - kx, kx)
+    return (rows * (W // 2 + 1) + columns).flatten()
+
+
+def checked_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Returns size as (H, W), or raises TypeError or ValueError unless these are integers >= 1."""
     try:
         H, W = size
     except (TypeError, ValueError):

@@ -49,9 +49,9 @@ def spectral_maps(
 ) -> tuple[Tensor, Tensor, int]:
     """`radial`: means per ring; `own`: a bin per coefficient; `ragged`: random weights, some coefficients in no bin."""
     if bins == "own":
-        index, weight = geometry.coefficient_maps(*size, dtype, CPU)
+        index, weight, _ = geometry.coefficient_maps(*size, dtype, CPU)
         return index, weight, index.numel()
-    index, weight, n_bins = geometry.radial_mean_maps(*size, "schwarz2021", dtype, CPU)
+    [(index, weight)], n_bins = geometry.radial_mean_maps(*size, "schwarz2021", dtype, CPU)
     if bins == "ragged":
         dropped = torch.rand(index.shape, generator=generator) < 0.3
         index = torch.where(dropped, -1, index)

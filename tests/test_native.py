@@ -197,7 +197,7 @@ t.test_images_of_any_strides(torch.bfloat16)
 
 
 def test_an_unknown_instruction_set_is_refused_by_name():
-    done = run_python("import specops._native as n; n.isa()", SPECOPS_ISA="sse9")
+    done = run_python("import torch, specops._native as n; n.isa()", SPECOPS_ISA="sse9")
     assert "SPECOPS_ISA must be one of" in done.stderr
     assert "got sse9" in done.stderr
 

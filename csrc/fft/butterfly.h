@@ -1,5 +1,5 @@
-// Forward DFTs of radix 1, 2, 3, 4, 5 and 8: emit(j, sum_i load(i) exp(-2 pi i ij / R)). Loads and emits stand where they
-// keep few values alive, since 16 registers hold no more than 8 complex vectors.
+// Forward DFTs of radix 1, 2, 3, 4, 5 and 8: emit(j, sum_i load(i) exp(-2 pi i ij / R)). Loads and emits stand where
+// they keep few values alive, since 16 registers hold no more than 8 complex vectors.
 
 template <class V>
 SPECOPS_INLINE Complex<V> operator+(Complex<V> a, Complex<V> b) {

@@ -51,8 +51,8 @@ struct ToRealColumns {
   }
 };
 
-// The i-th pair of vectors of columns. The last vector overlaps its neighbour rather than cross the edge, and is its own
-// partner where their number is odd: columns are then computed twice, never read or written outside of the plane.
+// The i-th pair of vectors of columns. The last vector overlaps its neighbour rather than cross the edge, and is its
+// own partner where their number is odd: columns are then computed twice, never read or written outside of the plane.
 template <class T>
 SPECOPS_INLINE ColumnPair column_pair(long i, long width) {
   constexpr long L = kLanes<T>;
@@ -74,7 +74,8 @@ SPECOPS_INLINE bool in_place(Pixel pixel, long column_stride, long width) {
 
 // z [H]: transforms of a pair of columns -> their lines, lanes turned from columns to lines.
 template <class T>
-static void split_columns(const spectral::Layout& layout, const Complex<Vec<T>>* z, ColumnPair columns, Complex<Vec<T>>* lines) {
+static void split_columns(const spectral::Layout& layout, const Complex<Vec<T>>* z, ColumnPair columns,
+                          Complex<Vec<T>>* lines) {
   constexpr long L = kLanes<T>;
   const long H = layout.height, n_lines = layout.lines;
   for (long group = 0; group < layout.groups; ++group) {
@@ -97,7 +98,8 @@ static void split_columns(const spectral::Layout& layout, const Complex<Vec<T>>*
 
 // The way back, from swapped lines to swapped z.
 template <class T>
-static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* lines, ColumnPair columns, Complex<Vec<T>>* z) {
+static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* lines, ColumnPair columns,
+                         Complex<Vec<T>>* z) {
   constexpr long L = kLanes<T>;
   const long H = layout.height;
   for (long group = 0; group < layout.groups; ++group) {

@@ -22,7 +22,8 @@ namespace {
 
 std::string names() {
   std::string result;
-  for (const Engine* const* at = engines(); *at != nullptr; ++at) result += (result.empty() ? "" : ", ") + std::string((*at)->name);
+  for (const Engine* const* at = engines(); *at != nullptr; ++at)
+    result += (result.empty() ? "" : ", ") + std::string((*at)->name);
   return result;
 }
 
@@ -32,7 +33,9 @@ const Engine& chosen() {
   for (const Engine* const* at = engines(); *at != nullptr; ++at) {
     if (!any && std::string((*at)->name) != wanted) continue;
     if ((*at)->runs_here()) return **at;
-    if (!any) throw std::runtime_error("SPECOPS_ISA=" + std::string(wanted) + ": this CPU does not have it; unset the variable.");
+    if (!any)
+      throw std::runtime_error("SPECOPS_ISA=" + std::string(wanted) +
+                               ": this CPU does not have it; unset the variable.");
   }
   throw std::runtime_error("SPECOPS_ISA must be one of " + names() + "; got " + wanted + ".");
 }

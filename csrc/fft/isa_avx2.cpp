@@ -20,10 +20,12 @@ namespace specops::avx2 {
 
 #include "isa.h"
 
-static bool runs_here() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
+static bool runs_here() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
 
 extern const Engine engine;
-const Engine engine = {"avx2", runs_here, kernels<float>(), kernels<double>()};
+constexpr Engine engine = {"avx2", runs_here, kernels<float>(), kernels<double>()};
 
 }  // namespace specops::avx2
 

@@ -6,7 +6,8 @@
 
 // Everything below this line, and nothing above it, may use AVX-512.
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), \
+                             apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c")
@@ -20,11 +21,13 @@ namespace specops::avx512 {
 
 #include "isa.h"
 
-static bool runs_here() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl"); }
+static bool runs_here() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
 
 extern const Engine engine;
-const Engine engine = {"avx512", runs_here, kernels<float>(), kernels<double>()};
+constexpr Engine engine = {"avx512", runs_here, kernels<float>(), kernels<double>()};
 
 }  // namespace specops::avx512
 

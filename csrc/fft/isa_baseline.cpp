@@ -13,6 +13,6 @@ namespace specops::baseline {
 static bool runs_here() { return true; }
 
 extern const Engine engine;
-const Engine engine = {"baseline", runs_here, kernels<float>(), kernels<double>()};
+constexpr Engine engine = {"baseline", runs_here, kernels<float>(), kernels<double>()};
 
 }  // namespace specops::baseline

@@ -135,7 +135,8 @@ static void power_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const I
 }
 
 template <class T>
-static void cross_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const Image& y, T* out, char* scratch) {
+static void cross_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const Image& y, T* out,
+                        char* scratch) {
   Workspace<T> work(plan, scratch);
   transform_columns(work, pixel, x, work.lines[0]);
   transform_columns(work, pixel, y, work.lines[1]);
@@ -169,7 +170,8 @@ static void gain_row_pair(Workspace<T>& work, const T* gains, Complex<Vec<T>>* g
 }
 
 template <class T>
-static void filter_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const T* gains, void* out, char* scratch) {
+static void filter_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const T* gains, void* out,
+                         char* scratch) {
   Workspace<T> work(plan, scratch);
   const spectral::Layout& layout = plan.layout;
   Complex<Vec<T>>* lines = work.lines[0];

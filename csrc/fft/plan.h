@@ -19,9 +19,10 @@ struct Pass {
   const T* circle;    // [radix, 2]: cos and sin of 2 pi j / radix
 };
 
-// A transform of n = length. Its passes are at least two, the first and the last of radix 1 (a copy), 2, 3, 4, 5 or 8, so
-// that only those need be compiled for every source and sink. Lengths with a large prime factor go by Bluestein's chirp,
-// ij = (i^2 + j^2 - (i - j)^2) / 2: a circular convolution of n_padded >= 2n - 1, whose transforms the passes are.
+// A transform of n = length. Its passes are at least two, the first and the last of radix 1 (a copy), 2, 3, 4, 5 or 8,
+// so that only those need be compiled for every source and sink. Lengths with a large prime factor go by Bluestein's
+// chirp, ij = (i^2 + j^2 - (i - j)^2) / 2: a circular convolution of n_padded >= 2n - 1, whose transforms the passes
+// are.
 template <class T>
 struct LinePlan {
   static constexpr int kMostPasses = 16;

@@ -56,7 +56,8 @@ static void first_pass(const fft::Pass<T>& pass, Source source, Complex<Vec<T>>*
 }
 
 template <int R, class T>
-static void middle_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restrict from, Complex<Vec<T>>* __restrict to) {
+static void middle_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restrict from,
+                        Complex<Vec<T>>* __restrict to) {
   const long groups = pass.groups, stride = pass.stride;
   const T* twiddles = pass.twiddles;
   for (long p = 0; p < groups; ++p, twiddles += 2 * (R - 1)) {
@@ -123,36 +124,54 @@ static void odd_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restrict
 template <class T, class Source>
 static void run_first(const fft::Pass<T>& pass, Source source, Complex<Vec<T>>* to) {
   switch (pass.radix) {
-    case 1: return first_pass<1>(pass, source, to);
-    case 2: return first_pass<2>(pass, source, to);
-    case 3: return first_pass<3>(pass, source, to);
-    case 4: return first_pass<4>(pass, source, to);
-    case 5: return first_pass<5>(pass, source, to);
-    default: return first_pass<8>(pass, source, to);
+    case 1:
+      return first_pass<1>(pass, source, to);
+    case 2:
+      return first_pass<2>(pass, source, to);
+    case 3:
+      return first_pass<3>(pass, source, to);
+    case 4:
+      return first_pass<4>(pass, source, to);
+    case 5:
+      return first_pass<5>(pass, source, to);
+    default:
+      return first_pass<8>(pass, source, to);
   }
 }
 
 template <class T>
 static void run_middle(const fft::Pass<T>& pass, const Complex<Vec<T>>* from, Complex<Vec<T>>* to) {
   switch (pass.radix) {
-    case 2: return middle_pass<2>(pass, from, to);
-    case 3: return middle_pass<3>(pass, from, to);
-    case 4: return middle_pass<4>(pass, from, to);
-    case 5: return middle_pass<5>(pass, from, to);
-    case 8: return middle_pass<8>(pass, from, to);
-    default: return odd_pass(pass, from, to);
+    case 2:
+      return middle_pass<2>(pass, from, to);
+    case 3:
+      return middle_pass<3>(pass, from, to);
+    case 4:
+      return middle_pass<4>(pass, from, to);
+    case 5:
+      return middle_pass<5>(pass, from, to);
+    case 8:
+      return middle_pass<8>(pass, from, to);
+    default:
+      return odd_pass(pass, from, to);
   }
 }
 
 template <class T, class Sink>
 static void run_last(const fft::Pass<T>& pass, const Complex<Vec<T>>* from, Sink sink) {
   switch (pass.radix) {
-    case 1: return last_pass<1>(pass, from, sink);
-    case 2: return last_pass<2>(pass, from, sink);
-    case 3: return last_pass<3>(pass, from, sink);
-    case 4: return last_pass<4>(pass, from, sink);
-    case 5: return last_pass<5>(pass, from, sink);
-    default: return last_pass<8>(pass, from, sink);
+    case 1:
+      return last_pass<1>(pass, from, sink);
+    case 2:
+      return last_pass<2>(pass, from, sink);
+    case 3:
+      return last_pass<3>(pass, from, sink);
+    case 4:
+      return last_pass<4>(pass, from, sink);
+    case 5:
+      return last_pass<5>(pass, from, sink);
+    default:
+      return last_pass<8>(pass, from, sink);
   }
 }
 
@@ -166,7 +185,8 @@ template <class T, class Source, class Sink>
 static void run_passes(const fft::LinePlan<T>& plan, const Buffers<T>& buffers, Source source, Sink sink) {
   run_first(plan.passes[0], source, buffers.at[0]);
   int from = 0;
-  for (int i = 1; i < plan.n_passes - 1; ++i, from ^= 1) run_middle(plan.passes[i], buffers.at[from], buffers.at[from ^ 1]);
+  for (int i = 1; i < plan.n_passes - 1; ++i, from ^= 1)
+    run_middle(plan.passes[i], buffers.at[from], buffers.at[from ^ 1]);
   run_last(plan.passes[plan.n_passes - 1], buffers.at[from], sink);
 }
 

@@ -33,10 +33,14 @@ static void sum_chunks(const spectral::BinSums<T>& sums, long block, const T* va
 template <class T, class Sum>
 static void sum_block(const spectral::BinSums<T>& sums, long block, const T* values, Sum* totals) {
   switch (sums.chunk) {
-    case 1: return sum_chunks<1>(sums, block, values, totals);
-    case 2: return sum_chunks<2>(sums, block, values, totals);
-    case 4: return sum_chunks<4>(sums, block, values, totals);
-    default: return sum_chunks<8>(sums, block, values, totals);
+    case 1:
+      return sum_chunks<1>(sums, block, values, totals);
+    case 2:
+      return sum_chunks<2>(sums, block, values, totals);
+    case 4:
+      return sum_chunks<4>(sums, block, values, totals);
+    default:
+      return sum_chunks<8>(sums, block, values, totals);
   }
 }
 

@@ -24,7 +24,7 @@ using Entries = std::vector<Entry<T>>;
 template <class T>
 Entries<T> sorted(const Entries<T>& entries, int64_t n_blocks, int64_t n_bins) {
   Entries<T> by_bin(entries.size()), result(entries.size());
-  const auto pass = [](const Entries<T>& from, Entries<T>& to, int64_t n_keys, int32_t Entry<T>::*key) {
+  const auto pass = [](const Entries<T>& from, Entries<T>& to, int64_t n_keys, int32_t Entry<T>::* key) {
     std::vector<int64_t> starts(n_keys + 1, 0);
     for (const Entry<T>& entry : from) ++starts[entry.*key + 1];
     for (int64_t i = 0; i < n_keys; ++i) starts[i + 1] += starts[i];
@@ -33,7 +33,9 @@ Entries<T> sorted(const Entries<T>& entries, int64_t n_blocks, int64_t n_bins) {
   pass(entries, by_bin, n_bins, &Entry<T>::bin);
   pass(by_bin, result, n_blocks, &Entry<T>::block);
   for (auto begin = result.begin(); begin != result.end();) {
-    const auto other = [begin](const Entry<T>& entry) { return entry.bin != begin->bin || entry.block != begin->block; };
+    const auto other = [begin](const Entry<T>& entry) {
+      return entry.bin != begin->bin || entry.block != begin->block;
+    };
     const auto end = std::find_if(begin, result.end(), other);
     std::stable_sort(begin, end, [](const Entry<T>& a, const Entry<T>& b) { return a.weight < b.weight; });
     begin = end;
@@ -79,8 +81,8 @@ struct Chunk {
   int64_t first, length;
 };
 
-// In each block the first chunks of all bins, then the second ones and so on: an addition to a bin need not wait for the
-// one before.
+// In each block the first chunks of all bins, then the second ones and so on: an addition to a bin need not wait for
+// the one before.
 template <class T>
 std::vector<Chunk> chunks_in_turn(const Entries<T>& entries, const std::vector<int64_t>& lengths, int64_t chunk) {
   std::vector<Chunk> chunks;
@@ -88,7 +90,8 @@ std::vector<Chunk> chunks_in_turn(const Entries<T>& entries, const std::vector<i
   for (int64_t length : lengths) {
     for (int64_t i = 0; i < length; i += chunk) {
       const Entry<T>& entry = entries[begin + i];
-      const bool same = !chunks.empty() && chunks.back().block == entry.block && entries[chunks.back().first].bin == entry.bin;
+      const bool same =
+          !chunks.empty() && chunks.back().block == entry.block && entries[chunks.back().first].bin == entry.bin;
       chunks.push_back({entry.block, same ? chunks.back().turn + 1 : 0, begin + i, std::min(chunk, length - i)});
     }
     begin += length;
@@ -160,8 +163,10 @@ Entries<T> plane_entries(const Maps<T>& maps, const Layout& layout, const BinSum
     const int32_t bin = maps.index[maps.at(ky, kx)];
     if (bin < 0) return;
     const int64_t group = line / layout.lanes, block = group / sums.groups_per_block;
-    const int64_t slot = ((group - block * sums.groups_per_block) * layout.pitch + column) * layout.lanes + line % layout.lanes;
-    entries.push_back({static_cast<int32_t>(block), static_cast<int32_t>(slot), bin, scale * maps.weight[maps.at(ky, kx)]});
+    const int64_t slot =
+        ((group - block * sums.groups_per_block) * layout.pitch + column) * layout.lanes + line % layout.lanes;
+    entries.push_back(
+        {static_cast<int32_t>(block), static_cast<int32_t>(slot), bin, scale * maps.weight[maps.at(ky, kx)]});
   };
   for (int64_t ky = 0; ky < H; ++ky) {
     for (int64_t kx = 0; kx < maps.columns(); ++kx) {

@@ -45,7 +45,8 @@ std::shared_ptr<const Plan> cached(const Maps<T>& maps, Build build) {
   }
   check_index(maps);
   const int64_t n = maps.height * maps.columns();
-  entries.push_front({maps.height, maps.width, maps.n_bins, {maps.index, maps.index + n}, {maps.weight, maps.weight + n}, build()});
+  entries.push_front(
+      {maps.height, maps.width, maps.n_bins, {maps.index, maps.index + n}, {maps.weight, maps.weight + n}, build()});
   const std::shared_ptr<const Plan> plan = entries.front().plan;
   int64_t coefficients = 0;
   size_t kept = 0;

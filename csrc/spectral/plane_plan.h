@@ -23,8 +23,8 @@ struct Layout {
 // values of one bin and one weight; a short one is filled up with a slot that holds 0.
 template <class T>
 struct BinSums {
-  bool folded;               // maps are even in ky: values of kx and W - kx are added, only kx <= W/2 is looked up
-  bool long_sums;            // a bin has so many chunks that their sum needs more digits than T has
+  bool folded;     // maps are even in ky: values of kx and W - kx are added, only kx <= W/2 is looked up
+  bool long_sums;  // a bin has so many chunks that their sum needs more digits than T has
   int64_t n_bins;
   int64_t n_blocks;
   int64_t groups_per_block;  // for a half plane in memory: values

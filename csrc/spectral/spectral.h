@@ -40,7 +40,8 @@ SPECOPS_INLINE T cross(Complex<T> x, Complex<T> y) {
   return x.re * y.re + x.im * y.im;
 }
 
-// Two real signals a, b travel as z = a + ib. From Z at a frequency and at its negative: twice the transforms of a and b.
+// Two real signals a, b travel as z = a + ib. From Z at a frequency and at its negative: twice the transforms of a and
+// b.
 template <class T>
 SPECOPS_INLINE Complex<T> twice_first(Complex<T> z, Complex<T> mirrored) {
   return {z.re + mirrored.re, z.im - mirrored.im};
@@ -69,8 +70,6 @@ SPECOPS_INLINE Complex<T> swapped(Complex<T> z) {
 }
 
 // How often the half-plane column kx stands in the full plane.
-SPECOPS_INLINE int half_plane_multiplicity(long kx, long width) {
-  return kx == 0 || 2 * kx == width ? 1 : 2;
-}
+SPECOPS_INLINE int half_plane_multiplicity(long kx, long width) { return kx == 0 || 2 * kx == width ? 1 : 2; }
 
 }  // namespace specops

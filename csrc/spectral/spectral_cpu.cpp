@@ -41,7 +41,8 @@ class Planes {
         sizes_(x.sizes().slice(0, x.dim() - 2)),
         strides_(x.strides()),
         at_(sizes_.size(), 0) {
-    for (int64_t d = static_cast<int64_t>(sizes_.size()) - 1; d >= 0; plane /= sizes_[d], --d) at_[d] = plane % sizes_[d];
+    for (int64_t d = static_cast<int64_t>(sizes_.size()) - 1; d >= 0; plane /= sizes_[d], --d)
+      at_[d] = plane % sizes_[d];
     for (size_t d = 0; d < at_.size(); ++d) offset_ += at_[d] * strides_[d];
   }
 
@@ -151,8 +152,8 @@ void run(const at::Tensor& index, int64_t n_bins, const F& f) {
   try {
     f();
   } catch (const std::out_of_range&) {
-    TORCH_CHECK_VALUE(false, "index must be -1 to n_bins - 1 = ", n_bins - 1, "; got ", index.min().item<int32_t>(), " to ",
-                      index.max().item<int32_t>());
+    TORCH_CHECK_VALUE(false, "index must be -1 to n_bins - 1 = ", n_bins - 1, "; got ", index.min().item<int32_t>(),
+                      " to ", index.max().item<int32_t>());
   }
 }
 
@@ -163,7 +164,8 @@ at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, c
   check_image("x", x);
   check_image("y", y);
   TORCH_CHECK_VALUE(x.sizes() == y.sizes(), "x and y must have one shape; got ", x.sizes(), " and ", y.sizes());
-  TORCH_CHECK_TYPE(x.scalar_type() == y.scalar_type(), "x and y must have one dtype; got ", x.scalar_type(), " and ", y.scalar_type());
+  TORCH_CHECK_TYPE(x.scalar_type() == y.scalar_type(), "x and y must have one dtype; got ", x.scalar_type(), " and ",
+                   y.scalar_type());
   check_maps(x, index, weight, n_bins);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.pop_back();
@@ -181,10 +183,12 @@ at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, c
   return out;
 }
 
-at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight) {
+at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
+                             const at::Tensor& weight) {
   check_image("x", x);
-  TORCH_CHECK_VALUE(c.dim() == 1 || (c.dim() == x.dim() - 1 && c.sizes().slice(0, c.dim() - 1) == x.sizes().slice(0, x.dim() - 2)),
-                    "c must be [K] or [..., K] with the leading dimensions of x ", x.sizes(), "; got ", c.sizes());
+  TORCH_CHECK_VALUE(
+      c.dim() == 1 || (c.dim() == x.dim() - 1 && c.sizes().slice(0, c.dim() - 1) == x.sizes().slice(0, x.dim() - 2)),
+      "c must be [K] or [..., K] with the leading dimensions of x ", x.sizes(), "; got ", c.sizes());
   TORCH_CHECK_TYPE(c.scalar_type() == weight.scalar_type(), "c must have the dtype of weight; got ", c.scalar_type());
   TORCH_CHECK_VALUE(c.device().is_cpu(), "c must be on the CPU; got ", c.device());
   const int64_t n_bins = c.size(-1);

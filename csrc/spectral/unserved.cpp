@@ -51,20 +51,24 @@ void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spec
     const int64_t n = X.numel() / 2;
     at::Tensor values = at::empty({n}, out.options());
     T* v = values.mutable_data_ptr<T>();
-    for (int64_t i = 0; i < n; ++i) v[i] = cross(Complex<T>{a[2 * i], a[2 * i + 1]}, Complex<T>{b[2 * i], b[2 * i + 1]});
+    for (int64_t i = 0; i < n; ++i)
+      v[i] = cross(Complex<T>{a[2 * i], a[2 * i + 1]}, Complex<T>{b[2 * i], b[2 * i + 1]});
     const ThreadScratch scratch((sums.zero_slot + 1 + (sums.long_sums ? 2 * sums.n_bins : 0)) * sizeof(T));
     kernels.sum(sums, v, n, all_sums + plane * sums.n_bins, scratch.memory());
   });
 }
 
-void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight, at::Tensor& out) {
+void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
+                     at::Tensor& out) {
   const int64_t n_bins = c.size(-1), H = x.size(-2), W = x.size(-1);
   if (index.min().item<int32_t>() < -1 || index.max().item<int32_t>() >= n_bins) throw std::out_of_range("index");
   const at::Tensor bins = index.to(at::kLong).remainder(n_bins + 1).flatten();
   at::Tensor share = weight.clone();
   for (int64_t kx = 0; kx < share.size(1); ++kx) share.select(1, kx).div_(half_plane_multiplicity(kx, W));
   const at::Tensor padded = at::constant_pad_nd(c, {0, 1});
-  const auto gain_of = [&](const at::Tensor& profile) { return at::mul(profile.index_select(0, bins).view_as(share), share); };
+  const auto gain_of = [&](const at::Tensor& profile) {
+    return at::mul(profile.index_select(0, bins).view_as(share), share);
+  };
   const at::Tensor shared = c.dim() == 1 ? gain_of(padded) : at::Tensor();
   const at::Tensor profiles = padded.reshape({-1, n_bins + 1}), images = out.view({-1, H, W});
   for_each_plane(x, [&](int64_t plane) {
@@ -74,7 +78,9 @@ void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor&
   });
 }
 
-template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&, const Kernels<float>&, at::Tensor&);
-template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<double>&, const Kernels<double>&, at::Tensor&);
+template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&,
+                                     const Kernels<float>&, at::Tensor&);
+template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<double>&,
+                                     const Kernels<double>&, at::Tensor&);
 
 }  // namespace specops

@@ -12,6 +12,7 @@ void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spec
                             const Kernels<T>& kernels, at::Tensor& out);
 
 // Throws std::out_of_range if an index is not in -1..n_bins-1.
-void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight, at::Tensor& out);
+void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
+                     at::Tensor& out);
 
 }  // namespace specops

@@ -1,4 +1,4 @@
-"""Stateless spectral operations on images [..., H, W]."""
+"""Resampling of images [..., H, W]."""
 
 from __future__ import annotations
 
@@ -8,74 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from specops import geometry, ops
+from specops import ops
+from specops.functional.options import check_choice
 from specops.ops.contract import check_image, compute_dtype, like_layout
 
-SCALES = ("power", "amplitude", "log", "db")
-NORMS = ("backward", "ortho", "forward")
 UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "shuffle")
-
-
-def radial_spectrum(
-    x: Tensor,
-    *,
-    convention: str = "schwarz2021",
-    scale: str = "power",
-    norm: str = "backward",
-    window: str | Tensor | None = None,
-    eps: float = 1e-8,
-) -> Tensor:
-    r"""Returns the radial profile of the power spectrum of each image: [..., K].
-
-    `out[..., i]` is the mean of s(|X_k|²) over the coefficients k in bin i, X the DFT of `window · x`. This is the
-    "reduced spectrum" or "radial power spectral density" of the GAN literature; the mean over channels, if wanted, is
-    `.mean(-2)` of [..., C, K].
-
-    Args:
-        x: real images [..., H, W], any float dtype; half types are computed in float32.
-        convention: which coefficients form a bin: see `specops.geometry.radial_bins`.
-        scale: s(p): `power` p; `amplitude` √p; `log` ln(p + eps); `db` 10·log10(p + eps).
-        norm: scaling of the DFT as in torch.fft: `backward` none, `ortho` 1/√(HW), `forward` 1/(HW).
-        window: None, `"hann"` (symmetric, separable) or a tensor [H, W].
-        eps: added to the power where the scale is a logarithm.
-
-    Returns:
-        [..., K] with K = `radial_bins((H, W), convention=convention).n_bins`; float64 for float64 images, else float32.
-        Gradients to x (and a tensor window) of any order. The amplitude of a coefficient that is exactly 0 has the
-        gradient 0.
-
-    Raises:
-        TypeError: x is not a real floating-point tensor.
-        ValueError: x has fewer than two dimensions, or an option is none of those listed.
-
-    Source:
-        Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", section 3 (the default convention).
-
-    Example:
-        >>> import torch, specops
-        >>> images = torch.ones(8, 3, 64, 64)
-        >>> profile = specops.radial_spectrum(images, norm="forward")
-        >>> profile.shape
-        torch.Size([8, 3, 46])
-        >>> float(profile[0, 0, 0]), float(profile[0, 0, 1:].max())
-        (1.0, 0.0)
-    """
-    check_image("x", x)
-    _check_choice("scale", scale, SCALES)
-    _check_choice("norm", norm, NORMS)
-    H, W = x.shape[-2:]
-    dtype = compute_dtype(x.dtype)
-    index, weight, n_bins = geometry.radial_mean_maps(H, W, convention, dtype, x.device)
-    if window is not None:
-        x = x.to(dtype) * _window(window, H, W, dtype, x.device)
-    factor = {"backward": 1.0, "ortho": 1 / (H * W), "forward": 1 / (H * W) ** 2}[norm]
-    if scale == "power":
-        profile = ops.binned_cross_spectrum(x, x, index, weight, n_bins)
-        return profile if norm == "backward" else profile * factor
-    own_bin, ones = geometry.coefficient_maps(H, W, dtype, x.device)
-    power = ops.binned_cross_spectrum(x, x, own_bin, ones, H * (W // 2 + 1)) * factor
-    terms = _scaled(power, scale, eps) * weight.flatten()
-    return terms.new_zeros(*x.shape[:-2], n_bins).index_add(-1, index.flatten(), terms)
 
 
 def upfirdn2d(
@@ -168,7 +105,7 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
                 [0., 0., 0., 0.]])
     """
     check_image("x", x)
-    _check_choice("mode", mode, UPSAMPLE_MODES)
+    check_choice("mode", mode, UPSAMPLE_MODES)
     if not isinstance(factor, (int, torch.SymInt)) or isinstance(factor, bool):
         raise TypeError(f"factor must be an integer; got {factor!r}.")
     if factor < 1:
@@ -185,34 +122,6 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
     align_corners = None if mode == "nearest" else False
     enlarged = F.interpolate(planes, scale_factor=factor, mode=mode, align_corners=align_corners)
     return like_layout(enlarged.reshape(*x.shape[:-2], *enlarged.shape[-2:]), x)
-
-
-def _scaled(power: Tensor, scale: str, eps: float) -> Tensor:
-    if scale == "log":
-        return (power + eps).log()
-    if scale == "db":
-        return 10 * (power + eps).log10()
-    zero = power == 0  # √ has no derivative there; the amplitude's subgradient 0 is taken
-    return torch.where(zero, 0, torch.where(zero, 1, power).sqrt())
-
-
-def _window(window: str | Tensor, H: int, W: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    if isinstance(window, Tensor):
-        if window.shape != (H, W):
-            raise ValueError(f"window must be [{H}, {W}] like the images; got {list(window.shape)}.")
-        if window.device != device:
-            raise ValueError(f"window must be on {device} like x; got {window.device}.")
-        return window.to(dtype)
-    if window != "hann":
-        raise ValueError(f"window must be None, 'hann' or a tensor [{H}, {W}]; got {window!r}.")
-    rows = torch.hann_window(H, periodic=False, dtype=dtype, device=device)
-    columns = torch.hann_window(W, periodic=False, dtype=dtype, device=device)
-    return rows.unsqueeze(1) * columns
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
 
 
 def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:

@@ -1,0 +1,205 @@
+"""Filters of images [..., H, W] in the frequency domain, and shifts of their frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from specops import geometry, ops
+from specops.functional.options import check_choice, check_image_pair
+from specops.ops.contract import check_image, compute_dtype
+
+INTERPOLATIONS = ("nearest", "linear")
+
+
+def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
+    """Returns the images with each Fourier coefficient multiplied by a real gain: [..., H, W].
+
+    The real part of the inverse DFT of mask · X.
+
+    Args:
+        x: real images [..., H, W].
+        mask: real gains, half plane [H, W//2+1] as of `specops.masks`, or full plane [H, W] in the order of torch.fft.
+            What is not even in the frequency acts through its even part (on the half plane: in the columns kx = 0 and
+            W/2), as for torch.fft.irfft2. Any float dtype.
+
+    Returns:
+        [..., H, W] in the dtype of x. Gradients to x and mask of any order.
+
+    Raises:
+        TypeError: x or mask is not a real floating-point tensor.
+        ValueError: a mask of another shape or device.
+
+    Source:
+        The convolution theorem; Li et al. 2021 for its use on the input of discriminators.
+
+    Example:
+        >>> import torch, specops
+        >>> x = torch.tensor([[1.0, 3.0], [1.0, 3.0]])
+        >>> specops.frequency_filter(x, specops.masks.lowpass((2, 2), 0.5))
+        tensor([[2., 2.],
+                [2., 2.]])
+    """
+    check_image("x", x)
+    H, W = x.shape[-2:]
+    if not isinstance(mask, Tensor) or not mask.is_floating_point():
+        raise TypeError(
+            f"mask must be a real floating-point tensor; got {getattr(mask, 'dtype', type(mask).__name__)}."
+        )
+    if mask.shape not in ((H, W // 2 + 1), (H, W)):
+        raise ValueError(
+            f"mask must be [{H}, {W // 2 + 1}] or [{H}, {W}] for x {list(x.shape)}; got {list(mask.shape)}. "
+            f"Build it with specops.masks.lowpass(({H}, {W}), ...)."
+        )
+    if mask.device != x.device:
+        raise ValueError(f"mask must be on {x.device} like x; got {mask.device}. Move it with mask.to(x.device).")
+    gains = mask.to(compute_dtype(x.dtype))
+    if mask.shape[-1] != W // 2 + 1:
+        reversed_mask = gains.roll((-1, -1), (0, 1)).flip(0, 1)
+        gains = ((gains + reversed_mask) / 2)[:, : W // 2 + 1]
+    return _gained(x, gains.flatten())
+
+
+def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", interpolation: str = "nearest") -> Tensor:
+    """Returns the images with each Fourier coefficient multiplied by the gain of its radius: [..., H, W].
+
+    Args:
+        x: real images [..., H, W].
+        profile: gain per radial bin, [K] for all images or [..., K] per image, with K of
+            `specops.geometry.radial_bins((H, W), convention=convention)`. Any float dtype.
+        convention: which bins; a coefficient that the convention drops gets the gain 0.
+        interpolation: `"nearest"`: the gain of the bin; `"linear"`: between the bins' centers, in k, the first and last
+            gain beyond them.
+
+    Returns:
+        [..., H, W] in the dtype of x. Gradients to x and profile of any order.
+
+    Raises:
+        TypeError: x or profile is not a real floating-point tensor.
+        ValueError: a profile of another shape or device, an unknown option.
+
+    Source:
+        The adjoint of `radial_spectrum`'s binning.
+
+    Example:
+        >>> import torch, specops
+        >>> x = torch.randn(4, 4)
+        >>> specops.radial_filter(x, torch.ones(3)).allclose(x, atol=1e-5)
+        True
+    """
+    check_image("x", x)
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    H, W = x.shape[-2:]
+    dtype = compute_dtype(x.dtype)
+    maps, n_bins = geometry.radial_gain_maps(H, W, convention, dtype, x.device)
+    if not isinstance(profile, Tensor) or not profile.is_floating_point():
+        raise TypeError(
+            f"profile must be a real floating-point tensor; got {getattr(profile, 'dtype', type(profile).__name__)}."
+        )
+    if profile.shape not in ((n_bins,), (*x.shape[:-2], n_bins)):
+        raise ValueError(
+            f"profile must be [{n_bins}] or {[*x.shape[:-2], n_bins]} for x {list(x.shape)} and {convention!r}; got "
+            f"{list(profile.shape)}. K is specops.geometry.radial_bins(({H}, {W}), convention={convention!r}).n_bins."
+        )
+    if profile.device != x.device:
+        raise ValueError(f"profile must be on {x.device} like x; got {profile.device}.")
+    profile = profile.to(dtype)
+    if interpolation == "linear":
+        return _gained(x, _interpolated(profile, H, W, convention))
+    first, *others = (ops.binned_filter(x.to(dtype) if len(maps) > 1 else x, profile, *each) for each in maps)
+    return sum(others, first).to(x.dtype)
+
+
+def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | None = None) -> Tensor:
+    """Returns images whose spectrum is moved by a carrier frequency: [..., H, W].
+
+    The real part of (x + i·imag) · exp(2πi (fx·n + fy·m)), n the column and m the row index. With imag = None it is x
+    times a cosine, and (½, ½) gives x · (-1)^(m+n).
+
+    Args:
+        x: real images [..., H, W].
+        shift: (fx, fy) in cycles per pixel.
+        imag: imaginary parts [..., H, W], or None for 0.
+
+    Returns:
+        [..., H, W] in the dtype of x. Gradients to x and imag of any order.
+
+    Raises:
+        TypeError, ValueError: x and imag are no images of one shape, dtype and device; shift is no pair of numbers.
+
+    Source:
+        Khayatkhoei, Elgammal 2022, "Spatial Frequency Bias in Convolutional Generative Adversarial Networks", frequency
+        shifted generators.
+
+    Example:
+        >>> import torch, specops
+        >>> specops.frequency_shift(torch.ones(2, 2), (0.5, 0.5))
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+    """
+    check_image("x", x)
+    cosine, sine = _carrier(x, shift)
+    if imag is None:
+        return (x.to(cosine.dtype) * cosine).to(x.dtype)
+    check_image_pair(("x", "imag"), x, imag)
+    return (x.to(cosine.dtype) * cosine - imag.to(cosine.dtype) * sine).to(x.dtype)
+
+
+def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Returns real and imaginary part of (real + i·imag) · exp(2πi (fx·n + fy·m)): two [..., H, W].
+
+    Args:
+        real, imag: images [..., H, W] of one shape, dtype and device.
+        shift: (fx, fy) in cycles per pixel.
+
+    Returns:
+        (real, imag) in the dtype of the input. Gradients of any order.
+
+    Raises:
+        TypeError, ValueError: as `frequency_shift`.
+
+    Source:
+        Khayatkhoei, Elgammal 2022, frequency shifted generators.
+
+    Example:
+        >>> import torch, specops
+        >>> real, imag = specops.frequency_shift_complex(torch.ones(1, 2), torch.zeros(1, 2), (0.5, 0.0))
+        >>> real
+        tensor([[ 1., -1.]])
+    """
+    check_image_pair(("real", "imag"), real, imag)
+    cosine, sine = _carrier(real, shift)
+    a, b = real.to(cosine.dtype), imag.to(cosine.dtype)
+    return (a * cosine - b * sine).to(real.dtype), (a * sine + b * cosine).to(real.dtype)
+
+
+def _gained(x: Tensor, gains: Tensor) -> Tensor:
+    """x [..., H, W] filtered by gains [H·(W//2+1)], or [..., H·(W//2+1)] per image."""
+    index, _, weight = geometry.coefficient_maps(x.shape[-2], x.shape[-1], gains.dtype, x.device)
+    return ops.binned_filter(x, gains, index, weight)
+
+
+def _interpolated(profile: Tensor, H: int, W: int, convention: str) -> Tensor:
+    """profile [..., K] -> gains [..., H·(W//2+1)], linear in k between the centers of the bins."""
+    bins = geometry.radial_bins((H, W), convention=convention, device=profile.device)
+    position = (geometry.radii(H, W, profile.device).flatten() - bins.centers[0]).clamp(0, profile.shape[-1] - 1)
+    below = position.floor().long().clamp(max=max(profile.shape[-1] - 2, 0))
+    above = (below + 1).clamp(max=profile.shape[-1] - 1)
+    share = (position - below).to(profile.dtype)
+    return profile[..., below] * (1 - share) + profile[..., above] * share
+
+
+def _carrier(x: Tensor, shift: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of 2π (fx·n + fy·m): [H, W], rounded once from float64."""
+    try:
+        fx, fy = (float(frequency) for frequency in shift)
+    except (TypeError, ValueError):
+        raise TypeError(f"shift must be a pair (fx, fy) of numbers in cycles per pixel; got {shift!r}.") from None
+    columns = torch.arange(x.shape[-1], dtype=torch.float64, device=x.device)
+    rows = torch.arange(x.shape[-2], dtype=torch.float64, device=x.device).unsqueeze(1)
+    turns = (fx * columns + fy * rows) % 1
+    phase = 2 * torch.pi * turns
+    dtype = compute_dtype(x.dtype)
+    return phase.cos().to(dtype), phase.sin().to(dtype)

@@ -1,0 +1,129 @@
+"""High-frequency filter, confusion and swap: what a discriminator is to see of high frequencies."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from specops import masks
+from specops.functional.filters import frequency_filter
+from specops.functional.options import check_image_pair
+from specops.ops.contract import check_image, compute_dtype
+
+
+def hff(x: Tensor, radius: float, *, kind: str = "ideal", value_range: tuple[float, float] = (-1, 1)) -> Tensor:
+    """Returns the images without their high frequencies (High-Frequency Filter): [..., H, W].
+
+    With x' = (x - lo) / (hi - lo) and M the low-pass mask, clip(|IDFT(M · DFT(x'))|, 0, 1), brought back to [lo, hi].
+
+    Args:
+        x: real images [..., H, W] with values in `value_range`.
+        radius: in cycles per image, > 0; below it frequencies are kept.
+        kind: of the low-pass: see `specops.masks`.
+        value_range: (lo, hi).
+
+    Returns:
+        [..., H, W] in the dtype of x, values in `value_range`. Gradients to x (0 where clipped, the sign of the abs).
+
+    Raises:
+        TypeError, ValueError: wrong images, radius, kind or range.
+
+    Source:
+        Li et al. 2021, "Are High-Frequency Components Beneficial for Training of Generative Adversarial Networks", HFF.
+
+    Example:
+        >>> import torch, specops
+        >>> specops.hff(torch.tensor([[0.5, -0.5], [0.5, -0.5]]), 0.5)
+        tensor([[0., 0.],
+                [0., 0.]])
+    """
+    check_image("x", x)
+    low, span = _range(value_range)
+    unit = (x.to(compute_dtype(x.dtype)) - low) / span
+    return _from_unit(frequency_filter(unit, _lowpass(unit, radius, kind)), low, span).to(x.dtype)
+
+
+def hfc(
+    real: Tensor, fake: Tensor, radius: float, *, kind: str = "ideal", value_range: tuple[float, float] = (-1, 1)
+) -> tuple[Tensor, Tensor]:
+    """Returns real images, and fake ones with the high frequencies of the real (High-Frequency Confusion).
+
+    With x' = (x - lo) / (hi - lo) and M the low-pass mask, the fake becomes
+    clip(|IDFT(M·DFT(fake') + (1 - M)·DFT(real'))|, 0, 1) and the real clip(|real'|, 0, 1), both brought back to
+    [lo, hi]. Images are paired by batch index. The filter is linear, so the inner part is
+    real' + filter(fake' - real'): one transform and one inverse.
+
+    Args:
+        real, fake: images [..., H, W] of one shape, dtype and device, values in `value_range`.
+        radius: in cycles per image, > 0; below it the fake keeps its own frequencies.
+        kind: of the low-pass: see `specops.masks`.
+        value_range: (lo, hi).
+
+    Returns:
+        (real, fake), each [..., H, W] in their dtype. Gradients to both.
+
+    Raises:
+        TypeError, ValueError: no pair of images, wrong radius, kind or range.
+
+    Source:
+        Li et al. 2021, "Are High-Frequency Components Beneficial for Training of Generative Adversarial Networks", HFC.
+
+    Example:
+        >>> import torch, specops
+        >>> real, fake = torch.tensor([[0.5, -0.5]]), torch.tensor([[0.25, 0.25]])
+        >>> specops.hfc(real, fake, 0.5)[1]
+        tensor([[ 0.7500, -0.2500]])
+    """
+    check_image_pair(("real", "fake"), real, fake)
+    low, span = _range(value_range)
+    dtype = compute_dtype(real.dtype)
+    unit_real, unit_fake = (real.to(dtype) - low) / span, (fake.to(dtype) - low) / span
+    confused = swap_bands(unit_fake, unit_real, _lowpass(unit_real, radius, kind))
+    return _from_unit(unit_real, low, span).to(real.dtype), _from_unit(confused, low, span).to(real.dtype)
+
+
+def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+    """Returns the images with the low band of a and the rest of b: [..., H, W].
+
+    Inverse DFT of mask · A + (1 - mask) · B, computed as b + filter(a - b); nothing is clipped.
+
+    Args:
+        a, b: real images [..., H, W] of one shape, dtype and device.
+        mask: share of a per coefficient, [H, W//2+1] or [H, W] as in `frequency_filter`.
+
+    Returns:
+        [..., H, W] in their dtype. Gradients to a, b and mask of any order.
+
+    Raises:
+        TypeError, ValueError: no pair of images, or a mask of another shape.
+
+    Source:
+        Li et al. 2021, the exchange inside HFC.
+
+    Example:
+        >>> import torch, specops
+        >>> specops.swap_bands(torch.ones(1, 2), torch.tensor([[3.0, 5.0]]), specops.masks.lowpass((1, 2), 0.5))
+        tensor([[0., 2.]])
+    """
+    check_image_pair(("a", "b"), a, b)
+    dtype = compute_dtype(a.dtype)
+    wide_a, wide_b = a.to(dtype), b.to(dtype)
+    return (wide_b + frequency_filter(wide_a - wide_b, mask)).to(a.dtype)
+
+
+def _lowpass(x: Tensor, radius: float, kind: str) -> Tensor:
+    return masks.lowpass((x.shape[-2], x.shape[-1]), radius, kind=kind, device=x.device, dtype=x.dtype)
+
+
+def _range(value_range: tuple[float, float]) -> tuple[float, float]:
+    """Returns lo and hi - lo."""
+    try:
+        low, high = (float(value) for value in value_range)
+    except (TypeError, ValueError):
+        raise TypeError(f"value_range must be a pair (lo, hi) of numbers; got {value_range!r}.") from None
+    if not low < high:
+        raise ValueError(f"value_range must be (lo, hi) with lo < hi; got {value_range!r}.")
+    return low, high - low
+
+
+def _from_unit(x: Tensor, low: float, span: float) -> Tensor:
+    return x.abs().clamp(0, 1) * span + low

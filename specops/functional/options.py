@@ -1,0 +1,27 @@
+"""Checks of options."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from specops.ops.contract import check_image
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises ValueError unless value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+
+
+def check_image_pair(names: tuple[str, str], x: object, y: object) -> tuple[Tensor, Tensor]:
+    """Returns x and y, or raises TypeError or ValueError unless they are images of one shape, dtype and device."""
+    check_image(names[0], x)
+    check_image(names[1], y)
+    assert isinstance(x, Tensor)
+    assert isinstance(y, Tensor)
+    if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have one shape, dtype and device; got {list(x.shape)} {x.dtype} on "
+            f"{x.device} and {list(y.shape)} {y.dtype} on {y.device}. Expand or convert one of them."
+        )
+    return x, y

@@ -1,0 +1,210 @@
+"""Radial frequency masks on the half plane of torch.fft.rfft2, differentiable in their parameters.
+
+A radius k is in cycles per image along the longer side (see `specops.geometry.radial_bins`), a cutoff in cycles per
+pixel: radius = cutoff · max(H, W). The kinds of low-pass, with radius r, width w and order n:
+
+| kind | value at k |
+|---|---|
+| `ideal` | 1 where k < r, else 0; no gradient |
+| `gaussian` | exp(-k² / (2 r²)) |
+| `butterworth` | 1 / (1 + (k / r)^(2n)), n = 2 unless given |
+| `logistic` | sigmoid((r - k) / w), w = 1 unless given |
+| `raised_cosine` | 1 below r - w/2, 0 above r + w/2, half a cosine between; w = 1 unless given |
+
+An ideal radius beyond the corner, hypot(H/2, W/2) for squares, keeps every coefficient.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from specops import geometry
+
+KINDS = ("ideal", "gaussian", "butterworth", "logistic", "raised_cosine")
+Parameter = float | Tensor
+
+
+def lowpass(
+    size: tuple[int, int],
+    radius: Parameter | None = None,
+    *,
+    cutoff: Parameter | None = None,
+    kind: str = "ideal",
+    width: Parameter | None = None,
+    order: Parameter | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Returns a mask that keeps low frequencies: [H, W//2+1], values in [0, 1].
+
+    Args:
+        size: (H, W) of the images.
+        radius: in cycles per image, > 0; a number or a tensor with one element, which receives a gradient.
+        cutoff: in cycles per pixel, instead of `radius`.
+        kind: one of the kinds listed in `specops.masks`.
+        width: of the transition in cycles per image, > 0, for `logistic` and `raised_cosine`; number or tensor.
+        order: > 0, for `butterworth`; number or tensor.
+        device, dtype: of the mask; those of a tensor parameter, or torch's defaults, if None.
+
+    Returns:
+        [H, W//2+1]; the argument of `specops.frequency_filter`. Computed in float64 and rounded once.
+
+    Raises:
+        ValueError: both or none of radius and cutoff, a number <= 0, an unknown kind, a parameter that the kind lacks.
+            The values of tensors are not looked at, which would wait for their device.
+        TypeError: a parameter that is neither number nor tensor.
+
+    Source:
+        Gonzalez, Woods, "Digital Image Processing", chapter 4 (ideal, Gaussian and Butterworth); Li et al. 2021, "Are
+        High-Frequency Components Beneficial for Training of Generative Adversarial Networks" (ideal, strict).
+
+    Example:
+        >>> import specops
+        >>> specops.masks.lowpass((4, 4), 1.2)
+        tensor([[1., 1., 0.],
+                [1., 0., 0.],
+                [0., 0., 0.],
+                [1., 0., 0.]])
+    """
+    mask, dtype = _lowpass(size, radius, cutoff, kind, width, order, device, dtype)
+    return mask.to(dtype)
+
+
+def highpass(
+    size: tuple[int, int],
+    radius: Parameter | None = None,
+    *,
+    cutoff: Parameter | None = None,
+    kind: str = "ideal",
+    width: Parameter | None = None,
+    order: Parameter | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Returns a mask that keeps high frequencies, 1 - `lowpass`: [H, W//2+1]. Arguments as in `lowpass`.
+
+    Example:
+        >>> import specops
+        >>> specops.masks.highpass((2, 4), cutoff=0.5)
+        tensor([[0., 0., 1.],
+                [1., 1., 1.]])
+    """
+    mask, dtype = _lowpass(size, radius, cutoff, kind, width, order, device, dtype)
+    return (1 - mask).to(dtype)
+
+
+def bandpass(
+    size: tuple[int, int],
+    low: Parameter | None = None,
+    high: Parameter | None = None,
+    *,
+    cutoff: tuple[Parameter, Parameter] | None = None,
+    kind: str = "ideal",
+    width: Parameter | None = None,
+    order: Parameter | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Returns a mask that keeps the frequencies between two radii: [H, W//2+1].
+
+    It is `lowpass` at `high` minus `lowpass` at `low`, so that low-pass, band-pass and high-pass add to 1; the ideal
+    kind keeps low <= k < high. Arguments as in `lowpass`, `cutoff` being the pair in cycles per pixel; numbers must
+    have low < high.
+
+    Example:
+        >>> import specops
+        >>> specops.masks.bandpass((4, 4), 1, 1.2)
+        tensor([[0., 1., 0.],
+                [1., 0., 0.],
+                [0., 0., 0.],
+                [1., 0., 0.]])
+    """
+    if (low is None) != (high is None) or (low is None) == (cutoff is None):
+        raise ValueError("bandpass needs either low and high in cycles per image, or cutoff=(low, high) per pixel.")
+    inner, outer = (low, high) if cutoff is None else cutoff
+    assert inner is not None
+    assert outer is not None
+    if not isinstance(inner, Tensor) and not isinstance(outer, Tensor) and not inner < outer:
+        raise ValueError(f"low must be below high; got {inner} and {outer}.")
+    device, dtype = _placement({"low": inner, "high": outer, "width": width, "order": order}, device, dtype)
+    unit = 1 if cutoff is None else max(geometry.checked_size(size))
+    kept, removed = (_lowpass(size, edge * unit, None, kind, width, order, device, dtype)[0] for edge in (outer, inner))
+    return (kept - removed).to(dtype)
+
+
+def _lowpass(
+    size: tuple[int, int],
+    radius: Parameter | None,
+    cutoff: Parameter | None,
+    kind: str,
+    width: Parameter | None,
+    order: Parameter | None,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> tuple[Tensor, torch.dtype]:
+    """The mask in float64 [H, W//2+1], and the dtype that it is to be rounded to."""
+    H, W = geometry.checked_size(size)
+    parameters = {"radius": radius, "cutoff": cutoff, "width": width, "order": order}
+    _check(kind, parameters)
+    device, dtype = _placement(parameters, device, dtype)
+    if radius is None:
+        assert cutoff is not None
+        radius = cutoff * max(H, W)
+    k = geometry.radii(H, W, device)
+    return _low(
+        k, kind, _scalar(radius), _scalar(1.0 if width is None else width), _scalar(2.0 if order is None else order)
+    ), dtype
+
+
+def _low(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Parameter) -> Tensor:
+    if kind == "ideal":
+        return (k < radius).to(k.dtype)
+    if kind == "gaussian":
+        return torch.exp(-(k**2) / (2 * radius**2))
+    if kind == "logistic":
+        return torch.sigmoid((radius - k) / width)
+    if kind == "raised_cosine":
+        phase = ((k - radius) / width + 0.5).clamp(0, 1)
+        return 0.5 + 0.5 * torch.cos(math.pi * phase)
+    # 1 / (1 + q^2n) = sigmoid(-2n ln q): no overflow, and finite derivatives; the mean is 1 whatever the parameters
+    mean = k == 0
+    log_ratio = torch.log(torch.where(mean, 1, k) / radius)
+    return torch.where(mean, 1, torch.sigmoid(-2 * order * log_ratio))
+
+
+def _check(kind: str, parameters: dict[str, Parameter | None]) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
+    if (parameters["radius"] is None) == (parameters["cutoff"] is None):
+        raise ValueError("give either radius in cycles per image or cutoff in cycles per pixel, not both or none.")
+    if parameters["width"] is not None and kind not in ("logistic", "raised_cosine"):
+        raise ValueError(f"width is a parameter of logistic and raised_cosine; kind is {kind!r}.")
+    if parameters["order"] is not None and kind != "butterworth":
+        raise ValueError(f"order is a parameter of butterworth; kind is {kind!r}.")
+    for name, value in parameters.items():
+        if isinstance(value, Tensor):
+            if value.numel() != 1 or not value.is_floating_point():
+                raise ValueError(f"a tensor {name} must hold one real number; got {list(value.shape)} {value.dtype}.")
+        elif value is not None:
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name} must be a number or a tensor; got {type(value).__name__}.")
+            if not value > 0:
+                raise ValueError(f"{name} must be above 0; got {value}.")
+
+
+def _scalar(value: Parameter) -> Parameter:
+    return value.reshape(()).double() if isinstance(value, Tensor) else value
+
+
+def _placement(
+    parameters: dict[str, Parameter | None], device: torch.device | str | None, dtype: torch.dtype | None
+) -> tuple[torch.device, torch.dtype]:
+    tensors = [value for value in parameters.values() if isinstance(value, Tensor)]
+    if device is None:
+        device = tensors[0].device if tensors else torch.get_default_device()
+    if dtype is None:
+        dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
+    return torch.device(device), dtype
