@@ -115,7 +115,7 @@ def radial_bins(
     """
     H, W = checked_size(size)
     _check_convention(convention)
-    return _radial_bins(H, W, convention, torch.get_default_device() if device is None else torch.device(device))
+    return _radial_bins(H, W, convention, placed(device))
 
 
 Maps = list[tuple[Tensor, Tensor]]
@@ -284,6 +284,11 @@ def _full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
     conjugate = 2 * kx > W
     rows, columns = torch.where(conjugate, (H - ky) % H, ky), torch.where(conjugate, W - kx, kx)
     return (rows * (W // 2 + 1) + columns).flatten()
+
+
+def placed(device: torch.device | str | None) -> torch.device:
+    """Returns the device, torch's default one for None; unlike torch.get_default_device, traceable."""
+    return torch.empty(0).device if device is None else torch.device(device)
 
 
 def checked_size(size: tuple[int, int]) -> tuple[int, int]:

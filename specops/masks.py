@@ -203,8 +203,8 @@ def _placement(
     parameters: dict[str, Parameter | None], device: torch.device | str | None, dtype: torch.dtype | None
 ) -> tuple[torch.device, torch.dtype]:
     tensors = [value for value in parameters.values() if isinstance(value, Tensor)]
-    if device is None:
-        device = tensors[0].device if tensors else torch.get_default_device()
+    if device is None and tensors:
+        device = tensors[0].device
     if dtype is None:
         dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
-    return torch.device(device), dtype
+    return geometry.placed(device), dtype

@@ -30,7 +30,7 @@ class ThreadScratch {
   char* memory() const { return kept().memory.get(); }
 
  private:
-  static constexpr size_t kMostKept = size_t{1} << 22;
+  static constexpr size_t kMostKept = size_t{1} << 24;
   static constexpr std::align_val_t kAlignment{64};
 
   struct Delete {

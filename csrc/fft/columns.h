@@ -123,10 +123,10 @@ static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* 
 }
 
 template <class T>
-static void transform_columns(Workspace<T>& work, Pixel pixel, const Image& image, Complex<Vec<T>>* lines) {
+static void transform_columns(Workspace<T>& work, const Image& image, Complex<Vec<T>>* lines) {
   constexpr long L = kLanes<T>;
   const spectral::Layout& layout = work.plan.layout;
-  const bool direct = in_place<T>(pixel, image.column_stride, layout.width);
+  const bool direct = in_place<T>(image.type, image.column_stride, layout.width);
   Complex<Vec<T>>* z = free_buffer(work.plan.along_y, work.buffers);
   const long n_pairs = n_column_pairs<T>(layout.width);
   for (long i = 0; i < n_pairs; ++i) {
@@ -135,7 +135,7 @@ static void transform_columns(Workspace<T>& work, Pixel pixel, const Image& imag
     const long ahead = i + 1 < n_pairs ? 2 * L : image.to_next - columns.first;
     RealColumns<T> source = {pixels + columns.first, pixels + columns.second, image.row_stride, ahead};
     if (!direct) {
-      read_tile(pixel, image, layout.height, columns, work.tile);
+      for_pixels<ReadTile, T>(image.type, image, long(layout.height), columns, work.tile);
       source = {work.tile, work.tile + L, 2 * L, 0};
     }
     transform(work.plan.along_y, work.buffers, source, ToBuffer<T>{z});
@@ -155,6 +155,8 @@ static void restore_columns(Workspace<T>& work, const Complex<Vec<T>>* lines, Pi
     if (direct) sink = {pixels + columns.first, pixels + columns.second, layout.width};
     join_columns<T>(layout, lines, columns, work.held);
     transform(work.plan.along_y, work.buffers, FromBuffer<T>{work.held}, sink);
-    if (!direct) write_tile(pixel, work.tile, layout.height, layout.width, columns, out);
+    if (!direct)
+      for_pixels<WriteTile, T>(pixel, static_cast<const T*>(work.tile), long(layout.height), long(layout.width),
+                               columns, out);
   }
 }

@@ -12,6 +12,7 @@ enum class Pixel { kHalf, kBfloat16, kFloat, kDouble };
 // A plane [H, W] of pixels; strides in elements.
 struct Image {
   const void* pixels;
+  Pixel type;
   int64_t row_stride, column_stride;
   int64_t to_next;  // from here to the plane that comes after, or 0: it is prefetched
 };
@@ -21,20 +22,23 @@ struct Kernels {
   int64_t lanes;
 
   // out[k] = sum over bin k of weight |X|^2
-  void (*power)(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, T* out, char* scratch);
+  void (*power)(const spectral::PlanePlan<T>& plan, const Image& x, T* out, char* scratch);
 
   // out[k] = sum over bin k of weight Re(conj(X) Y)
-  void (*cross)(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const Image& y, T* out, char* scratch);
+  void (*cross)(const spectral::PlanePlan<T>& plan, const Image& x, const Image& y, T* out, char* scratch);
 
   // profile [n_bins] -> gains [n_slots]; uses scratch
   void (*expand)(const spectral::PlanePlan<T>& plan, const T* profile, T* gains, char* scratch);
 
   // out [H, W] contiguous = inverse DFT of gain X
-  void (*filter)(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const T* gains, void* out,
+  void (*filter)(const spectral::PlanePlan<T>& plan, const Image& x, const T* gains, Pixel out_type, void* out,
                  char* scratch);
 
   // out[k] = sum over bin k of weight value, values [H, W/2+1] in memory
   void (*sum)(const spectral::BinSums<T>& sums, const T* values, int64_t n_values, T* out, char* scratch);
+
+  // planes [lanes, H, W] of T, from as many images that lie side by side, x that of the first; W >= lanes
+  void (*part)(const Image& x, int64_t height, int64_t width, T* planes);
 };
 
 struct Engine {

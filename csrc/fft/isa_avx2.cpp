@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 
+#include <immintrin.h>
+
 // Everything below this line, and nothing above it, may use AVX2.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
@@ -14,6 +16,8 @@
 
 #include "../spectral/spectral.h"
 
+#define SPECOPS_READ_HALF(pixels) reinterpret_cast<Vec<float>>(_mm256_cvtph_ps(reinterpret_cast<__m128i>(pixels)))
+#define SPECOPS_WRITE_HALF(values) reinterpret_cast<HalfWords>(_mm256_cvtps_ph(reinterpret_cast<__m256>(values), 0))
 #define SPECOPS_VECTOR_BYTES 32
 
 namespace specops::avx2 {

@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 
+#include <immintrin.h>
+
 // Everything below this line, and nothing above it, may use AVX-512.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), \
@@ -15,6 +17,10 @@
 
 #include "../spectral/spectral.h"
 
+#define SPECOPS_READ_HALF(pixels) \
+  reinterpret_cast<Vec<float>>(_mm512_maskz_cvtph_ps(0xffff, reinterpret_cast<__m256i>(pixels)))
+#define SPECOPS_WRITE_HALF(values) \
+  reinterpret_cast<HalfWords>(_mm512_maskz_cvtps_ph(0xffff, reinterpret_cast<__m512>(values), 0))
 #define SPECOPS_VECTOR_BYTES 64
 
 namespace specops::avx512 {

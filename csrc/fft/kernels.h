@@ -128,18 +128,17 @@ static void sum_lines(Workspace<T>& work, const Complex<Vec<T>>* x, const Comple
 }
 
 template <class T>
-static void power_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, T* out, char* scratch) {
+static void power_plane(const spectral::PlanePlan<T>& plan, const Image& x, T* out, char* scratch) {
   Workspace<T> work(plan, scratch);
-  transform_columns(work, pixel, x, work.lines[0]);
+  transform_columns(work, x, work.lines[0]);
   sum_lines<T>(work, work.lines[0], nullptr, out);
 }
 
 template <class T>
-static void cross_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const Image& y, T* out,
-                        char* scratch) {
+static void cross_plane(const spectral::PlanePlan<T>& plan, const Image& x, const Image& y, T* out, char* scratch) {
   Workspace<T> work(plan, scratch);
-  transform_columns(work, pixel, x, work.lines[0]);
-  transform_columns(work, pixel, y, work.lines[1]);
+  transform_columns(work, x, work.lines[0]);
+  transform_columns(work, y, work.lines[1]);
   sum_lines<T>(work, work.lines[0], work.lines[1], out);
 }
 
@@ -170,12 +169,12 @@ static void gain_row_pair(Workspace<T>& work, const T* gains, Complex<Vec<T>>* g
 }
 
 template <class T>
-static void filter_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const Image& x, const T* gains, void* out,
+static void filter_plane(const spectral::PlanePlan<T>& plan, const Image& x, const T* gains, Pixel out_type, void* out,
                          char* scratch) {
   Workspace<T> work(plan, scratch);
   const spectral::Layout& layout = plan.layout;
   Complex<Vec<T>>* lines = work.lines[0];
-  transform_columns(work, pixel, x, lines);
+  transform_columns(work, x, lines);
   for (long group = 0; group < layout.groups; ++group) {
     const T* group_gains = gains + group * plan.gains.columns * kLanes<T>;
     const ToGained<T> sink = {group_gains, layout.width, plan.gains.columns, work.held};
@@ -183,10 +182,15 @@ static void filter_plane(const spectral::PlanePlan<T>& plan, Pixel pixel, const 
     if (group == 0 && layout.paired) gain_row_pair(work, gains, work.held);
     transform(plan.along_x, work.buffers, FromBuffer<T>{work.held}, ToBuffer<T>{lines + group * layout.pitch});
   }
-  restore_columns(work, lines, pixel, out);
+  restore_columns(work, lines, out_type, out);
+}
+
+template <class T>
+static void part(const Image& x, int64_t height, int64_t width, T* planes) {
+  for_pixels<PartPlanes, T>(x.type, x, long(height), long(width), planes);
 }
 
 template <class T>
 constexpr Kernels<T> kernels() {
-  return {kLanes<T>, power_plane<T>, cross_plane<T>, expand_profile<T>, filter_plane<T>, sum_half_plane<T>};
+  return {kLanes<T>, power_plane<T>, cross_plane<T>, expand_profile<T>, filter_plane<T>, sum_half_plane<T>, part<T>};
 }

@@ -1,6 +1,5 @@
 #include "spectral_cpu.h"
 
-#include <ATen/DimVector.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
@@ -12,60 +11,13 @@
 #include "../common/scratch.h"
 #include "../fft/engine.h"
 #include "plan_cache.h"
+#include "planes.h"
 #include "unserved.h"
 
 namespace specops {
 namespace {
 
 constexpr int64_t kPixelsPerTask = 16384;
-
-Pixel pixel_of(at::ScalarType type) {
-  switch (type) {
-    case at::kHalf:
-      return Pixel::kHalf;
-    case at::kBFloat16:
-      return Pixel::kBfloat16;
-    case at::kFloat:
-      return Pixel::kFloat;
-    default:
-      return Pixel::kDouble;
-  }
-}
-
-// The planes [H, W] of a tensor of any strides, one after the other.
-class Planes {
- public:
-  Planes(const at::Tensor& x, int64_t plane)
-      : pixels_(static_cast<const char*>(x.const_data_ptr())),
-        item_(x.element_size()),
-        sizes_(x.sizes().slice(0, x.dim() - 2)),
-        strides_(x.strides()),
-        at_(sizes_.size(), 0) {
-    for (int64_t d = static_cast<int64_t>(sizes_.size()) - 1; d >= 0; plane /= sizes_[d], --d)
-      at_[d] = plane % sizes_[d];
-    for (size_t d = 0; d < at_.size(); ++d) offset_ += at_[d] * strides_[d];
-  }
-
-  // Returns this plane and goes on to the next; after the last comes the first.
-  Image next() {
-    const int64_t here = offset_;
-    for (int64_t d = static_cast<int64_t>(sizes_.size()) - 1; d >= 0; --d) {
-      offset_ += strides_[d];
-      if (++at_[d] < sizes_[d]) break;
-      offset_ -= at_[d] * strides_[d];
-      at_[d] = 0;
-    }
-    const size_t rows = sizes_.size();
-    return {pixels_ + here * item_, strides_[rows], strides_[rows + 1], offset_ - here};
-  }
-
- private:
-  const char* pixels_;
-  int64_t item_;
-  at::IntArrayRef sizes_, strides_;
-  at::DimVector at_;
-  int64_t offset_ = 0;
-};
 
 // Runs f(begin, end, scratch) over ranges of planes, on all threads.
 template <class F>
@@ -103,17 +55,19 @@ void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Map
     return cross_spectra_unserved(x, y, *spectral::cached_half_plane_sums(maps), kernels, out);
   }
   const auto plan = spectral::cached_plane_plan(maps, kernels.lanes);
-  const Pixel pixel = pixel_of(x.scalar_type());
   const bool same = x.is_same(y);
-  const int64_t bytes = same ? plan->scratch.power_bytes : plan->scratch.cross_bytes;
+  const int64_t own_bytes = same ? plan->scratch.power_bytes : plan->scratch.cross_bytes;
+  const int64_t x_parted = Planes<T>::parted_size(x, kernels), y_parted = same ? 0 : Planes<T>::parted_size(y, kernels);
+  const int64_t bytes = own_bytes + (x_parted + y_parted) * static_cast<int64_t>(sizeof(T));
   for_planes(n_planes, maps.height * maps.width, bytes, [&](int64_t begin, int64_t end, char* scratch) {
-    Planes xs(x, begin), ys(y, begin);
+    T* parted = reinterpret_cast<T*>(scratch + own_bytes);
+    Planes<T> xs(x, begin, end - begin, kernels, parted), ys(y, begin, end - begin, kernels, parted + x_parted);
     for (int64_t plane = begin; plane < end; ++plane) {
       T* out_row = sums + plane * maps.n_bins;
       if (same) {
-        kernels.power(*plan, pixel, xs.next(), out_row, scratch);
+        kernels.power(*plan, xs.next(), out_row, scratch);
       } else {
-        kernels.cross(*plan, pixel, xs.next(), ys.next(), out_row, scratch);
+        kernels.cross(*plan, xs.next(), ys.next(), out_row, scratch);
       }
     }
   });
@@ -125,7 +79,7 @@ void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& m
   const auto plan = spectral::cached_plane_plan(maps, kernels.lanes);
   const spectral::Scratch& at = plan->scratch;
   const int64_t n_pixels = maps.height * maps.width;
-  const Pixel pixel = pixel_of(x.scalar_type());
+  const Pixel out_type = pixel_type(x.scalar_type());
   const bool shared = c.dim() == 1;
   const T* profiles = c.const_data_ptr<T>();
   std::vector<T> shared_gains(shared ? plan->gains.n_slots : 0);
@@ -135,13 +89,14 @@ void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& m
   }
   char* pixels = static_cast<char*>(out.mutable_data_ptr());
   const int64_t plane_bytes = n_pixels * x.element_size();
-  for_planes(x.numel() / n_pixels, n_pixels, at.filter_bytes, [&](int64_t begin, int64_t end, char* scratch) {
-    Planes xs(x, begin);
+  const int64_t bytes = at.filter_bytes + Planes<T>::parted_size(x, kernels) * static_cast<int64_t>(sizeof(T));
+  for_planes(x.numel() / n_pixels, n_pixels, bytes, [&](int64_t begin, int64_t end, char* scratch) {
+    Planes<T> xs(x, begin, end - begin, kernels, reinterpret_cast<T*>(scratch + at.filter_bytes));
     T* own_gains = reinterpret_cast<T*>(scratch + at.gains);
     for (int64_t plane = begin; plane < end; ++plane) {
       if (!shared) kernels.expand(*plan, profiles + plane * maps.n_bins, own_gains, scratch);
       const T* gains = shared ? shared_gains.data() : own_gains;
-      kernels.filter(*plan, pixel, xs.next(), gains, pixels + plane * plane_bytes, scratch);
+      kernels.filter(*plan, xs.next(), gains, out_type, pixels + plane * plane_bytes, scratch);
     }
   });
 }

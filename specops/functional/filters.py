@@ -98,7 +98,8 @@ def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", inte
         raise TypeError(
             f"profile must be a real floating-point tensor; got {getattr(profile, 'dtype', type(profile).__name__)}."
         )
-    if profile.shape not in ((n_bins,), (*x.shape[:-2], n_bins)):
+    per_image = profile.dim() > 1 and profile.shape[:-1] == x.shape[:-2]
+    if profile.dim() == 0 or profile.shape[-1] != n_bins or not (profile.dim() == 1 or per_image):
         raise ValueError(
             f"profile must be [{n_bins}] or {[*x.shape[:-2], n_bins]} for x {list(x.shape)} and {convention!r}; got "
             f"{list(profile.shape)}. K is specops.geometry.radial_bins(({H}, {W}), convention={convention!r}).n_bins."

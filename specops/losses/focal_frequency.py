@@ -1,0 +1,169 @@
+"""The focal frequency loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from specops import geometry, ops
+from specops.losses.contract import checked_sides, sum_of
+
+
+def focal_frequency_loss(
+    pred: Tensor,
+    target: Tensor,
+    matrix: Tensor | None = None,
+    *,
+    loss_weight: float = 1.0,
+    alpha: float = 1.0,
+    patch_factor: int = 1,
+    ave_spectrum: bool = False,
+    log_matrix: bool = False,
+    batch_matrix: bool = False,
+) -> Tensor:
+    r"""Returns the mean over frequencies of w·|D|², w larger where the spectra differ more.
+
+    D is the orthonormal DFT of pred - target. w = |D|^α, or ln(|D|^α + 1), divided by its maximum over the frequencies
+    of an image, patch and channel, 0 where that is 0; no gradient flows through w.
+
+    Args:
+        pred, target: images [..., H, W] of one shape, as a rule [N, C, H, W].
+        matrix: w instead, values in [0, 1] (looked at on the CPU only, where that waits for no device), on the full
+            plane: broadcastable to [N, P, C, h, w] with P = patch_factor², h = H / patch_factor; [N, P, C, h, w] is
+            [..., P, C, h, w] for other numbers of dimensions, with C = 1 for [H, W].
+        loss_weight: factor on the loss.
+        alpha: the exponent α.
+        patch_factor: images are cut into patch_factor × patch_factor patches; must divide H and W.
+        ave_spectrum: average the spectra over the first dimension before they are compared.
+        log_matrix: take the logarithm of w.
+        batch_matrix: divide w by its maximum over everything.
+
+    Returns:
+        A 0-dimensional tensor. It and its derivatives equal those of the package focal-frequency-loss 0.3.0.
+
+    Raises:
+        TypeError, ValueError: not two sets of images of one shape and device; a patch factor that does not divide them;
+            a matrix that does not fit or lies outside [0, 1].
+
+    Source:
+        Jiang, Dai, Wu, Loy 2021, "Focal Frequency Loss for Image Reconstruction and Synthesis", equations 7 to 9.
+
+    Example:
+        >>> import torch
+        >>> from specops.losses import focal_frequency_loss
+        >>> focal_frequency_loss(torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
+        tensor(1.)
+    """
+    pred, target = checked_sides(pred, target, ("pred", "target"), paired=True)
+    _check_focal(pred, loss_weight, alpha, patch_factor, ave_spectrum)
+    patches = _patches(pred - target, patch_factor)
+    if ave_spectrum:
+        patches = patches.mean(0, keepdim=True)
+    h, w = patches.shape[-2:]
+    index, ones, gain = geometry.coefficient_maps(h, w, patches.dtype, patches.device)
+    power = ops.binned_cross_spectrum(patches, patches, index, ones, h * (w // 2 + 1)) / (h * w)
+    if matrix is None:
+        weight = _focal_weight(power.detach(), alpha, log_matrix, batch_matrix)
+    else:
+        weight = _checked_matrix(matrix, patches)
+    share = (gain * (h * w)).flatten()  # how often each coefficient stands in the full plane
+    n_full = power[..., 0].numel() * h * w
+    return sum_of(weight * share * power) / n_full * loss_weight
+
+
+class FocalFrequencyLoss(nn.Module):
+    """Returns, called with (pred, target, matrix=None), their `focal_frequency_loss`.
+
+    Args, in the order of the package focal-frequency-loss: as in `focal_frequency_loss`.
+
+    Example:
+        >>> from specops.losses import FocalFrequencyLoss
+        >>> FocalFrequencyLoss(loss_weight=0.5, patch_factor=2)
+        FocalFrequencyLoss(loss_weight=0.5, alpha=1.0, patch_factor=2, ave_spectrum=False, log_matrix=False,
+            batch_matrix=False)
+    """
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        alpha: float = 1.0,
+        patch_factor: int = 1,
+        ave_spectrum: bool = False,
+        log_matrix: bool = False,
+        batch_matrix: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_patch_factor(patch_factor)
+        self.loss_weight, self.alpha, self.patch_factor = loss_weight, alpha, patch_factor
+        self.ave_spectrum, self.log_matrix, self.batch_matrix = ave_spectrum, log_matrix, batch_matrix
+
+    def _options(self) -> dict[str, float | int | bool]:
+        names = ("loss_weight", "alpha", "patch_factor", "ave_spectrum", "log_matrix", "batch_matrix")
+        return {name: getattr(self, name) for name in names}
+
+    def forward(self, pred: Tensor, target: Tensor, matrix: Tensor | None = None) -> Tensor:
+        return focal_frequency_loss(pred, target, matrix, **self._options())  # type: ignore[arg-type]
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value!r}" for name, value in self._options().items())
+
+
+def _check_focal(pred: Tensor, loss_weight: object, alpha: object, patch_factor: object, ave_spectrum: bool) -> None:
+    for name, value in (("loss_weight", loss_weight), ("alpha", alpha)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{name} must be a number; got {type(value).__name__}.")
+    _check_patch_factor(patch_factor)
+    assert isinstance(patch_factor, int)
+    if pred.shape[-2] % patch_factor or pred.shape[-1] % patch_factor:
+        raise ValueError(
+            f"patch_factor must divide H and W; got {patch_factor} for images {list(pred.shape)}. Crop them first."
+        )
+    if ave_spectrum and pred.dim() < 3:
+        raise ValueError(f"ave_spectrum averages over the first of [N, ..., H, W]; got {list(pred.shape)}.")
+
+
+def _check_patch_factor(patch_factor: object) -> None:
+    if isinstance(patch_factor, bool) or not isinstance(patch_factor, int):
+        raise TypeError(f"patch_factor must be an integer; got {patch_factor!r}.")
+    if patch_factor < 1:
+        raise ValueError(f"patch_factor must be at least 1; got {patch_factor}.")
+
+
+def _patches(x: Tensor, factor: int) -> Tensor:
+    """[..., C, H, W] -> [..., factor², C, H / factor, W / factor], row by row; [H, W] as C = 1."""
+    if x.dim() == 2:
+        x = x.unsqueeze(0)
+    tiles = x.unflatten(-1, (factor, x.shape[-1] // factor)).unflatten(-3, (factor, x.shape[-2] // factor))
+    return tiles.movedim((-4, -2), (-5, -4)).flatten(-5, -4)
+
+
+def _focal_weight(power: Tensor, alpha: float, log_matrix: bool, batch_matrix: bool) -> Tensor:
+    """|D|² [..., h·(w//2+1)] -> w of the same shape, in [0, 1]."""
+    weight = power.sqrt() ** alpha
+    if log_matrix:
+        weight = (weight + 1).log()
+    if weight.numel() > 0:
+        weight = weight / (weight.amax() if batch_matrix else weight.amax(-1, keepdim=True))
+    return torch.where(weight.isnan(), 0, weight).clamp(0, 1)
+
+
+def _checked_matrix(matrix: Tensor, patches: Tensor) -> Tensor:
+    """A matrix for patches [..., P, C, h, w] -> its even part on the half plane, flat: [..., h·(w//2+1)]."""
+    h, w = patches.shape[-2:]
+    if not isinstance(matrix, Tensor) or not matrix.is_floating_point():
+        got = getattr(matrix, "dtype", type(matrix).__name__)
+        raise TypeError(f"matrix must be None or a real floating-point tensor; got {got}.")
+    if matrix.device != patches.device:
+        raise ValueError(f"matrix must be on {patches.device} like the images; got {matrix.device}.")
+    try:
+        matrix.expand(patches.shape)
+        full = matrix.detach().to(patches.dtype).expand(*matrix.shape[:-2], h, w)
+    except RuntimeError:
+        raise ValueError(
+            f"matrix must be broadcastable to [..., P, C, h, w] = {list(patches.shape)}; got {list(matrix.shape)}."
+        ) from None
+    traced = torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
+    if full.device.type == "cpu" and not traced and not bool(((full >= 0) & (full <= 1)).all()):
+        raise ValueError("matrix must have values in [0, 1]; divide it by its maximum.")
+    even = (full + full.roll((-1, -1), (-2, -1)).flip(-2, -1)) / 2
+    return even[..., : w // 2 + 1].flatten(-2)

@@ -1,0 +1,34 @@
+"""What the modules take: sizes, devices, and their checks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from specops import geometry
+from specops.functional.options import check_choice
+from specops.ops.contract import check_image
+
+Device = torch.device | str | None
+
+
+def check_convention(convention: str) -> None:
+    check_choice("convention", convention, tuple(geometry.CONVENTIONS))
+
+
+def n_bins(size: tuple[int, int], convention: str) -> int:
+    return geometry.radial_bins(size, convention=convention, device="cpu").n_bins
+
+
+def pair_of_sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return geometry.checked_size((size, size) if isinstance(size, int) else size)
+
+
+def image_size(x: Tensor) -> tuple[int, int]:
+    check_image("x", x)
+    return x.shape[-2], x.shape[-1]
+
+
+def check_size(x: Tensor, size: tuple[int, int]) -> None:
+    if image_size(x) != size:
+        raise ValueError(f"x must be [..., {size[0]}, {size[1]}], as this module was built for; got {list(x.shape)}.")

@@ -1,0 +1,120 @@
+"""Modules that see spectra."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from specops import functional
+from specops.functional.options import check_choice
+from specops.functional.spectra import NORMS, SCALES
+from specops.nn.arguments import Device, check_convention, check_size, n_bins, pair_of_sides
+
+
+class RadialSpectrum(nn.Module):
+    """Returns, called with images [..., H, W], their `specops.radial_spectrum` [..., K].
+
+    Args:
+        convention, scale, norm, window, eps: as in `specops.radial_spectrum`; a tensor window becomes a buffer.
+
+    Raises:
+        TypeError, ValueError: an option is none of those listed.
+
+    Example:
+        >>> import torch, specops.nn
+        >>> specops.nn.RadialSpectrum(scale="db")(torch.randn(2, 3, 16, 16)).shape
+        torch.Size([2, 3, 12])
+    """
+
+    window: str | Tensor | None
+
+    def __init__(
+        self,
+        *,
+        convention: str = "schwarz2021",
+        scale: str = "power",
+        norm: str = "backward",
+        window: str | Tensor | None = None,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__()
+        check_convention(convention)
+        check_choice("scale", scale, SCALES)
+        check_choice("norm", norm, NORMS)
+        if isinstance(window, Tensor):
+            self.register_buffer("window", window)
+        elif window in (None, "hann"):
+            self.window = window
+        else:
+            raise ValueError(f"window must be None, 'hann' or a tensor [H, W]; got {window!r}.")
+        self.convention, self.scale, self.norm, self.eps = convention, scale, norm, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.radial_spectrum(
+            x, convention=self.convention, scale=self.scale, norm=self.norm, window=self.window, eps=self.eps
+        )
+
+    def extra_repr(self) -> str:
+        window = list(self.window.shape) if isinstance(self.window, Tensor) else self.window
+        options = f"convention={self.convention!r}, scale={self.scale!r}, norm={self.norm!r}"
+        return f"{options}, window={window!r}, eps={self.eps}"
+
+
+class SpectrumDiscriminator(nn.Module):
+    """Returns, called with images [..., C, H, W], logits from their radial spectrum alone: [..., n_logits].
+
+    S is the radial spectrum of the orthonormal DFT, averaged over channels; ln(1 + S) → Linear(K, K) → LeakyReLU 0.2 →
+    Linear(K, n_logits).
+
+    Args:
+        size: (H, W) of the images, or the side of square ones.
+        n_logits: logits per image.
+        convention: as in `specops.radial_spectrum`.
+        device, dtype: of the parameters. Logits come in that dtype.
+
+    Raises:
+        TypeError, ValueError: a size that is none, fewer than one logit, an unknown convention. Called: images without
+            channels or of another size.
+
+    Source:
+        Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", section 5 (discriminator testbed).
+
+    Example:
+        >>> import torch, specops.nn
+        >>> discriminator = specops.nn.SpectrumDiscriminator(64, n_logits=2)
+        >>> discriminator(torch.randn(8, 3, 64, 64)).shape
+        torch.Size([8, 2])
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        n_logits: int = 1,
+        *,
+        convention: str = "schwarz2021",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.size = pair_of_sides(size)
+        check_convention(convention)
+        if isinstance(n_logits, bool) or not isinstance(n_logits, int):
+            raise TypeError(f"n_logits must be an integer; got {n_logits!r}.")
+        if n_logits < 1:
+            raise ValueError(f"n_logits must be at least 1; got {n_logits}.")
+        self.convention = convention
+        width = n_bins(self.size, convention)
+        self.hidden = nn.Linear(width, width, device=device, dtype=dtype)
+        self.logits = nn.Linear(width, n_logits, device=device, dtype=dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_size(x, self.size)
+        if x.dim() < 3:
+            raise ValueError(f"x must be [..., C, H, W]; got {list(x.shape)}. Add channels with x.unsqueeze(-3).")
+        spectrum = functional.radial_spectrum(x, convention=self.convention, norm="ortho").mean(-2)
+        features = spectrum.log1p().to(self.hidden.weight.dtype)
+        return self.logits(F.leaky_relu(self.hidden(features), 0.2))
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, convention={self.convention!r}"

@@ -1,0 +1,97 @@
+"""Every public function as a function of one batch of images, for the properties that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+import specops
+from specops import masks
+
+
+def _profile(x: Tensor, n_bins: int) -> Tensor:
+    return torch.linspace(0.5, 1.5, n_bins, dtype=x.dtype, device=x.device)
+
+
+def _two(x: Tensor) -> Tensor:
+    """Another image, made of x without rounding."""
+    return x.flip(-1)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A public function for the tests.
+
+    Attributes:
+        call: images [..., 4, H, W] -> tensor.
+        exempt: property -> why it does not hold.
+        image: the result is an image in the dtype of x; else a spectrum, profile or number in the compute dtype.
+    """
+
+    call: Callable[[Tensor], Tensor]
+    image: bool = True
+    exempt: dict[str, str] = field(default_factory=dict)
+
+
+IDEAL = {"second derivative": "piecewise linear: its second derivative is 0"}
+
+FUNCTIONS: dict[str, Function] = {
+    "radial_spectrum": Function(specops.radial_spectrum, image=False),
+    "radial_spectrum (log, hann)": Function(
+        lambda x: specops.radial_spectrum(x, scale="log", window="hann", norm="ortho", convention="plain"), image=False
+    ),
+    **{
+        f"radial_spectrum ({name})": Function(
+            lambda x, name=name: specops.radial_spectrum(x, convention=name), image=False
+        )  # type: ignore[misc]
+        for name in ("rapsd", "durall2020", "jung2021", "ssd2021")
+    },
+    "radial_cross_spectrum": Function(lambda x: specops.radial_cross_spectrum(x, _two(x)), image=False),
+    "fourier_ring_correlation": Function(lambda x: specops.fourier_ring_correlation(x, _two(x)), image=False),
+    "power_spectrum": Function(lambda x: specops.power_spectrum(x, shift=True), image=False),
+    "leakage_ratio": Function(
+        lambda x: specops.leakage_ratio(
+            specops.power_spectrum(x).flatten(end_dim=-3).mean(0),
+            specops.power_spectrum(_two(x)).flatten(end_dim=-3).mean(0),
+        ),
+        image=False,
+    ),
+    "normalize_profile": Function(
+        lambda x: specops.normalize_profile(specops.radial_spectrum(x), "minmax"), image=False
+    ),
+    "frequency_filter": Function(
+        lambda x: specops.frequency_filter(x, masks.lowpass((x.shape[-2], x.shape[-1]), 2.5, kind="gaussian"))
+    ),
+    "radial_filter": Function(
+        lambda x: specops.radial_filter(
+            x, _profile(x, specops.geometry.radial_bins((x.shape[-2], x.shape[-1]), convention="plain").n_bins)
+        )
+    ),
+    "radial_filter (linear)": Function(
+        lambda x: specops.radial_filter(
+            x,
+            _profile(x, specops.geometry.radial_bins((x.shape[-2], x.shape[-1]), convention="durall2020").n_bins),
+            convention="durall2020",
+            interpolation="linear",
+        )
+    ),
+    "frequency_shift": Function(lambda x: specops.frequency_shift(x, (0.25, 0.1), imag=_two(x))),
+    "frequency_shift_complex": Function(lambda x: specops.frequency_shift_complex(x, _two(x), (0.25, 0.1))[1]),
+    "hff": Function(lambda x: specops.hff(x, 2.5), exempt=IDEAL),
+    "hfc": Function(lambda x: specops.hfc(x, _two(x), 2.5)[1], exempt=IDEAL),
+    "swap_bands": Function(
+        lambda x: specops.swap_bands(x, _two(x), masks.lowpass((x.shape[-2], x.shape[-1]), 2.5, device=x.device))
+    ),
+    "upfirdn2d": Function(
+        lambda x: specops.upfirdn2d(
+            x, torch.tensor([1.0, 3.0, 1.0], device=x.device), up=2, padding=1, gain=0.04, boundary="reflect"
+        )
+    ),
+    **{
+        f"upsample ({mode})": Function(lambda x, mode=mode: specops.upsample(x, mode=mode))  # type: ignore[misc]
+        for mode in ("zeros", "nearest", "bilinear", "shuffle")
+    },
+}
