@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test conformance lint format clean
 
 setup: $(VENV)/built
 
@@ -25,6 +25,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)
+
+# Writes docs/conformance.md from the matrix of tests/test_conformance.py.
+conformance: setup
+	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest --numprocesses 2 tests/test_conformance.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
+
+# Without a time limit per example (machines are shared), and with the same examples in every run.
+hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("reproducible")
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
 
@@ -24,11 +29,21 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
+def published(name: str) -> dict[str, np.ndarray]:
+    path = GOLDEN / name
+    if not path.exists():
+        pytest.skip(f"the published codes' values ({name}) are not beside this checkout")
+    with np.load(path) as file:
+        return dict(file)
+
+
 @pytest.fixture(scope="session")
 def schwarz() -> dict[str, np.ndarray]:
     """Values of the published code of Schwarz et al. 2021."""
-    path = GOLDEN / "schwarz_part.npz"
-    if not path.exists():
-        pytest.skip("the published codes' values (schwarz_part.npz) are not beside this checkout")
-    with np.load(path) as file:
-        return dict(file)
+    return published("schwarz_part.npz")
+
+
+@pytest.fixture(scope="session")
+def fixes() -> dict[str, np.ndarray]:
+    """Values of the published codes of HFC and HFF, radial profiles, leakage, focal frequency loss and blur pooling."""
+    return published("fixes_part.npz")

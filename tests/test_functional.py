@@ -198,27 +198,6 @@ def test_short_forms_of_arguments() -> None:
     assert torch.equal(upfirdn2d(x, None, gain=2), 2 * x)
 
 
-FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "radial_spectrum": radial_spectrum,
-    "radial_spectrum-log-hann": lambda x: radial_spectrum(x, scale="log", window="hann", norm="ortho"),
-    "upfirdn2d": lambda x: upfirdn2d(x, x.new_ones(3), up=2, padding=1, boundary="reflect"),
-    **{f"upsample-{mode}": lambda x, mode=mode: upsample(x, mode=mode) for mode in MODES},  # type: ignore[misc]
-}
-each_function = pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS.keys())
-
-
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-@each_function
-def test_compiles_whole(f: Callable[[Tensor], Tensor], dynamic: bool) -> None:
-    torch.compiler.reset()
-    fast = torch.compile(f, fullgraph=True, dynamic=dynamic, backend="aot_eager")
-    for shape in ((2, 4, 8, 8), (3, 4, 12, 10)):
-        x = torch.randn(shape, requires_grad=True)
-        torch.testing.assert_close(fast(x), f(x))
-        gradients = [torch.autograd.grad(g(x).square().sum(), x)[0] for g in (fast, f)]
-        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.slow
 def test_compiles_with_inductor() -> None:
     def penalty(x: Tensor) -> Tensor:
@@ -229,34 +208,6 @@ def test_compiles_with_inductor() -> None:
     compiled = torch.compile(penalty, fullgraph=True)
     torch.testing.assert_close(compiled(x), penalty(x))
     torch.testing.assert_close(*(torch.autograd.grad(g(x), x)[0] for g in (compiled, penalty)))
-
-
-@each_function
-def test_exports(f: Callable[[Tensor], Tensor]) -> None:
-    class Program(torch.nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return f(x)
-
-    x = torch.randn(2, 4, 8, 8)
-    sizes = ({0: torch.export.Dim("batch")},)
-    program = torch.export.export(Program(), (x,), dynamic_shapes=sizes)
-    larger = torch.randn(5, 4, 8, 8)
-    torch.testing.assert_close(program.module()(larger), f(larger))
-
-
-@each_function
-def test_function_transforms(f: Callable[[Tensor], Tensor]) -> None:
-    x = torch.randn(3, 4, 4, 4, dtype=torch.float64)
-    torch.testing.assert_close(torch.func.vmap(f)(x), torch.stack([f(image) for image in x]))
-
-    def energy(image: Tensor) -> Tensor:
-        return f(image).square().sum()
-
-    leaf = x[0].clone().requires_grad_()
-    (expected,) = torch.autograd.grad(energy(leaf), leaf)
-    torch.testing.assert_close(torch.func.grad(energy)(x[0]), expected)
-    torch.testing.assert_close(torch.func.jvp(energy, (x[0],), (x[1],))[1], (expected * x[1]).sum())
-    torch.testing.assert_close(torch.func.vmap(torch.func.grad(energy))(x)[0], expected)
 
 
 def test_nested_transforms_agree() -> None:

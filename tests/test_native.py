@@ -349,6 +349,22 @@ def test_images_of_any_strides(dtype):
         assert torch.equal(cross(one_image, one_image, index, weight, n_bins), expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize("size", [(5, 3), (16, 16), (24, 37)], ids=size_name)
+def test_many_channels_last(size, dtype):
+    index, weight, n_bins = maps(size, "random", torch.float64 if dtype == torch.float64 else torch.float32)
+    x, y = images(3, 37, *size, dtype=dtype), images(3, 37, *size, dtype=dtype, seed=1)
+    c = images(3, 37, n_bins, dtype=weight.dtype)
+    last = x.contiguous(memory_format=torch.channels_last)
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        assert torch.equal(cross(last, last, index, weight, n_bins), cross(x, x, index, weight, n_bins))
+        assert torch.equal(cross(last, y, index, weight, n_bins), cross(x, y, index, weight, n_bins))
+        assert torch.equal(filtered(last, c, index, weight), filtered(x, c, index, weight))
+        some = last[1:, 2:33]
+        assert torch.equal(filtered(some, c[1:, 2:33], index, weight), filtered(x, c, index, weight)[1:, 2:33])
+
+
 def test_maps_and_gains_of_any_strides():
     index, weight, n_bins = maps((12, 14), "random")
     x, c = images(3, 12, 14), images(3, n_bins)

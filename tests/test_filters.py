@@ -1,0 +1,203 @@
+"""Filters, shifts and swaps: identities, published values, derivatives in the gains, and wrong use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import specops
+from specops import masks
+
+sides = st.integers(1, 20)
+
+
+@given(sides, sides)
+def test_a_mask_of_ones_is_the_identity_and_low_plus_high_too(H: int, W: int) -> None:
+    x = torch.randn(2, H, W, dtype=torch.float64)
+    torch.testing.assert_close(specops.frequency_filter(x, torch.ones(H, W // 2 + 1)), x)
+    low, high = (mask((H, W), 3.0, kind="gaussian", dtype=torch.float64) for mask in (masks.lowpass, masks.highpass))
+    torch.testing.assert_close(specops.frequency_filter(x, low) + specops.frequency_filter(x, high), x)
+
+
+@given(sides, sides)
+def test_any_full_mask_acts_as_the_real_part_of_the_transform(H: int, W: int) -> None:
+    x, mask = torch.randn(3, H, W, dtype=torch.float64), torch.randn(H, W, dtype=torch.float64)
+    expected = torch.fft.ifft2(torch.fft.fft2(x) * mask).real
+    if W > 2:  # below, [H, W] is also the half plane
+        torch.testing.assert_close(specops.frequency_filter(x, mask), expected)
+
+
+@given(sides, sides)
+def test_any_half_mask_acts_as_in_irfft2(H: int, W: int) -> None:
+    x, mask = torch.randn(3, H, W, dtype=torch.float64), torch.randn(H, W // 2 + 1, dtype=torch.float64)
+    expected = torch.fft.irfft2(torch.fft.rfft2(x) * mask, s=(H, W))
+    torch.testing.assert_close(specops.frequency_filter(x, mask), expected)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["half", "full"])
+def test_derivatives_in_the_mask(full: bool) -> None:
+    x = torch.randn(2, 4, 5, dtype=torch.float64, requires_grad=True)
+    mask = torch.randn(4, 5 if full else 3, dtype=torch.float64, requires_grad=True)
+    torch.autograd.gradcheck(specops.frequency_filter, (x, mask))
+    torch.autograd.gradgradcheck(specops.frequency_filter, (x, mask))
+
+
+@pytest.mark.parametrize("convention", specops.geometry.CONVENTIONS)
+@pytest.mark.parametrize("per_image", [False, True], ids=["shared", "per image"])
+def test_derivatives_in_the_profile(convention: str, per_image: bool) -> None:
+    n_bins = specops.geometry.radial_bins((8, 7), convention=convention).n_bins
+    x = torch.randn(2, 8, 7, dtype=torch.float64, requires_grad=True)
+    profile = torch.randn(*((2,) if per_image else ()), n_bins, dtype=torch.float64, requires_grad=True)
+    for interpolation in ("nearest", "linear"):
+
+        def filtered(x: Tensor, profile: Tensor, interpolation: str = interpolation) -> Tensor:
+            return specops.radial_filter(x, profile, convention=convention, interpolation=interpolation)
+
+        torch.autograd.gradcheck(filtered, (x, profile), fast_mode=True)
+        torch.autograd.gradgradcheck(filtered, (x, profile), fast_mode=True)
+
+
+@pytest.mark.parametrize("convention", ["schwarz2021", "plain", "jung2021"])
+@pytest.mark.parametrize("size", [(8, 8), (9, 6), (5, 7)], ids=str)
+def test_a_profile_scales_each_ring(convention: str, size: tuple[int, int]) -> None:
+    """Where every coefficient is in a bin, the spectrum of the filtered image is gain² times that of the image."""
+    x = torch.randn(3, *size, dtype=torch.float64)
+    gain = torch.rand(specops.geometry.radial_bins(size, convention=convention).n_bins, dtype=torch.float64)
+    before, after = (
+        specops.radial_spectrum(image, convention=convention)
+        for image in (x, specops.radial_filter(x, gain, convention=convention))
+    )
+    torch.testing.assert_close(after, gain**2 * before)
+
+
+def test_durall2020_gives_each_conjugate_pair_the_mean_of_its_two_bins() -> None:
+    H = W = 8
+    distance = torch.hypot(torch.arange(8.0)[:, None] - 3.5, torch.arange(8.0) - 3.5).double()
+    bins = distance.floor().long() - 1
+    n_bins = specops.geometry.radial_bins((H, W), convention="durall2020").n_bins
+    profile = torch.rand(n_bins, dtype=torch.float64)
+    gain = torch.where((bins >= 0) & (bins < n_bins), profile[bins.clamp(0, n_bins - 1)], 0)
+    x = torch.randn(2, H, W, dtype=torch.float64)
+    expected = torch.fft.ifft2(torch.fft.fft2(x) * torch.fft.ifftshift(gain)).real
+    torch.testing.assert_close(specops.radial_filter(x, profile, convention="durall2020"), expected)
+
+
+def test_linear_interpolation_of_a_line_is_the_line() -> None:
+    """Gains a + b·k at the bins' centers give a + b·k at every k between the first and the last center."""
+    size = (12, 12)
+    bins = specops.geometry.radial_bins(size, convention="plain")
+    x = torch.randn(*size, dtype=torch.float64)
+    k = specops.geometry.radii(*size, torch.device("cpu")).clamp(bins.centers[0], bins.centers[-1])
+    filtered = specops.radial_filter(x, 2 + 3 * bins.centers, interpolation="linear")
+    torch.testing.assert_close(filtered, specops.frequency_filter(x, 2 + 3 * k))
+
+
+def test_a_shift_moves_the_spectrum() -> None:
+    x, imag = torch.randn(2, 8, 6, dtype=torch.float64), torch.randn(2, 8, 6, dtype=torch.float64)
+    real, imaginary = specops.frequency_shift_complex(x, imag, (2 / 6, -3 / 8))
+    shifted = torch.fft.fft2(torch.complex(real, imaginary))
+    torch.testing.assert_close(shifted, torch.fft.fft2(torch.complex(x, imag)).roll((-3, 2), (-2, -1)))
+    assert torch.equal(specops.frequency_shift(x, (2 / 6, -3 / 8), imag=imag), real)
+
+
+def test_half_a_cycle_is_an_exact_checkerboard() -> None:
+    x = torch.randn(5, 7)
+    signs = 1 - 2 * ((torch.arange(5)[:, None] + torch.arange(7)) % 2)
+    assert torch.equal(specops.frequency_shift(x, (0.5, 0.5)), x * signs)
+    assert torch.equal(specops.frequency_shift(specops.frequency_shift(x, (0.5, 0.5)), (0.5, 0.5)), x)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpp"])
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 2e-6), (torch.float64, 2e-7)], ids=["float32", "float64"])
+def test_hfc_and_hff_equal_the_published_code(
+    dtype: torch.dtype, bound: float, backend: str, fixes: dict[str, np.ndarray]
+) -> None:
+    """Outputs and gradients for a cotangent; the published code returns float32, so that float64 is bounded by it."""
+    real, fake = (
+        torch.from_numpy(fixes[f"hfc_a_{name}"]).to(dtype, copy=True).requires_grad_() for name in ("real", "fake")
+    )
+    cotangent, radius = torch.from_numpy(fixes["hfc_a_w"]).to(dtype), float(fixes["hfc_a_R"])
+    with specops.backends.use(backend):
+        real_out, fake_out = specops.hfc(real, fake, radius)
+        filtered = specops.hff(fake, radius)
+        gradients = torch.autograd.grad(fake_out, (real, fake), cotangent)
+        (filter_gradient,) = torch.autograd.grad(filtered, fake, cotangent)
+    for value, name in (
+        (real_out, "real_out"),
+        (fake_out, "fake_out"),
+        (gradients[0], "grad_real"),
+        (gradients[1], "grad_fake"),
+        (filtered, "hff"),
+        (filter_gradient, "grad_hff"),
+    ):
+        expected = fixes[f"hfc_a_{name}"]
+        assert np.linalg.norm(value.detach().double().numpy() - expected) <= bound * np.linalg.norm(expected), name
+
+
+def test_a_swap_with_itself_is_the_identity() -> None:
+    x = torch.rand(3, 9, 8, dtype=torch.float64) * 2 - 1
+    mask = masks.lowpass((9, 8), 3)
+    torch.testing.assert_close(specops.swap_bands(x, x, mask), x)
+    torch.testing.assert_close(specops.hfc(x, x, 3)[1], x)
+    torch.testing.assert_close(specops.hff(x, 100), x)
+
+
+def test_a_swap_takes_each_band_from_its_image() -> None:
+    a, b = torch.randn(2, 10, 10, dtype=torch.float64)
+    mask = masks.lowpass((10, 10), 3, dtype=torch.float64)
+    swapped = specops.swap_bands(a, b, mask)
+    torch.testing.assert_close(specops.frequency_filter(swapped, mask), specops.frequency_filter(a, mask))
+    torch.testing.assert_close(specops.frequency_filter(swapped, 1 - mask), specops.frequency_filter(b, 1 - mask))
+
+
+def test_value_range_is_only_a_change_of_units() -> None:
+    real, fake = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    unit = specops.hfc(real, fake, 2, value_range=(0, 1))
+    bytes_ = specops.hfc(real * 255, fake * 255, 2, value_range=(0, 255))
+    torch.testing.assert_close([image / 255 for image in bytes_], list(unit))
+
+
+X, Y = torch.randn(2, 3, 8, 8)
+WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
+    (
+        lambda: specops.frequency_filter(X, torch.ones(8, 4)),
+        ValueError,
+        r"mask must be \[8, 5\] or \[8, 8\] for x \[3, 8, 8\]",
+    ),
+    (
+        lambda: specops.frequency_filter(X, torch.ones(8, 5).bool()),
+        TypeError,
+        "mask must be a real floating-point tensor",
+    ),
+    (lambda: specops.frequency_filter(X, torch.ones(8, 5, device="meta")), ValueError, "mask must be on cpu like x"),
+    (lambda: specops.radial_filter(X, torch.ones(7)), ValueError, r"profile must be \[6\] or \[3, 6\]"),
+    (
+        lambda: specops.radial_filter(X, torch.ones(6), interpolation="cubic"),
+        ValueError,
+        "interpolation must be one of",
+    ),
+    (lambda: specops.radial_filter(X, torch.ones(6), convention="x"), ValueError, "convention must be one of"),
+    (lambda: specops.radial_filter(X, [1.0] * 6), TypeError, "profile must be a real floating-point tensor; got list"),  # type: ignore[arg-type]
+    (lambda: specops.frequency_shift(X, 0.5), TypeError, r"shift must be a pair \(fx, fy\)"),  # type: ignore[arg-type]
+    (lambda: specops.frequency_shift(X, (0.5, 0), imag=Y[:2]), ValueError, "x and imag must have one shape"),
+    (lambda: specops.frequency_shift_complex(X, Y.double(), (0.5, 0)), ValueError, "real and imag must have one shape"),
+    (lambda: specops.hff(X, 0), ValueError, "radius must be above 0; got 0"),
+    (lambda: specops.hff(X, 2, kind="box"), ValueError, "kind must be one of"),
+    (lambda: specops.hff(X, 2, value_range=(1, 1)), ValueError, r"value_range must be \(lo, hi\) with lo < hi"),
+    (lambda: specops.hff(X, 2, value_range=1), TypeError, "value_range must be a pair"),  # type: ignore[arg-type]
+    (lambda: specops.hfc(X, Y[:2], 2), ValueError, "real and fake must have one shape, dtype and device"),
+    (lambda: specops.hfc(X, Y.double(), 2), ValueError, "real and fake must have one shape, dtype and device"),
+    (lambda: specops.swap_bands(X, Y, torch.ones(3, 3)), ValueError, "mask must be"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), WRONG)
+def test_wrong_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
