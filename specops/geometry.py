@@ -157,7 +157,11 @@ def _per_size(build: Callable[P, T]) -> Callable[P, T]:
     A cached tensor must be a plain one, so nothing is kept that was made under a dispatch mode (fake tensors), a
     functorch transform or inference mode.
     """
-    kept = functools.lru_cache(maxsize=128)(build)
+
+    @functools.lru_cache(maxsize=128)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> T:
+        with torch.inference_mode(False), torch.no_grad():
+            return build(*args, **kwargs)
 
     @functools.wraps(build)
     def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -165,8 +169,7 @@ def _per_size(build: Callable[P, T]) -> Callable[P, T]:
             return build(*args, **kwargs)
         if torch._C._functorch.peek_interpreter_stack() is not None:
             return build(*args, **kwargs)
-        with torch.inference_mode(False), torch.no_grad():
-            return kept(*args, **kwargs)  # type: ignore[arg-type]
+        return kept(*args, **kwargs)  # type: ignore[arg-type]
 
     return lookup
 
