@@ -162,6 +162,7 @@ WRONG = {
     "negative-seed": (["--seed", "-1"], "must be in"),
     "resolution-48": (["--resolution", "48"], "power of two"),
     "resolution-4": (["--resolution", "4"], "power of two"),
+    "resolution-2048": (["--resolution", "2048"], "power of two"),
     "unknown-device": (["--device", "abacus"], "abacus"),
     "device-without-values": (["--device", "meta"], "meta"),
     "resume-and-overwrite": (["--resume", "--overwrite"], "not allowed"),

@@ -70,10 +70,10 @@ def positive(text: str) -> int:
 
 
 def resolution(text: str) -> int:
-    """A power of two of at least 8."""
+    """A power of two from 8 to 1024, where the last layers of the shuffling network have one channel."""
     value = _integer(text)
-    if value < 8 or value & (value - 1):
-        raise argparse.ArgumentTypeError(f"must be a power of two of at least 8; got {value}")
+    if not 8 <= value <= 1024 or value & (value - 1):
+        raise argparse.ArgumentTypeError(f"must be a power of two from 8 to 1024; got {value}")
     return value
 
 
