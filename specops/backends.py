@@ -25,7 +25,7 @@ ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
 DEVICE = {"cpp": "cpu", "triton": "cuda", "cuda": "cuda"}
 
 _kernels: dict[str, dict[str, Kernel]] = {}
-_forced: str | None = None
+_forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
 
 def register(op: str, backend: str, kernel: Kernel) -> None:
@@ -102,12 +102,13 @@ def kernel(op: str, device: str) -> Kernel:
 
     Raises RuntimeError with the reason where a backend was asked for and cannot run.
     """
-    if _forced is None:
+    if not _forcing:
         return _preferred(op, device)
-    reason = why_not(_forced, op, device)
+    forced = _forcing[-1][1]
+    reason = why_not(forced, op, device)
     if reason is not None:
-        raise RuntimeError(f"backend {_forced!r} was asked for and cannot run {op}: {reason}")
-    return _kernels[op][_forced]
+        raise RuntimeError(f"backend {forced!r} was asked for and cannot run {op}: {reason}")
+    return _kernels[op][forced]
 
 
 @contextmanager
@@ -124,13 +125,15 @@ def use(backend: str) -> Iterator[None]:
         ...     specops.radial_spectrum(torch.ones(8, 8)).shape
         torch.Size([6])
     """
-    global _forced
     _check_name(backend)
-    before, _forced = _forced, backend
+    if torch.compiler.is_compiling():
+        raise RuntimeError("specops.backends.use acts while compiled code runs: put it around the call, not inside.")
+    request = (object(), backend)
+    _forcing.append(request)
     try:
         yield
     finally:
-        _forced = before
+        _forcing.remove(request)
 
 
 def report(device: str) -> list[dict[str, str]]:
@@ -138,15 +141,13 @@ def report(device: str) -> list[dict[str, str]]:
     rows = []
     for op in ops():
         for backend in BACKENDS:
-            reason = _forced_elsewhere(backend) or why_not(backend, op, device)
-            if reason is None and _kernels[op][backend] is not kernel(op, device):
+            reason = why_not(backend, op, device)
+            if reason is None and _forcing and _forcing[-1][1] != backend:
+                reason = f"{_forcing[-1][1]} was asked for"
+            if reason is None and not _forcing and _kernels[op][backend] is not _preferred(op, device):
                 reason = "available, a faster one comes first"
             rows.append({"op": op, "backend": backend, "state": reason or "in use"})
     return rows
-
-
-def _forced_elsewhere(backend: str) -> str | None:
-    return f"{_forced} was asked for" if _forced not in (None, backend) else None
 
 
 def _check_name(backend: str) -> None:
@@ -156,11 +157,13 @@ def _check_name(backend: str) -> None:
 
 def _start() -> None:
     """Reads SPECOPS_BACKEND, loads the extension and warns once where there is none."""
-    global _forced
     wanted = os.environ.get("SPECOPS_BACKEND")
     if wanted:
-        _check_name(wanted)
-        _forced = wanted
+        try:
+            _check_name(wanted)
+        except ValueError as error:
+            raise ValueError(f"environment variable SPECOPS_BACKEND: {error}") from None
+        _forcing.append((object(), wanted))
     elif isinstance(reason := native(), str):
         warnings.warn(f"specops runs on its pure-torch reference: {reason}", RuntimeWarning, stacklevel=2)
 

@@ -35,7 +35,11 @@ def info() -> str:
     else:
         built = extension.build_info()
         lines.append(f"extension  built by {built['compiler']} for torch {built['torch']}")
-        lines.append(f"ISA        {extension.isa()} (compiled: {', '.join(built['isas'])})")
+        try:
+            isa = extension.isa()
+        except RuntimeError as error:
+            isa = f"none: {error}"
+        lines.append(f"ISA        {isa} (compiled: {', '.join(built['isas'])})")
     for device in backends.ORDER:
         lines += ["", f"on {device} tensors"]
         rows = backends.report(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -300,7 +301,7 @@ def checked_size(size: tuple[int, int]) -> tuple[int, int]:
         H, W = size
     except (TypeError, ValueError):
         raise TypeError(f"size must be a pair (H, W); got {size!r}.") from None
-    if not all(isinstance(side, (int, torch.SymInt)) and not isinstance(side, bool) for side in (H, W)):
+    if not all(isinstance(n, (numbers.Integral, torch.SymInt)) and not isinstance(n, bool) for n in (H, W)):
         raise TypeError(f"size must be a pair of integers (H, W); got {size!r}.")
     if H < 1 or W < 1:
         raise ValueError(f"size must be (H, W) with H, W >= 1; got {size!r}.")
@@ -308,5 +309,5 @@ def checked_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _check_convention(convention: str) -> None:
-    if convention not in CONVENTIONS:
+    if not isinstance(convention, str) or convention not in CONVENTIONS:
         raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}.")

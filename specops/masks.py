@@ -17,6 +17,7 @@ An ideal radius beyond the corner, hypot(H/2, W/2) for squares, keeps every coef
 from __future__ import annotations
 
 import math
+import numbers
 
 import torch
 from torch import Tensor
@@ -124,7 +125,10 @@ def bandpass(
     """
     if (low is None) != (high is None) or (low is None) == (cutoff is None):
         raise ValueError("bandpass needs either low and high in cycles per image, or cutoff=(low, high) per pixel.")
+    if cutoff is not None and not (isinstance(cutoff, (tuple, list)) and len(cutoff) == 2):
+        raise TypeError(f"cutoff must be a pair (low, high) in cycles per pixel; got {cutoff!r}.")
     inner, outer = (low, high) if cutoff is None else cutoff
+    _check(kind, {"low": inner, "high": outer, "width": width, "order": order})
     assert inner is not None
     assert outer is not None
     if not isinstance(inner, Tensor) and not isinstance(outer, Tensor) and not inner < outer:
@@ -148,6 +152,8 @@ def _lowpass(
     """The mask in float64 [H, W//2+1], and the dtype that it is to be rounded to."""
     H, W = geometry.checked_size(size)
     parameters = {"radius": radius, "cutoff": cutoff, "width": width, "order": order}
+    if (radius is None) == (cutoff is None):
+        raise ValueError("give either radius in cycles per image or cutoff in cycles per pixel, not both or none.")
     _check(kind, parameters)
     device, dtype = _placement(parameters, device, dtype)
     if radius is None:
@@ -178,8 +184,6 @@ def _low(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Param
 def _check(kind: str, parameters: dict[str, Parameter | None]) -> None:
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
-    if (parameters["radius"] is None) == (parameters["cutoff"] is None):
-        raise ValueError("give either radius in cycles per image or cutoff in cycles per pixel, not both or none.")
     if parameters["width"] is not None and kind not in ("logistic", "raised_cosine"):
         raise ValueError(f"width is a parameter of logistic and raised_cosine; kind is {kind!r}.")
     if parameters["order"] is not None and kind != "butterworth":
@@ -189,7 +193,7 @@ def _check(kind: str, parameters: dict[str, Parameter | None]) -> None:
             if value.numel() != 1 or not value.is_floating_point():
                 raise ValueError(f"a tensor {name} must hold one real number; got {list(value.shape)} {value.dtype}.")
         elif value is not None:
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
                 raise TypeError(f"{name} must be a number or a tensor; got {type(value).__name__}.")
             if not value > 0:
                 raise ValueError(f"{name} must be above 0; got {value}.")
@@ -207,4 +211,6 @@ def _placement(
         device = tensors[0].device
     if dtype is None:
         dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype must be a floating-point one; got {dtype}.")
     return geometry.placed(device), dtype

@@ -65,6 +65,29 @@ def test_forcing_a_backend_changes_what_runs(monkeypatch: pytest.MonkeyPatch) ->
     assert ran == ["cpp", "reference", "cpp", "reference", "cpp"]
 
 
+def test_overlapping_blocks_end_in_any_order() -> None:
+    first, second = backends.use("reference"), backends.use("cpp")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert backends.report("cpu")[-3]["state"] == "in use"
+    assert not backends._forcing
+
+
+def test_a_block_inside_compiled_code_is_refused_and_around_it_acts() -> None:
+    def inside(x: torch.Tensor) -> torch.Tensor:
+        with backends.use("reference"):
+            return specops.radial_spectrum(x)
+
+    torch.compiler.reset()
+    with pytest.raises(Exception, match="put it around the call, not inside"):
+        torch.compile(inside, fullgraph=True, backend="aot_eager")(torch.ones(4, 4))
+    compiled = torch.compile(specops.radial_spectrum, fullgraph=True, backend="aot_eager")
+    with backends.use("triton"), pytest.raises(RuntimeError, match="'triton' was asked for"):
+        compiled(torch.ones(4, 4))
+
+
 def test_a_backend_that_cannot_run_raises_with_the_reason() -> None:
     with (
         backends.use("triton"),
@@ -84,7 +107,7 @@ def test_environment_variable() -> None:
     assert forced.stderr == ""
     assert "'in use', 'reference was asked for'" in forced.stdout
     wrong = python("import specops", SPECOPS_BACKEND="gpu")
-    assert "ValueError: backend must be one of" in wrong.stderr
+    assert "environment variable SPECOPS_BACKEND: backend must be one of" in wrong.stderr
 
 
 def test_without_the_extension_everything_works_with_one_warning() -> None:

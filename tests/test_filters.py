@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -190,6 +191,8 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.hff(X, 0), ValueError, "radius must be above 0; got 0"),
     (lambda: specops.hff(X, 2, kind="box"), ValueError, "kind must be one of"),
     (lambda: specops.hff(X, 2, value_range=(1, 1)), ValueError, r"value_range must be \(lo, hi\) with lo < hi"),
+    (lambda: specops.frequency_shift(X, (math.nan, 0)), ValueError, "pair .* of finite numbers"),
+    (lambda: specops.hff(X, 2, value_range=(0, math.inf)), ValueError, "pair .* of finite numbers"),
     (lambda: specops.hff(X, 2, value_range=1), TypeError, "value_range must be a pair"),  # type: ignore[arg-type]
     (lambda: specops.hfc(X, Y[:2], 2), ValueError, "real and fake must have one shape, dtype and device"),
     (lambda: specops.hfc(X, Y.double(), 2), ValueError, "real and fake must have one shape, dtype and device"),

@@ -140,6 +140,11 @@ def test_upsample_equals_torch(shape: tuple[int, ...], factor: int) -> None:
     assert torch.equal(upsample(x, factor, mode="zeros"), nails)
 
 
+@pytest.mark.parametrize("mode", ["zeros", "nearest", "bilinear"])
+def test_upsample_of_no_channels(mode: str) -> None:
+    assert upsample(torch.ones(2, 0, 4, 3), 3, mode=mode).shape == (2, 0, 12, 9)
+
+
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
 def test_bed_of_nails_replicates_the_spectrum(H: int, W: int, factor: int) -> None:
     x = torch.randn(H, W, dtype=torch.float64)
@@ -254,6 +259,9 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("filter type", lambda: upfirdn2d(X, torch.ones(2).int()), TypeError, r"tensor; got torch\.int32"),
     ("filter shape", lambda: upfirdn2d(X, torch.ones(1, 1, 1)), ValueError, r"f must be \[fh, fw\] or 1-D"),
     ("no taps", lambda: upfirdn2d(X, torch.ones(0, 2)), ValueError, "at least one tap"),
+    ("fractional up", lambda: upfirdn2d(X, None, up=2.0), TypeError, r"up must be an integer or \(x, y\); got 2.0"),  # type: ignore[arg-type]
+    ("no padding", lambda: upfirdn2d(X, None, padding=None), TypeError, "padding must be an integer"),  # type: ignore[arg-type]
+    ("gain", lambda: upfirdn2d(X, None, gain="2"), TypeError, "gain must be a number; got '2'"),  # type: ignore[arg-type]
     ("up", lambda: upfirdn2d(X, None, up=0), ValueError, "up must be two factors"),
     ("down", lambda: upfirdn2d(X, None, down=(1, 2, 3)), ValueError, r"down must be an integer or \(x, y\)"),
     ("padding", lambda: upfirdn2d(X, None, padding=(1, 2, 3)), ValueError, "padding must be an integer"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from samples import SAMPLES
 
-from specops import ops
+from specops import backends, geometry, ops
 
 CROSS = next(sample for sample in SAMPLES if str(sample) == "binned_cross_spectrum-2x4x6-ragged")
 FILTER = next(sample for sample in SAMPLES if str(sample) == "binned_filter-2x4x6-ragged")
@@ -60,12 +60,13 @@ def test_binned_filter(changes: dict[str, Any], error: type[Exception], message:
 @pytest.mark.parametrize("op", ["binned_cross_spectrum", "binned_filter"])
 @pytest.mark.parametrize("backend", ["reference", "cpp"])
 def test_an_index_beyond_the_bins_is_refused(op: str, backend: str) -> None:
-    from specops import backends
-
-    index = torch.full((4, 4), 99, dtype=torch.int32)
-    arguments = replaced(CROSS if op == "binned_cross_spectrum" else FILTER, index=index)
-    with backends.use(backend), pytest.raises((RuntimeError, IndexError, ValueError), match=r"index|out of"):
-        getattr(ops, op)(**arguments)
+    sample = CROSS if op == "binned_cross_spectrum" else FILTER
+    n_bins = sample.arguments(torch.float32)[4 if op == "binned_cross_spectrum" else 1]
+    n_bins = n_bins if isinstance(n_bins, int) else n_bins.shape[-1]
+    for wrong in (n_bins, 99, -2):
+        index = torch.full((4, 4), wrong, dtype=torch.int32)
+        with backends.use(backend), pytest.raises(ValueError, match=r"index must be -1 to n_bins - 1"):
+            getattr(ops, op)(**replaced(sample, index=index))
 
 
 def test_maps_cannot_be_vmapped() -> None:
@@ -84,3 +85,30 @@ def test_the_transpose_and_correlation_check_their_sizes() -> None:
         ops.upfirdn2d_filter_correlation(x, y.double(), *SAMPLING, (1, 1))
     with pytest.raises(TypeError, match=r"f must be torch\.float32"):
         ops.upfirdn2d(x, f.double(), *SAMPLING)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (11, 22), (1030, 4)], ids=str)
+def test_gradient_modes(size: tuple[int, int]) -> None:
+    """Second derivatives, no_grad and inference mode, with several threads at work: also beyond the engine's sizes."""
+    torch.set_num_threads(2)
+    x = torch.randn(4, *size, dtype=torch.float64, requires_grad=True)
+    index, weight, _ = geometry.coefficient_maps(*size, torch.float64, x.device)
+
+    def energy(x: torch.Tensor) -> torch.Tensor:
+        filtered = ops.binned_filter(x, torch.linspace(0, 1, index.numel(), dtype=torch.float64), index, weight)
+        return ops.binned_cross_spectrum(x, filtered, index, weight, index.numel()).square().sum()
+
+    values = [energy(x).detach()]
+    (slope,) = torch.autograd.grad(energy(x), x, create_graph=True)
+    (gradient,) = torch.autograd.grad(slope.square().sum(), x)
+    with backends.use("reference"):
+        (expected_slope,) = torch.autograd.grad(energy(x), x, create_graph=True)
+        (expected,) = torch.autograd.grad(expected_slope.square().sum(), x)
+    torch.testing.assert_close(gradient, expected)
+    with torch.no_grad():
+        values.append(energy(x))
+    with torch.inference_mode():
+        values.append(energy(x))
+        values.append(energy(torch.ones_like(x) * x))
+    assert not any(value.requires_grad for value in values)
+    assert all(torch.equal(value, values[0]) for value in values)

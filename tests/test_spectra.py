@@ -123,6 +123,13 @@ def test_ring_correlation() -> None:
     assert specops.fourier_ring_correlation(x, torch.zeros_like(x)).eq(0).all()
 
 
+@pytest.mark.parametrize("scale", [1e-15, 1e12])
+def test_ring_correlation_has_no_scale(scale: float) -> None:
+    x, y = torch.randn(2, 64, 64)
+    expected = specops.fourier_ring_correlation(x, y)
+    torch.testing.assert_close(specops.fourier_ring_correlation(scale * x, y / scale), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_leakage_is_zero_for_one_spectrum_and_one_for_disjoint_ones() -> None:
     power = torch.rand(4, 5)
     assert specops.leakage_ratio(power, 7 * power) < 1e-6
@@ -147,6 +154,9 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.radial_cross_spectrum(X, X.double()), ValueError, "x and y must have one shape, dtype and device"),
     (lambda: specops.radial_cross_spectrum(X, X, norm="x"), ValueError, "norm must be one of"),
     (lambda: specops.fourier_ring_correlation(X, X, convention="x"), ValueError, "convention must be one of"),
+    (lambda: specops.radial_spectrum(X, scale="log", eps=-1), ValueError, "eps must be at least 0"),
+    (lambda: specops.radial_spectrum(X, convention=[]), ValueError, "convention must be one of"),  # type: ignore[arg-type]
+    (lambda: specops.radial_spectrum(X.to_sparse()), TypeError, "x must be a dense tensor"),
     (lambda: specops.power_spectrum(X, norm="x"), ValueError, "norm must be one of"),
     (lambda: specops.power_spectrum(X.to(torch.complex64)), TypeError, "x must be real"),
     (lambda: specops.leakage_ratio(X, X), ValueError, "must be two mean spectra .* Average over images first"),

@@ -1,12 +1,14 @@
 #include "unserved.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ThreadLocalState.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/fft_irfft2.h>
 #include <ATen/ops/fft_rfft2.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/view_as_real.h>
+#include <ATen/core/LegacyTypeDispatch.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -19,11 +21,15 @@ namespace specops {
 namespace {
 
 // Plane by plane, whatever the number of threads, inside a parallel region: torch.fft then uses one thread, and its
-// result cannot depend on how many there are.
+// result cannot depend on how many there are. The workers take over the caller's modes (gradients, inference), and
+// record nothing.
 template <class F>
 void for_each_plane(const at::Tensor& x, const F& f) {
   const int64_t pixels = x.size(-2) * x.size(-1), n_planes = x.numel() / pixels;
+  const at::ThreadLocalState state;
   at::parallel_for(0, n_planes, 1, [&](int64_t begin, int64_t end) {
+    const at::ThreadLocalStateGuard modes(state);
+    const at::AutoDispatchBelowADInplaceOrView no_autograd;
     for (int64_t plane = begin; plane < end; ++plane) f(plane);
   });
 }

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from specops import geometry, ops
-from specops.functional.options import check_choice, check_image_pair
+from specops.functional.options import check_choice, check_image_pair, number_pair
 from specops.ops.contract import check_image, compute_dtype
 
 INTERPOLATIONS = ("nearest", "linear")
@@ -194,13 +194,13 @@ def _interpolated(profile: Tensor, H: int, W: int, convention: str) -> Tensor:
 
 def _carrier(x: Tensor, shift: Sequence[float]) -> tuple[Tensor, Tensor]:
     """Cosine and sine of 2π (fx·n + fy·m): [H, W], rounded once from float64."""
-    try:
-        fx, fy = (float(frequency) for frequency in shift)
-    except (TypeError, ValueError):
-        raise TypeError(f"shift must be a pair (fx, fy) of numbers in cycles per pixel; got {shift!r}.") from None
-    columns = torch.arange(x.shape[-1], dtype=torch.float64, device=x.device)
-    rows = torch.arange(x.shape[-2], dtype=torch.float64, device=x.device).unsqueeze(1)
-    turns = (fx * columns + fy * rows) % 1
-    phase = 2 * torch.pi * turns
+    fx, fy = number_pair("shift", shift, "(fx, fy) in cycles per pixel")
+    column, row = (
+        2 * torch.pi * (frequency * torch.arange(length, dtype=torch.float64, device=x.device) % 1)
+        for frequency, length in ((fx, x.shape[-1]), (fy, x.shape[-2]))
+    )
+    row_cos, row_sin = row.cos().unsqueeze(1), row.sin().unsqueeze(1)
     dtype = compute_dtype(x.dtype)
-    return phase.cos().to(dtype), phase.sin().to(dtype)
+    cosine = row_cos * column.cos() - row_sin * column.sin()
+    sine = row_sin * column.cos() + row_cos * column.sin()
+    return cosine.to(dtype), sine.to(dtype)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from specops import masks
 from specops.functional.filters import frequency_filter
-from specops.functional.options import check_image_pair
+from specops.functional.options import check_image_pair, number_pair
 from specops.ops.contract import check_image, compute_dtype
 
 
@@ -116,10 +116,7 @@ def _lowpass(x: Tensor, radius: float, kind: str) -> Tensor:
 
 def _range(value_range: tuple[float, float]) -> tuple[float, float]:
     """Returns lo and hi - lo."""
-    try:
-        low, high = (float(value) for value in value_range)
-    except (TypeError, ValueError):
-        raise TypeError(f"value_range must be a pair (lo, hi) of numbers; got {value_range!r}.") from None
+    low, high = number_pair("value_range", value_range, "(lo, hi)")
     if not low < high:
         raise ValueError(f"value_range must be (lo, hi) with lo < hi; got {value_range!r}.")
     return low, high - low

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+
 from torch import Tensor
 
 from specops.ops.contract import check_image
@@ -25,3 +28,13 @@ def check_image_pair(names: tuple[str, str], x: object, y: object) -> tuple[Tens
             f"{x.device} and {list(y.shape)} {y.dtype} on {y.device}. Expand or convert one of them."
         )
     return x, y
+
+
+def number_pair(name: str, value: object, meaning: str) -> tuple[float, float]:
+    """Returns two finite numbers as floats, or raises TypeError or ValueError."""
+    pair = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2 or not all(isinstance(part, numbers.Real) and not isinstance(part, bool) for part in pair):
+        raise TypeError(f"{name} must be a pair {meaning} of numbers; got {value!r}.")
+    if not all(math.isfinite(part) for part in pair):
+        raise ValueError(f"{name} must be a pair {meaning} of finite numbers; got {value!r}.")
+    return float(pair[0]), float(pair[1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -68,6 +70,8 @@ def upfirdn2d(
         raise TypeError(f"f must be None or a real floating-point tensor; got {getattr(f, 'dtype', type(f).__name__)}.")
     if f.dim() not in (1, 2):
         raise ValueError(f"f must be [fh, fw] or 1-D; got {list(f.shape)}.")
+    if isinstance(gain, bool) or not isinstance(gain, numbers.Real):
+        raise TypeError(f"gain must be a number; got {gain!r}.")
     f = f.to(dtype)
     if flip_filter:
         f = f.flip(tuple(range(f.dim())))
@@ -106,8 +110,7 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
     """
     check_image("x", x)
     check_choice("mode", mode, UPSAMPLE_MODES)
-    if not isinstance(factor, (int, torch.SymInt)) or isinstance(factor, bool):
-        raise TypeError(f"factor must be an integer; got {factor!r}.")
+    (factor,) = _integers("factor", factor, "an integer") if not isinstance(factor, (tuple, list)) else (0,)
     if factor < 1:
         raise ValueError(f"factor must be at least 1; got {factor}.")
     if mode == "zeros":
@@ -118,6 +121,8 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
                 f"shuffle needs x [..., C, H, W] with C divisible by {factor**2}; got shape {list(x.shape)}."
             )
         return like_layout(F.pixel_shuffle(x, factor), x)
+    if x.numel() == 0:  # F.interpolate refuses images without channels
+        return x.new_empty(*x.shape[:-2], x.shape[-2] * factor, x.shape[-1] * factor)
     planes = x if x.dim() == 4 else x.reshape(-1, 1, *x.shape[-2:])
     align_corners = None if mode == "nearest" else False
     enlarged = F.interpolate(planes, scale_factor=factor, mode=mode, align_corners=align_corners)
@@ -125,18 +130,25 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
 
 
 def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
-    if isinstance(value, int):
-        return value, value
-    if len(value) == 2:
-        return value[0], value[1]
-    raise ValueError(f"{name} must be an integer or (x, y); got {value!r}.")
+    parts = _integers(name, value, "an integer or (x, y)")
+    if len(parts) not in (1, 2):
+        raise ValueError(f"{name} must be an integer or (x, y); got {value!r}.")
+    return parts[0], parts[-1]
 
 
 def _four(name: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
-    if isinstance(value, int):
-        return value, value, value, value
-    if len(value) == 2:
-        return value[0], value[0], value[1], value[1]
-    if len(value) == 4:
-        return value[0], value[1], value[2], value[3]
-    raise ValueError(f"{name} must be an integer, (x, y) or (x0, x1, y0, y1); got {value!r}.")
+    parts = _integers(name, value, "an integer, (x, y) or (x0, x1, y0, y1)")
+    if len(parts) == 4:
+        return parts[0], parts[1], parts[2], parts[3]
+    if len(parts) not in (1, 2):
+        raise ValueError(f"{name} must be an integer, (x, y) or (x0, x1, y0, y1); got {value!r}.")
+    return parts[0], parts[0], parts[-1], parts[-1]
+
+
+def _integers(name: str, value: int | Sequence[int], expected: str) -> list[int]:
+    """Returns the integers of a number or sequence, or raises TypeError; NumPy's count, bools do not."""
+    parts: list[Any] = list(value) if isinstance(value, (tuple, list)) else [value]
+    for part in parts:
+        if isinstance(part, bool) or not isinstance(part, (numbers.Integral, torch.SymInt)):
+            raise TypeError(f"{name} must be {expected}; got {value!r}.")
+    return [part if isinstance(part, torch.SymInt) else int(part) for part in parts]  # type: ignore[misc]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from specops import geometry, ops
 from specops.functional.options import check_choice, check_image_pair
-from specops.ops.contract import check_image, compute_dtype
+from specops.ops.contract import check_image, compute_dtype, ordered_sum
 
 SCALES = ("power", "amplitude", "log", "db")
 NORMS = ("backward", "ortho", "forward")
@@ -35,7 +35,7 @@ def radial_spectrum(
         scale: s(p): `power` p; `amplitude` √p; `log` ln(p + eps); `db` 10·log10(p + eps).
         norm: scaling of the DFT as in torch.fft: `backward` none, `ortho` 1/√(HW), `forward` 1/(HW).
         window: None, `"hann"` (symmetric, separable) or a tensor [H, W].
-        eps: added to the power where the scale is a logarithm.
+        eps: >= 0, added to the power where the scale is a logarithm.
 
     Returns:
         [..., K] with K = `radial_bins((H, W), convention=convention).n_bins`; float64 for float64 images, else float32.
@@ -60,6 +60,8 @@ def radial_spectrum(
     """
     check_image("x", x)
     check_choice("scale", scale, SCALES)
+    if not eps >= 0:
+        raise ValueError(f"eps must be at least 0; got {eps}.")
     factor = _power_factor(norm, x)
     H, W = x.shape[-2:]
     dtype = compute_dtype(x.dtype)
@@ -138,9 +140,10 @@ def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain")
         True
     """
     cross = radial_cross_spectrum(x, y, convention=convention)
-    powers = radial_spectrum(x, convention=convention) * radial_spectrum(y, convention=convention)
-    empty = powers == 0
-    return torch.where(empty, 0, cross / torch.where(empty, 1, powers).sqrt())
+    amplitudes = [_root(radial_spectrum(image, convention=convention)) for image in (x, y)]
+    empty = (amplitudes[0] == 0) | (amplitudes[1] == 0)
+    first, second = (torch.where(empty, 1, amplitude) for amplitude in amplitudes)
+    return torch.where(empty, 0, cross / first / second)
 
 
 def power_spectrum(x: Tensor, *, norm: str = "backward", shift: bool = False) -> Tensor:
@@ -205,8 +208,8 @@ def leakage_ratio(real_power: Tensor, fake_power: Tensor) -> Tensor:
             f"{real_power.device} and {list(fake_power.shape)} on {fake_power.device}. Average over images first."
         )
     dtype = torch.promote_types(compute_dtype(real_power.dtype), compute_dtype(fake_power.dtype))
-    real, fake = (power.to(dtype) / power.to(dtype).sum() for power in (real_power, fake_power))
-    return (real - fake).abs().sum() / 2
+    real, fake = (power.to(dtype).flatten() for power in (real_power, fake_power))
+    return ordered_sum((real / ordered_sum(real) - fake / ordered_sum(fake)).abs()) / 2
 
 
 def normalize_profile(p: Tensor, mode: str) -> Tensor:
@@ -266,7 +269,12 @@ def _scaled(power: Tensor, scale: str, eps: float) -> Tensor:
         return (power + eps).log()
     if scale == "db":
         return 10 * (power + eps).log10()
-    zero = power == 0  # √ has no derivative there; the amplitude's subgradient 0 is taken
+    return _root(power)
+
+
+def _root(power: Tensor) -> Tensor:
+    """√power, with the subgradient 0 of the amplitude where it is 0."""
+    zero = power == 0
     return torch.where(zero, 0, torch.where(zero, 1, power).sqrt())
 
 

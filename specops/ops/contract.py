@@ -119,6 +119,8 @@ def check_image(name: str, x: object) -> None:
     """Raises TypeError or ValueError unless `x` is a real floating-point tensor [..., H, W] with H, W >= 1."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor [..., H, W]; got {type(x).__name__}. Use torch.as_tensor.")
+    if x.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor; got layout {x.layout}. Use {name}.to_dense().")
     if x.is_complex():
         raise TypeError(f"{name} must be real; got {x.dtype}. Pass {name}.real and {name}.imag separately.")
     if x.dtype not in DTYPES:

@@ -20,11 +20,18 @@ def _transform(x: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.fft.rfft2(x.to(dtype).contiguous())
 
 
+def _check_range(index: Tensor, n_bins: int) -> None:
+    """On the CPU only: elsewhere a look at the values would wait for the device."""
+    if index.device.type == "cpu" and not -1 <= int(index.min()) <= int(index.max()) < n_bins:
+        raise ValueError(f"index must be -1 to n_bins - 1 = {n_bins - 1}; got {index.min()} to {index.max()}")
+
+
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """x, y [..., H, W], index and weight [H, W//2+1] -> [..., K]."""
     dtype = compute_dtype(x.dtype)
     if x.numel() == 0:  # torch.fft refuses empty batches
         return x.new_empty(*x.shape[:-2], n_bins, dtype=dtype)
+    _check_range(index, n_bins)
     X = _transform(x, dtype)
     Y = X if y is x else _transform(y, dtype)
     terms = torch.where(index < 0, 0, (X.real * Y.real + X.imag * Y.imag) * weight)
@@ -38,6 +45,7 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
         return x.new_empty(x.shape)
     dtype = compute_dtype(x.dtype)
     size = (x.shape[-2], x.shape[-1])
+    _check_range(index, c.shape[-1])
     per_bin = torch.nn.functional.pad(c, (0, 1))
     gain = per_bin[..., index] * (weight / multiplicity(size, dtype, x.device))
     X = _transform(x, dtype)
