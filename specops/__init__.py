@@ -2,6 +2,7 @@
 
 from specops import backends, functional, geometry, masks, ops
 from specops.functional import (
+    downsample,
     fourier_ring_correlation,
     frequency_filter,
     frequency_shift,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "backends",
+    "downsample",
     "fourier_ring_correlation",
     "frequency_filter",
     "frequency_shift",

@@ -91,6 +91,10 @@ FUNCTIONS: dict[str, Function] = {
         )
     ),
     **{
+        f"downsample ({mode})": Function(lambda x, mode=mode: specops.downsample(x, mode=mode))  # type: ignore[misc]
+        for mode in ("stride", "avg", "blur", "schwarz_blur")
+    },
+    **{
         f"upsample ({mode})": Function(lambda x, mode=mode: specops.upsample(x, mode=mode))  # type: ignore[misc]
         for mode in ("zeros", "nearest", "bilinear", "shuffle")
     },

@@ -2,7 +2,7 @@
 
 from specops.functional.filters import frequency_filter, frequency_shift, frequency_shift_complex, radial_filter
 from specops.functional.high_frequency import hfc, hff, swap_bands
-from specops.functional.resampling import upfirdn2d, upsample
+from specops.functional.resampling import downsample, upfirdn2d, upsample
 from specops.functional.spectra import (
     fourier_ring_correlation,
     leakage_ratio,
@@ -13,6 +13,7 @@ from specops.functional.spectra import (
 )
 
 __all__ = [
+    "downsample",
     "fourier_ring_correlation",
     "frequency_filter",
     "frequency_shift",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from specops.functional.options import check_choice
 from specops.ops.contract import check_image, compute_dtype, like_layout
 
 UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "shuffle")
+DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur")
+MOST_TAPS = 7
 
 
 def upfirdn2d(
@@ -110,9 +113,7 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
     """
     check_image("x", x)
     check_choice("mode", mode, UPSAMPLE_MODES)
-    (factor,) = _integers("factor", factor, "an integer") if not isinstance(factor, (tuple, list)) else (0,)
-    if factor < 1:
-        raise ValueError(f"factor must be at least 1; got {factor}.")
+    factor = _factor(factor)
     if mode == "zeros":
         return upfirdn2d(x, None, up=factor)
     if mode == "shuffle":
@@ -127,6 +128,74 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
     align_corners = None if mode == "nearest" else False
     enlarged = F.interpolate(planes, scale_factor=factor, mode=mode, align_corners=align_corners)
     return like_layout(enlarged.reshape(*x.shape[:-2], *enlarged.shape[-2:]), x)
+
+
+def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tensor:
+    """Returns x reduced by an integer factor along both axes.
+
+    Args:
+        x: real images [..., H, W].
+        factor: integer >= 1.
+        mode: `stride` (every factor-th pixel); `avg` (mean of factor × factor pixels, as F.avg_pool2d); `blur`
+            (binomial filter of `taps` with reflected edges, then stride: anti-aliased pooling); `schwarz_blur`
+            ([1, 3, 1] / 5 along both axes with reflected edges, then `avg`).
+        taps: of `blur`, 1 to 7.
+
+    Returns:
+        [..., Ho, Wo] in the dtype of x, channels_last where x is; Ho = ceil(H / factor) for `stride` and `blur`,
+        floor(H / factor) for the others, as torch's pooling. Gradients of any order.
+
+    Raises:
+        TypeError: x is not a real floating-point tensor, or factor or taps no integer.
+        ValueError: factor below 1, taps outside 1 to 7, unknown mode, an image smaller than one cell of the mean.
+
+    Source:
+        Zhang 2019, "Making Convolutional Networks Shift-Invariant Again" (`blur`); Schwarz et al. 2021, section 5 (the
+        others).
+
+    Example:
+        >>> import torch, specops
+        >>> specops.downsample(torch.arange(4.0).expand(2, 4), mode="avg")
+        tensor([[0.5000, 2.5000]])
+    """
+    check_image("x", x)
+    check_choice("mode", mode, DOWNSAMPLE_MODES)
+    factor = _factor(factor)
+    if mode == "stride":
+        return upfirdn2d(x, None, down=factor)
+    if mode == "blur":
+        binomial = binomial_filter(taps, x)
+        before, after = (taps - 1) // 2, taps // 2
+        return upfirdn2d(x, binomial, down=factor, padding=(before, after, before, after), boundary="reflect")
+    if min(x.shape[-2:]) < factor:
+        raise ValueError(f"{mode} needs images of at least {factor} pixels a side; got shape {list(x.shape)}.")
+    wide = x
+    if mode == "schwarz_blur":
+        wide = x.to(compute_dtype(x.dtype))
+        wide = upfirdn2d(wide, wide.new_tensor([0.2, 0.6, 0.2]), padding=1, boundary="reflect")
+    planes = wide if x.dim() == 4 else wide.reshape(-1, 1, *x.shape[-2:])
+    if x.numel() == 0:
+        return x.new_empty(*x.shape[:-2], x.shape[-2] // factor, x.shape[-1] // factor)
+    means = F.avg_pool2d(planes, factor)
+    return like_layout(means.reshape(*x.shape[:-2], *means.shape[-2:]).to(x.dtype), x)
+
+
+def binomial_filter(taps: int, like: Tensor) -> Tensor:
+    """Returns the binomial coefficients over their sum, [taps], in the compute dtype and on the device of `like`."""
+    (taps,) = _integers("taps", taps, "an integer") if not isinstance(taps, (tuple, list)) else (0,)
+    if not 1 <= taps <= MOST_TAPS:
+        raise ValueError(f"taps must be 1 to {MOST_TAPS}; got {taps}.")
+    coefficients = [math.comb(taps - 1, i) / 2 ** (taps - 1) for i in range(taps)]
+    return torch.tensor(coefficients, dtype=compute_dtype(like.dtype), device=like.device)
+
+
+def _factor(factor: int) -> int:
+    values = _integers("factor", factor, "an integer")
+    if len(values) != 1 or isinstance(factor, (tuple, list)):
+        raise TypeError(f"factor must be an integer; got {factor!r}.")
+    if values[0] < 1:
+        raise ValueError(f"factor must be at least 1; got {values[0]}.")
+    return values[0]
 
 
 def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:

@@ -2,12 +2,14 @@
 
 from specops.nn.filters import FrequencyFilter, FrequencyShift, HighPass, LowPass, RadialFilter
 from specops.nn.high_frequency import HFC, HFF
-from specops.nn.resampling import Upsample
+from specops.nn.resampling import BlurPool, Downsample, Upsample
 from specops.nn.spectra import RadialSpectrum, SpectrumDiscriminator
 
 __all__ = [
     "HFC",
     "HFF",
+    "BlurPool",
+    "Downsample",
     "FrequencyFilter",
     "FrequencyShift",
     "HighPass",

@@ -13,22 +13,27 @@ Device = torch.device | str | None
 
 
 def check_convention(convention: str) -> None:
+    """Raises ValueError unless `convention` is one of `specops.geometry`."""
     check_choice("convention", convention, tuple(geometry.CONVENTIONS))
 
 
 def n_bins(size: tuple[int, int], convention: str) -> int:
+    """Returns K."""
     return geometry.radial_bins(size, convention=convention, device="cpu").n_bins
 
 
 def pair_of_sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Returns (H, W), or raises TypeError or ValueError unless `size` is that, or the side of square images."""
     return geometry.checked_size((size, size) if isinstance(size, int) else size)
 
 
 def image_size(x: Tensor) -> tuple[int, int]:
+    """Returns (H, W) of images [..., H, W], or raises TypeError or ValueError unless they are."""
     check_image("x", x)
     return x.shape[-2], x.shape[-1]
 
 
 def check_size(x: Tensor, size: tuple[int, int]) -> None:
+    """Raises TypeError or ValueError unless x are images of that size."""
     if image_size(x) != size:
-        raise ValueError(f"x must be [..., {size[0]}, {size[1]}], as this module was built for; got {list(x.shape)}.")
+        raise ValueError(f"x must be [..., {size[0]}, {size[1]}], as this was built for; got {list(x.shape)}.")

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from specops import functional
 from specops.functional.options import check_choice
-from specops.functional.resampling import UPSAMPLE_MODES
+from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, binomial_filter
+from specops.ops.contract import check_image
+from specops.ops.resample.contract import BOUNDARIES
 
 
 class Upsample(nn.Module):
@@ -36,3 +38,74 @@ class Upsample(nn.Module):
 
     def extra_repr(self) -> str:
         return f"factor={self.factor}, mode={self.mode!r}"
+
+
+class Downsample(nn.Module):
+    """Returns, called with images [..., H, W], these reduced: `specops.downsample`.
+
+    Args:
+        factor, mode, taps: as in `specops.downsample`.
+
+    Raises:
+        TypeError, ValueError: wrong factor, mode or taps.
+
+    Example:
+        >>> import specops.nn
+        >>> specops.nn.Downsample(mode="blur")
+        Downsample(factor=2, mode='blur', taps=3)
+    """
+
+    def __init__(self, factor: int = 2, *, mode: str, taps: int = 3) -> None:
+        super().__init__()
+        check_choice("mode", mode, DOWNSAMPLE_MODES)
+        functional.downsample(torch.zeros(1, 1, device="cpu"), factor, mode="blur", taps=taps)
+        self.factor, self.mode, self.taps = factor, mode, taps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.downsample(x, self.factor, mode=self.mode, taps=self.taps)
+
+    def extra_repr(self) -> str:
+        taps = f", taps={self.taps}" if self.mode == "blur" else ""
+        return f"factor={self.factor}, mode={self.mode!r}{taps}"
+
+
+class BlurPool(nn.Module):
+    """Returns, called with images [..., C, H, W], these blurred by a binomial filter and subsampled.
+
+    Args:
+        channels: C, checked at each call.
+        filt_size: taps of the filter, 1 to 7.
+        stride: factor, >= 1.
+        pad_type: how edges are extended: `reflect`, `replicate`, `zeros` (also `zero`) or `circular`.
+
+    Raises:
+        TypeError, ValueError: wrong arguments, or images of another number of channels.
+
+    Source:
+        Zhang 2019, "Making Convolutional Networks Shift-Invariant Again"; the arguments are its layer's.
+
+    Example:
+        >>> import torch, specops.nn
+        >>> specops.nn.BlurPool(3)(torch.ones(1, 3, 9, 8)).shape
+        torch.Size([1, 3, 5, 4])
+    """
+
+    def __init__(self, channels: int, filt_size: int = 4, stride: int = 2, pad_type: str = "reflect") -> None:
+        super().__init__()
+        boundary = {"zero": "zeros", "refl": "reflect", "repl": "replicate"}.get(pad_type, pad_type)
+        check_choice("pad_type", boundary, BOUNDARIES)
+        binomial_filter(filt_size, torch.zeros(()))
+        functional.downsample(torch.zeros(1, 1, device="cpu"), stride, mode="stride")
+        self.channels, self.filt_size, self.stride, self.pad_type = channels, filt_size, stride, boundary
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_image("x", x)
+        if x.dim() < 3 or x.shape[-3] != self.channels:
+            raise ValueError(f"x must be [..., {self.channels}, H, W]; got shape {list(x.shape)}.")
+        before, after = (self.filt_size - 1) // 2, self.filt_size // 2
+        padding = (before, after, before, after)
+        taps = binomial_filter(self.filt_size, x)
+        return functional.upfirdn2d(x, taps, down=self.stride, padding=padding, boundary=self.pad_type)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, filt_size={self.filt_size}, stride={self.stride}, pad_type={self.pad_type!r}"

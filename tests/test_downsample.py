@@ -1,0 +1,106 @@
+"""Downsampling modes: published values, torch's own, and wrong use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from specops import downsample
+from specops.nn import BlurPool, Downsample
+
+MODES = ("stride", "avg", "blur", "schwarz_blur")
+
+
+@pytest.mark.parametrize("mode", ["stride", "avg"])
+def test_published_code(mode: str, schwarz: dict[str, np.ndarray]) -> None:
+    x = torch.from_numpy(schwarz["x_rs"]).double().requires_grad_()
+    out = downsample(x, mode=mode)
+    np.testing.assert_allclose(out.detach().numpy(), schwarz[f"down_{mode}_f64"], rtol=1e-12, atol=1e-14)
+    (gradient,) = torch.autograd.grad(out, x, torch.from_numpy(schwarz[f"down_{mode}_v"]))
+    np.testing.assert_allclose(gradient.numpy(), schwarz[f"down_{mode}_vjp_f64"], rtol=1e-12, atol=1e-14)
+
+
+def test_published_blur_pooling(fixes: dict[str, np.ndarray]) -> None:
+    out = downsample(torch.from_numpy(fixes["blur_x"]), mode="blur", taps=3)
+    np.testing.assert_allclose(out.numpy(), fixes["aablur_3"], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("taps", range(1, 8))
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_blur_is_a_binomial_filter_and_a_stride(factor: int, taps: int) -> None:
+    """An even filter reaches one sample further to the right."""
+    x = torch.randn(2, 11, 8, dtype=torch.float64)
+    f = np.array([math.comb(taps - 1, i) for i in range(taps)]) / 2 ** (taps - 1)
+    wide = x.numpy()
+    for axis in (1, 2):
+        wide = scipy.ndimage.correlate1d(wide, f, axis=axis, mode="mirror", origin=-1 if taps % 2 == 0 else 0)
+    expected = torch.from_numpy(wide[:, ::factor, ::factor].copy())
+    torch.testing.assert_close(downsample(x, factor, mode="blur", taps=taps), expected)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_torch(factor: int) -> None:
+    x = torch.randn(2, 3, 9, 10, dtype=torch.float64)
+    torch.testing.assert_close(downsample(x, factor, mode="avg"), F.avg_pool2d(x, factor))
+    assert torch.equal(downsample(x, factor, mode="stride"), x[..., ::factor, ::factor])
+    kernel = torch.tensor([1.0, 3.0, 1.0], dtype=torch.float64)
+    blurred = F.conv2d(
+        F.pad(x, (1, 1, 1, 1), "reflect"), (torch.outer(kernel, kernel) / 25).expand(3, 1, 3, 3), groups=3
+    )
+    torch.testing.assert_close(downsample(x, factor, mode="schwarz_blur"), F.avg_pool2d(blurred, factor))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_channels_last_stays_and_constants_too(mode: str) -> None:
+    x = torch.randn(2, 8, 6, 4).contiguous(memory_format=torch.channels_last)
+    out = downsample(x, mode=mode)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(out, downsample(x.contiguous(), mode=mode))
+    torch.testing.assert_close(
+        downsample(torch.ones(5, 6), mode=mode), torch.ones_like(downsample(torch.ones(5, 6), mode=mode))
+    )
+    assert downsample(torch.ones(2, 0, 4, 6), mode=mode).shape == (2, 0, 2, 3)
+
+
+@pytest.mark.parametrize("taps", range(1, 8))
+def test_blur_pool(taps: int) -> None:
+    x = torch.randn(2, 3, 9, 8)
+    assert torch.equal(BlurPool(3, taps)(x), downsample(x, mode="blur", taps=taps))
+    kernel = torch.tensor([math.comb(taps - 1, i) / 2 ** (taps - 1) for i in range(taps)])
+    padded = F.pad(x, ((taps - 1) // 2, taps // 2) * 2)
+    expected = F.conv2d(padded, torch.outer(kernel, kernel).expand(3, 1, taps, taps), stride=3, groups=3)
+    torch.testing.assert_close(BlurPool(3, taps, stride=3, pad_type="zero")(x), expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_module(mode: str) -> None:
+    x = torch.randn(2, 3, 9, 8)
+    assert torch.equal(Downsample(3, mode=mode, taps=5)(x), downsample(x, 3, mode=mode, taps=5))
+
+
+X = torch.randn(2, 8, 8)
+WRONG: list[tuple[Callable[[], Tensor], type[Exception], str]] = [
+    (lambda: downsample(X, mode="max"), ValueError, "mode must be one of stride, avg"),
+    (lambda: downsample(X, 0, mode="avg"), ValueError, "factor must be at least 1"),
+    (lambda: downsample(X, (2, 2), mode="avg"), TypeError, "factor must be an integer"),  # type: ignore[arg-type]
+    (lambda: downsample(X, 9, mode="avg"), ValueError, "at least 9 pixels a side"),
+    (lambda: BlurPool(3)(X), ValueError, r"x must be \[\.\.\., 3, H, W\]"),
+    (lambda: BlurPool(3, 9)(X), ValueError, "taps must be 1 to 7; got 9"),
+    (lambda: BlurPool(3, pad_type="wrap")(X), ValueError, "pad_type must be one of zeros, reflect"),
+    (lambda: Downsample(mode="max")(X), ValueError, "mode must be one of"),
+    (lambda: downsample(X, mode="blur", taps=8), ValueError, "taps must be 1 to 7; got 8"),
+    (lambda: downsample(X, mode="blur", taps=2.0), TypeError, "taps must be an integer"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), WRONG)
+def test_wrong_arguments(call: Callable[[], Tensor], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
