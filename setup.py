@@ -29,7 +29,7 @@ else:
 
 
 def extension() -> Extension:
-    flags = ["-O3", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall"]
+    flags = ["-O3", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-g0"]
     link = ["-fopenmp"]
     sanitizers = os.environ.get("SPECOPS_SANITIZE")
     if sanitizers:
@@ -86,4 +86,6 @@ class BuildNative(base):  # type: ignore[misc]
 
 
 native = os.environ.get("SPECOPS_BUILD", "1") != "0"
+if not native:
+    (ROOT / "specops" / NOTE).write_text("SPECOPS_BUILD=0 was set when the package was built\n")
 setup(ext_modules=[extension()] if native else [], cmdclass={"build_ext": BuildNative} if native else {})

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdint.h>
+
 // Functions of one coefficient are shared by C++ and CUDA. They are static and always inlined, so that a copy compiled
 // for one instruction set can never be linked into the code of another.
 #if defined(__CUDACC__)

@@ -4,23 +4,25 @@
 template <class T>
 struct ToPower {
   T* values;
-  SPECOPS_MEMBER void operator()(long k, Complex<Vec<T>> z) const { store(values + k * kLanes<T>, power(z)); }
+  SPECOPS_MEMBER void operator()(int64_t k, Complex<Vec<T>> z) const { store(values + k * kLanes<T>, power(z)); }
 };
 
 template <class T>
 struct ToCross {
   const Complex<Vec<T>>* held;
   T* values;
-  SPECOPS_MEMBER void operator()(long k, Complex<Vec<T>> z) const { store(values + k * kLanes<T>, cross(held[k], z)); }
+  SPECOPS_MEMBER void operator()(int64_t k, Complex<Vec<T>> z) const {
+    store(values + k * kLanes<T>, cross(held[k], z));
+  }
 };
 
 // Writes swapped coefficients, ready for the inverse.
 template <class T>
 struct ToGained {
   const T* gains;
-  long width, folded_from;
+  int64_t width, folded_from;
   Complex<Vec<T>>* to;
-  SPECOPS_MEMBER void operator()(long k, Complex<Vec<T>> z) const {
+  SPECOPS_MEMBER void operator()(int64_t k, Complex<Vec<T>> z) const {
     const Vec<T> gain = load(gains + (k < folded_from ? k : width - k) * kLanes<T>);
     to[k] = {z.im * gain, z.re * gain};
   }
@@ -30,22 +32,22 @@ struct ToGained {
 template <class T>
 struct RowPair {
   T *re, *im;  // [W + 1], the first again at the end, and room for a vector on both sides
-  long width;
+  int64_t width;
 
-  RowPair(T* room, long width_) : re(room + kLanes<T>), im(re + width_ + 1 + 2 * kLanes<T>), width(width_) {}
+  RowPair(T* room, int64_t width_) : re(room + kLanes<T>), im(re + width_ + 1 + 2 * kLanes<T>), width(width_) {}
   void close() { re[width] = re[0], im[width] = im[0]; }
 
-  SPECOPS_MEMBER Complex<T> at(long kx) const { return {re[kx], im[kx]}; }
-  SPECOPS_MEMBER Complex<T> first(long kx) const { return twice_first(at(kx), at(width - kx)); }
-  SPECOPS_MEMBER Complex<T> second(long kx) const { return twice_second(at(kx), at(width - kx)); }
+  SPECOPS_MEMBER Complex<T> at(int64_t kx) const { return {re[kx], im[kx]}; }
+  SPECOPS_MEMBER Complex<T> first(int64_t kx) const { return twice_first(at(kx), at(width - kx)); }
+  SPECOPS_MEMBER Complex<T> second(int64_t kx) const { return twice_second(at(kx), at(width - kx)); }
 
-  SPECOPS_MEMBER Complex<Vec<T>> from(long kx) const { return {load(re + kx), load(im + kx)}; }
-  SPECOPS_MEMBER Complex<Vec<T>> mirrored_from(long kx) const {
-    const long last = width - kx - kLanes<T> + 1;
+  SPECOPS_MEMBER Complex<Vec<T>> from(int64_t kx) const { return {load(re + kx), load(im + kx)}; }
+  SPECOPS_MEMBER Complex<Vec<T>> mirrored_from(int64_t kx) const {
+    const int64_t last = width - kx - kLanes<T> + 1;
     return {reversed<T>(load(re + last)), reversed<T>(load(im + last))};
   }
-  SPECOPS_MEMBER Complex<Vec<T>> first_from(long kx) const { return twice_first(from(kx), mirrored_from(kx)); }
-  SPECOPS_MEMBER Complex<Vec<T>> second_from(long kx) const { return twice_second(from(kx), mirrored_from(kx)); }
+  SPECOPS_MEMBER Complex<Vec<T>> first_from(int64_t kx) const { return twice_first(from(kx), mirrored_from(kx)); }
+  SPECOPS_MEMBER Complex<Vec<T>> second_from(int64_t kx) const { return twice_second(from(kx), mirrored_from(kx)); }
 };
 
 // Keeps the coefficients of lane 0 beside what the sink does.
@@ -53,7 +55,7 @@ template <class T, class Sink>
 struct KeepingLaneZero {
   Sink sink;
   RowPair<T> row;
-  SPECOPS_MEMBER void operator()(long k, Complex<Vec<T>> z) const {
+  SPECOPS_MEMBER void operator()(int64_t k, Complex<Vec<T>> z) const {
     row.re[k] = z.re[0];
     row.im[k] = z.im[0];
     sink(k, z);
@@ -61,7 +63,7 @@ struct KeepingLaneZero {
 };
 
 template <class T, class Sink>
-static void transform_line(Workspace<T>& work, long group, const Complex<Vec<T>>* lines, Sink sink, T* row_zero) {
+static void transform_line(Workspace<T>& work, int64_t group, const Complex<Vec<T>>* lines, Sink sink, T* row_zero) {
   const spectral::PlanePlan<T>& plan = work.plan;
   const FromBuffer<T> source = {lines + group * plan.layout.pitch};
   if (group == 0 && plan.layout.paired) {
@@ -75,11 +77,11 @@ static void transform_line(Workspace<T>& work, long group, const Complex<Vec<T>>
 
 // values [group, W, lane] of one block: those of W - kx are added to those of kx.
 template <class T>
-static void fold(const spectral::Layout& layout, long n_groups, T* values) {
-  constexpr long L = kLanes<T>;
-  const long W = layout.width;
-  for (long group = 0; group < n_groups; ++group, values += layout.pitch * L) {
-    for (long kx = 1; 2 * kx < W; ++kx) store(values + kx * L, load(values + kx * L) + load(values + (W - kx) * L));
+static void fold(const spectral::Layout& layout, int64_t n_groups, T* values) {
+  constexpr int64_t L = kLanes<T>;
+  const int64_t W = layout.width;
+  for (int64_t group = 0; group < n_groups; ++group, values += layout.pitch * L) {
+    for (int64_t kx = 1; 2 * kx < W; ++kx) store(values + kx * L, load(values + kx * L) + load(values + (W - kx) * L));
   }
 }
 
@@ -87,11 +89,11 @@ static void fold(const spectral::Layout& layout, long n_groups, T* values) {
 template <class T>
 static void finish_row_pair(Workspace<T>& work, T* x_row, T* y_row) {
   const spectral::BinSums<T>& sums = work.plan.sums;
-  const long W = work.plan.layout.width;
+  const int64_t W = work.plan.layout.width;
   const RowPair<T> x(x_row, W), y(y_row, W);
   T* first = work.values + sums.row_slots[0];
   T* second = work.values + sums.row_slots[1];
-  for (long kx = 0; kx <= W / 2; kx += kLanes<T>) {
+  for (int64_t kx = 0; kx <= W / 2; kx += kLanes<T>) {
     store(first + kx, cross(x.first_from(kx), y.first_from(kx)));
     store(second + kx, cross(x.second_from(kx), y.second_from(kx)));
   }
@@ -103,12 +105,12 @@ struct LineValues {
   Workspace<T>& work;
   const Complex<Vec<T>>*x, *y;
 
-  SPECOPS_MEMBER void operator()(long block) const {
+  SPECOPS_MEMBER void operator()(int64_t block) const {
     const spectral::Layout& layout = work.plan.layout;
     const spectral::BinSums<T>& sums = work.plan.sums;
-    const long begin = block * sums.groups_per_block, rest = layout.groups - begin;
-    const long n_groups = rest < sums.groups_per_block ? rest : sums.groups_per_block;
-    for (long i = 0; i < n_groups; ++i) {
+    const int64_t begin = block * sums.groups_per_block, rest = layout.groups - begin;
+    const int64_t n_groups = rest < sums.groups_per_block ? rest : sums.groups_per_block;
+    for (int64_t i = 0; i < n_groups; ++i) {
       T* values = work.values + i * layout.pitch * kLanes<T>;
       if (y == nullptr) {
         transform_line(work, begin + i, x, ToPower<T>{values}, work.row_zero[0]);
@@ -146,24 +148,25 @@ template <class T>
 static void expand_profile(const spectral::PlanePlan<T>& plan, const T* profile, T* gains, char* scratch) {
   const spectral::Gains<T>& map = plan.gains;
   T* padded = reinterpret_cast<T*>(scratch + plan.scratch.profile);
-  for (long k = 0; k < plan.sums.n_bins; ++k) padded[k] = profile[k];
+  for (int64_t k = 0; k < plan.sums.n_bins; ++k) padded[k] = profile[k];
   padded[plan.sums.n_bins] = T(0);
-  for (long i = 0; i < map.n_slots; ++i) gains[i] = map.weights[i] * padded[map.bins[i]];
-  for (long i = 0; i < map.n_extras; ++i) gains[map.extras[i].slot] += map.extras[i].weight * padded[map.extras[i].bin];
+  for (int64_t i = 0; i < map.n_slots; ++i) gains[i] = map.weights[i] * padded[map.bins[i]];
+  for (int64_t i = 0; i < map.n_extras; ++i)
+    gains[map.extras[i].slot] += map.extras[i].weight * padded[map.extras[i].bin];
 }
 
 // Gives each of the lines ky = 0 and ky = H/2 its gains, and swaps; `gained` is lane 0 of the buffer.
 template <class T>
 static void gain_row_pair(Workspace<T>& work, const T* gains, Complex<Vec<T>>* gained) {
-  const long W = work.plan.layout.width;
+  const int64_t W = work.plan.layout.width;
   const RowPair<T> pair(work.row_zero[0], W);
   const T* second_gains = gains + work.plan.gains.row_slots;
-  for (long kx = 0; 2 * kx <= W; ++kx) {
+  for (int64_t kx = 0; 2 * kx <= W; ++kx) {
     const Complex<T> first = scaled(pair.first(kx), gains[kx * kLanes<T>]);
     const Complex<T> second = scaled(pair.second(kx), second_gains[kx]);
     const Complex<T> here = swapped(joined(first, second)), mirrored = swapped(joined_mirrored(first, second));
     gained[kx].re[0] = here.re, gained[kx].im[0] = here.im;
-    const long mirror = kx == 0 ? 0 : W - kx;
+    const int64_t mirror = kx == 0 ? 0 : W - kx;
     if (mirror != kx) gained[mirror].re[0] = mirrored.re, gained[mirror].im[0] = mirrored.im;
   }
 }
@@ -175,7 +178,7 @@ static void filter_plane(const spectral::PlanePlan<T>& plan, const Image& x, con
   const spectral::Layout& layout = plan.layout;
   Complex<Vec<T>>* lines = work.lines[0];
   transform_columns(work, x, lines);
-  for (long group = 0; group < layout.groups; ++group) {
+  for (int64_t group = 0; group < layout.groups; ++group) {
     const T* group_gains = gains + group * plan.gains.columns * kLanes<T>;
     const ToGained<T> sink = {group_gains, layout.width, plan.gains.columns, work.held};
     transform_line(work, group, lines, sink, work.row_zero[0]);
@@ -187,7 +190,11 @@ static void filter_plane(const spectral::PlanePlan<T>& plan, const Image& x, con
 
 template <class T>
 static void part(const Image& x, int64_t height, int64_t width, T* planes) {
-  for_pixels<PartPlanes, T>(x.type, x, long(height), long(width), planes);
+  if constexpr (sizeof(T) == 4) {
+    if (x.type == Pixel::kHalf) return part_planes<HalfPixels>(x, height, width, planes);
+    if (x.type == Pixel::kBfloat16) return part_planes<Bfloat16Pixels>(x, height, width, planes);
+  }
+  return part_planes<RealPixels<T>>(x, height, width, planes);
 }
 
 template <class T>

@@ -1,4 +1,5 @@
-// Pixels of any type and stride to and from T: tiles [H, 2 L] of two vectors of columns per row, and whole planes.
+// Pixels of any type and stride to and from T: vectors of them, tiles [H, 2 L] of two vectors of columns per row, and
+// whole planes.
 
 typedef uint16_t HalfWords __attribute__((vector_size(SPECOPS_VECTOR_BYTES / 2)));
 typedef uint32_t Words __attribute__((vector_size(SPECOPS_VECTOR_BYTES)));
@@ -69,20 +70,20 @@ struct RealPixels {
 
 // `count` <= L pixels `step` apart, then zeros.
 template <class Pixels, class T>
-SPECOPS_INLINE Vec<T> read_pixels(const typename Pixels::Stored* from, long step, long count) {
+SPECOPS_INLINE Vec<T> read_pixels(const typename Pixels::Stored* from, int64_t step, int64_t count) {
   typename Pixels::Packed packed = {};
   if (step == 1 && count == kLanes<T>) {
     __builtin_memcpy(&packed, from, sizeof packed);
   } else {
     typename Pixels::Stored stored[kLanes<T>] = {};
-    for (long i = 0; i < count; ++i) stored[i] = from[i * step];
+    for (int64_t i = 0; i < count; ++i) stored[i] = from[i * step];
     __builtin_memcpy(&packed, stored, sizeof packed);
   }
   return Pixels::read(packed);
 }
 
 template <class Pixels, class T>
-SPECOPS_INLINE void write_pixels(typename Pixels::Stored* to, long count, Vec<T> values) {
+SPECOPS_INLINE void write_pixels(typename Pixels::Stored* to, int64_t count, Vec<T> values) {
   const typename Pixels::Packed packed = Pixels::write(values);
   if (count == kLanes<T>) {
     __builtin_memcpy(to, &packed, sizeof packed);
@@ -93,95 +94,56 @@ SPECOPS_INLINE void write_pixels(typename Pixels::Stored* to, long count, Vec<T>
 
 // Two vectors of neighbouring columns, the second maybe the first again; `count` columns of each are inside the image.
 struct ColumnPair {
-  long first, second, count;
+  int64_t first, second, count;
 };
 
 // One side of a tile whose columns are contiguous: L rows at a time, the last ones again where L does not divide H.
 template <class Pixels, class T>
-static void read_tile_by_columns(const typename Pixels::Stored* from, long column_stride, long height, T* tile) {
-  constexpr long L = kLanes<T>;
-  for (long y = 0; y < height; y += L) {
-    const long begin = y < height - L ? y : height - L;
+static void read_tile_by_columns(const typename Pixels::Stored* from, int64_t column_stride, int64_t height, T* tile) {
+  constexpr int64_t L = kLanes<T>;
+  for (int64_t y = 0; y < height; y += L) {
+    const int64_t begin = y < height - L ? y : height - L;
     Vec<T> v[L];
-    for (long i = 0; i < L; ++i) v[i] = read_pixels<Pixels, T>(from + i * column_stride + begin, 1, L);
+    for (int64_t i = 0; i < L; ++i) v[i] = read_pixels<Pixels, T>(from + i * column_stride + begin, 1, L);
     transpose<T>(v);
-    for (long i = 0; i < L; ++i) store(tile + 2 * L * (begin + i), v[i]);
+    for (int64_t i = 0; i < L; ++i) store(tile + 2 * L * (begin + i), v[i]);
   }
 }
 
 template <class Pixels, class T>
-static void read_tile(const Image& image, long height, ColumnPair columns, T* tile) {
-  constexpr long L = kLanes<T>;
+static void read_tile(const Image& image, int64_t height, ColumnPair columns, T* tile) {
+  constexpr int64_t L = kLanes<T>;
   const auto* pixels = static_cast<const typename Pixels::Stored*>(image.pixels);
-  for (long side = 0; side < 2; ++side) {
+  for (int64_t side = 0; side < 2; ++side) {
     const auto* from = pixels + (side == 0 ? columns.first : columns.second) * image.column_stride;
     if (image.row_stride == 1 && height >= L && columns.count == L) {
       read_tile_by_columns<Pixels>(from, image.column_stride, height, tile + L * side);
       continue;
     }
-    for (long y = 0; y < height; ++y, from += image.row_stride) {
+    for (int64_t y = 0; y < height; ++y, from += image.row_stride) {
       store(tile + 2 * L * y + L * side, read_pixels<Pixels, T>(from, image.column_stride, columns.count));
     }
   }
 }
 
+// The first side, of a plane narrower than a vector.
 template <class Pixels, class T>
-static void write_tile(const T* tile, long height, long width, ColumnPair columns, void* out) {
-  constexpr long L = kLanes<T>;
-  for (long side = 0; side < 2; ++side) {
-    auto* to = static_cast<typename Pixels::Stored*>(out) + (side == 0 ? columns.first : columns.second);
-    for (long y = 0; y < height; ++y, to += width) {
-      write_pixels<Pixels, T>(to, columns.count, load(tile + 2 * L * y + L * side));
-    }
-  }
+static void write_tile(const T* tile, int64_t height, int64_t width, typename Pixels::Stored* out) {
+  for (int64_t y = 0; y < height; ++y) write_pixels<Pixels, T>(out + y * width, width, load(tile + 2 * kLanes<T> * y));
 }
 
 // L planes whose pixels lie side by side, [H, W, L], to planes [L, H, W].
 template <class Pixels, class T>
-static void part_planes(const Image& image, long height, long width, T* planes) {
-  constexpr long L = kLanes<T>;
+static void part_planes(const Image& image, int64_t height, int64_t width, T* planes) {
+  constexpr int64_t L = kLanes<T>;
   const auto* row = static_cast<const typename Pixels::Stored*>(image.pixels);
-  for (long y = 0; y < height; ++y, row += image.row_stride) {
-    for (long x = 0; x < width; x += L) {
-      const long begin = x < width - L ? x : width - L;
+  for (int64_t y = 0; y < height; ++y, row += image.row_stride) {
+    for (int64_t x = 0; x < width; x += L) {
+      const int64_t begin = x < width - L ? x : width - L;
       Vec<T> v[L];
-      for (long i = 0; i < L; ++i) v[i] = read_pixels<Pixels, T>(row + (begin + i) * image.column_stride, 1, L);
+      for (int64_t i = 0; i < L; ++i) v[i] = read_pixels<Pixels, T>(row + (begin + i) * image.column_stride, 1, L);
       transpose<T>(v);
-      for (long i = 0; i < L; ++i) store(planes + (i * height + y) * width + begin, v[i]);
+      for (int64_t i = 0; i < L; ++i) store(planes + (i * height + y) * width + begin, v[i]);
     }
   }
 }
-
-// Calls Function<Pixels>::run(arguments...) for the type of the pixels.
-template <template <class> class Function, class T, class... Arguments>
-SPECOPS_INLINE void for_pixels(Pixel pixel, Arguments... arguments) {
-  if constexpr (sizeof(T) == 4) {
-    if (pixel == Pixel::kHalf) return Function<HalfPixels>::run(arguments...);
-    if (pixel == Pixel::kBfloat16) return Function<Bfloat16Pixels>::run(arguments...);
-  }
-  return Function<RealPixels<T>>::run(arguments...);
-}
-
-template <class Pixels>
-struct ReadTile {
-  template <class T>
-  SPECOPS_INLINE void run(Image image, long height, ColumnPair columns, T* tile) {
-    read_tile<Pixels>(image, height, columns, tile);
-  }
-};
-
-template <class Pixels>
-struct WriteTile {
-  template <class T>
-  SPECOPS_INLINE void run(const T* tile, long height, long width, ColumnPair columns, void* out) {
-    write_tile<Pixels>(tile, height, width, columns, out);
-  }
-};
-
-template <class Pixels>
-struct PartPlanes {
-  template <class T>
-  SPECOPS_INLINE void run(Image image, long height, long width, T* planes) {
-    part_planes<Pixels>(image, height, width, planes);
-  }
-};

@@ -4,20 +4,20 @@
 template <class T>
 struct FromBuffer {
   const Complex<Vec<T>>* from;
-  SPECOPS_MEMBER Complex<Vec<T>> operator()(long i) const { return {from[i].re, from[i].im}; }
+  SPECOPS_MEMBER Complex<Vec<T>> operator()(int64_t i) const { return {from[i].re, from[i].im}; }
 };
 
 template <class T>
 struct ToBuffer {
   Complex<Vec<T>>* to;
-  SPECOPS_MEMBER void operator()(long k, Complex<Vec<T>> z) const { to[k].re = z.re, to[k].im = z.im; }
+  SPECOPS_MEMBER void operator()(int64_t k, Complex<Vec<T>> z) const { to[k].re = z.re, to[k].im = z.im; }
 };
 
 // Input i of one butterfly.
 template <class T, class Source>
 struct Input {
   Source source;
-  long first, step;
+  int64_t first, step;
   SPECOPS_MEMBER Complex<Vec<T>> operator()(int i) const {
     const Complex<Vec<T>> z = source(first + step * i);
     return {held(z.re), held(z.im)};
@@ -28,7 +28,7 @@ struct Input {
 template <class T>
 struct TwiddledOutput {
   Complex<Vec<T>>* to;
-  long step;
+  int64_t step;
   const T* twiddles;
   SPECOPS_MEMBER void operator()(int j, Complex<Vec<T>> z) const {
     if (j > 0) z = rotated(z, twiddles[2 * j - 2], twiddles[2 * j - 1]);
@@ -39,7 +39,7 @@ struct TwiddledOutput {
 template <class Sink>
 struct SinkOutput {
   Sink sink;
-  long first, step;
+  int64_t first, step;
   template <class Z>
   SPECOPS_MEMBER void operator()(int j, Z z) const {
     sink(first + step * j, z);
@@ -48,9 +48,9 @@ struct SinkOutput {
 
 template <int R, class T, class Source>
 static void first_pass(const fft::Pass<T>& pass, Source source, Complex<Vec<T>>* __restrict to) {
-  const long groups = pass.groups;
+  const int64_t groups = pass.groups;
   const T* twiddles = pass.twiddles;
-  for (long p = 0; p < groups; ++p, twiddles += 2 * (R - 1)) {
+  for (int64_t p = 0; p < groups; ++p, twiddles += 2 * (R - 1)) {
     Butterfly<R, T>::run(Input<T, Source>{source, p, groups}, TwiddledOutput<T>{to + R * p, 1, twiddles});
   }
 }
@@ -58,10 +58,10 @@ static void first_pass(const fft::Pass<T>& pass, Source source, Complex<Vec<T>>*
 template <int R, class T>
 static void middle_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restrict from,
                         Complex<Vec<T>>* __restrict to) {
-  const long groups = pass.groups, stride = pass.stride;
+  const int64_t groups = pass.groups, stride = pass.stride;
   const T* twiddles = pass.twiddles;
-  for (long p = 0; p < groups; ++p, twiddles += 2 * (R - 1)) {
-    for (long q = 0; q < stride; ++q) {
+  for (int64_t p = 0; p < groups; ++p, twiddles += 2 * (R - 1)) {
+    for (int64_t q = 0; q < stride; ++q) {
       const Input<T, FromBuffer<T>> input = {{from}, q + stride * p, stride * groups};
       Butterfly<R, T>::run(input, TwiddledOutput<T>{to + q + stride * R * p, stride, twiddles});
     }
@@ -70,8 +70,8 @@ static void middle_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restr
 
 template <int R, class T, class Sink>
 static void last_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restrict from, Sink sink) {
-  const long stride = pass.stride;
-  for (long q = 0; q < stride; ++q) {
+  const int64_t stride = pass.stride;
+  for (int64_t q = 0; q < stride; ++q) {
     Butterfly<R, T>::run(Input<T, FromBuffer<T>>{{from}, q, stride}, SinkOutput<Sink>{sink, q, stride});
   }
 }
@@ -105,12 +105,12 @@ static void odd_butterfly(int radix, const T* circle, Complex<Vec<T>>* z) {
 
 template <class T>
 static void odd_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restrict from, Complex<Vec<T>>* __restrict to) {
-  const long groups = pass.groups, stride = pass.stride;
+  const int64_t groups = pass.groups, stride = pass.stride;
   const int radix = pass.radix;
   Complex<Vec<T>> z[fft::kLargestFactor];
   const T* twiddle = pass.twiddles;
-  for (long p = 0; p < groups; ++p, twiddle += 2 * (radix - 1)) {
-    for (long q = 0; q < stride; ++q) {
+  for (int64_t p = 0; p < groups; ++p, twiddle += 2 * (radix - 1)) {
+    for (int64_t q = 0; q < stride; ++q) {
       for (int i = 0; i < radix; ++i) z[i] = from[q + stride * (p + groups * i)];
       odd_butterfly(radix, pass.circle, z);
       to[q + stride * radix * p] = z[0];
@@ -195,7 +195,7 @@ template <class T>
 struct ToKernelProduct {
   const T* kernel;
   Complex<Vec<T>>* to;
-  SPECOPS_MEMBER void operator()(long k, Complex<Vec<T>> z) const {
+  SPECOPS_MEMBER void operator()(int64_t k, Complex<Vec<T>> z) const {
     const Complex<Vec<T>> product = rotated(z, kernel[2 * k], kernel[2 * k + 1]);
     to[k].re = product.im, to[k].im = product.re;
   }
@@ -205,11 +205,11 @@ template <class T, class Source, class Sink>
 static void transform_by_chirp(const fft::LinePlan<T>& plan, const Buffers<T>& buffers, Source source, Sink sink) {
   Complex<Vec<T>>* const chirped = buffers.chirped;
   const T* chirp = plan.chirp;
-  for (long i = 0; i < plan.length; ++i) chirped[i] = rotated(source(i), chirp[2 * i], chirp[2 * i + 1]);
-  for (long i = plan.length; i < plan.n_padded; ++i) chirped[i].re = chirped[i].im = Vec<T>{};
+  for (int64_t i = 0; i < plan.length; ++i) chirped[i] = rotated(source(i), chirp[2 * i], chirp[2 * i + 1]);
+  for (int64_t i = plan.length; i < plan.n_padded; ++i) chirped[i].re = chirped[i].im = Vec<T>{};
   run_passes(plan, buffers, FromBuffer<T>{chirped}, ToKernelProduct<T>{plan.kernel, chirped});
   run_passes(plan, buffers, FromBuffer<T>{chirped}, ToBuffer<T>{chirped});
-  for (long k = 0; k < plan.length; ++k) sink(k, rotated(swapped(chirped[k]), chirp[2 * k], chirp[2 * k + 1]));
+  for (int64_t k = 0; k < plan.length; ++k) sink(k, rotated(swapped(chirped[k]), chirp[2 * k], chirp[2 * k + 1]));
 }
 
 // The sink must not write to the buffers, except to free_buffer().

@@ -23,15 +23,15 @@ SPECOPS_INLINE T chunk_sum(const T* values, const uint16_t* slots) {
 }
 
 template <int Chunk, class T, class Sum>
-static void sum_chunks(const spectral::BinSums<T>& sums, long block, const T* values, Sum* totals) {
-  const long begin = block == 0 ? 0 : sums.chunk_ends[block - 1], end = sums.chunk_ends[block];
-  for (long i = begin; i < end; ++i) {
+static void sum_chunks(const spectral::BinSums<T>& sums, int64_t block, const T* values, Sum* totals) {
+  const int64_t begin = block == 0 ? 0 : sums.chunk_ends[block - 1], end = sums.chunk_ends[block];
+  for (int64_t i = begin; i < end; ++i) {
     totals[sums.bins[i]] += sums.weights[i] * chunk_sum<Chunk>(values, sums.slots + i * Chunk);
   }
 }
 
 template <class T, class Sum>
-static void sum_block(const spectral::BinSums<T>& sums, long block, const T* values, Sum* totals) {
+static void sum_block(const spectral::BinSums<T>& sums, int64_t block, const T* values, Sum* totals) {
   switch (sums.chunk) {
     case 1:
       return sum_chunks<1>(sums, block, values, totals);
@@ -47,10 +47,10 @@ static void sum_block(const spectral::BinSums<T>& sums, long block, const T* val
 // Gives each block of values to the sums: fill(block) writes them.
 template <class T, class Fill>
 static void sum_blocks(const spectral::BinSums<T>& sums, T* values, LongSum<T>* totals, T* out, Fill fill) {
-  for (long k = 0; k < sums.n_bins; ++k) out[k] = T(0);
-  for (long k = 0; k < sums.n_bins && sums.long_sums; ++k) totals[k] = {T(0), T(0)};
+  for (int64_t k = 0; k < sums.n_bins; ++k) out[k] = T(0);
+  for (int64_t k = 0; k < sums.n_bins && sums.long_sums; ++k) totals[k] = {T(0), T(0)};
   values[sums.zero_slot] = T(0);
-  for (long block = 0; block < sums.n_blocks; ++block) {
+  for (int64_t block = 0; block < sums.n_blocks; ++block) {
     fill(block);
     if (sums.long_sums) {
       sum_block(sums, block, values, totals);
@@ -58,17 +58,17 @@ static void sum_blocks(const spectral::BinSums<T>& sums, T* values, LongSum<T>* 
       sum_block(sums, block, values, out);
     }
   }
-  for (long k = 0; k < sums.n_bins && sums.long_sums; ++k) out[k] = totals[k].rounded();
+  for (int64_t k = 0; k < sums.n_bins && sums.long_sums; ++k) out[k] = totals[k].rounded();
 }
 
 template <class T>
 struct HalfPlaneValues {
   const T* from;
-  long n_values, per_block;
+  int64_t n_values, per_block;
   T* to;
-  SPECOPS_MEMBER void operator()(long block) const {
-    const long begin = block * per_block, n = n_values - begin < per_block ? n_values - begin : per_block;
-    for (long i = 0; i < n; ++i) to[i] = from[begin + i];
+  SPECOPS_MEMBER void operator()(int64_t block) const {
+    const int64_t begin = block * per_block, n = n_values - begin < per_block ? n_values - begin : per_block;
+    for (int64_t i = 0; i < n; ++i) to[i] = from[begin + i];
   }
 };
 

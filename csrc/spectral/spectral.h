@@ -70,6 +70,6 @@ SPECOPS_INLINE Complex<T> swapped(Complex<T> z) {
 }
 
 // How often the half-plane column kx stands in the full plane.
-SPECOPS_INLINE int half_plane_multiplicity(long kx, long width) { return kx == 0 || 2 * kx == width ? 1 : 2; }
+SPECOPS_INLINE int half_plane_multiplicity(int64_t kx, int64_t width) { return kx == 0 || 2 * kx == width ? 1 : 2; }
 
 }  // namespace specops

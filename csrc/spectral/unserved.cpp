@@ -2,13 +2,13 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/fft_irfft2.h>
 #include <ATen/ops/fft_rfft2.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/view_as_real.h>
-#include <ATen/core/LegacyTypeDispatch.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -66,6 +66,7 @@ void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spec
 
 void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
                      at::Tensor& out) {
+  const at::AutoDispatchBelowADInplaceOrView below_autograd;
   const int64_t n_bins = c.size(-1), H = x.size(-2), W = x.size(-1);
   if (index.min().item<int32_t>() < -1 || index.max().item<int32_t>() >= n_bins) throw std::out_of_range("index");
   const at::Tensor bins = index.to(at::kLong).remainder(n_bins + 1).flatten();

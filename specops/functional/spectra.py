@@ -7,7 +7,7 @@ from torch import Tensor
 
 from specops import geometry, ops
 from specops.functional.options import check_choice, check_image_pair
-from specops.ops.contract import check_image, compute_dtype, ordered_sum
+from specops.ops.contract import check_image, compute_dtype, ordered_share, ordered_sum
 
 SCALES = ("power", "amplitude", "log", "db")
 NORMS = ("backward", "ortho", "forward")
@@ -208,8 +208,8 @@ def leakage_ratio(real_power: Tensor, fake_power: Tensor) -> Tensor:
             f"{real_power.device} and {list(fake_power.shape)} on {fake_power.device}. Average over images first."
         )
     dtype = torch.promote_types(compute_dtype(real_power.dtype), compute_dtype(fake_power.dtype))
-    real, fake = (power.to(dtype).flatten() for power in (real_power, fake_power))
-    return ordered_sum((real / ordered_sum(real) - fake / ordered_sum(fake)).abs()) / 2
+    real, fake = (ordered_share(power.to(dtype).flatten()) for power in (real_power, fake_power))
+    return ordered_sum((real - fake).abs()) / 2
 
 
 def normalize_profile(p: Tensor, mode: str) -> Tensor:

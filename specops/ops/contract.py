@@ -145,6 +145,15 @@ def ordered_sum(t: Tensor) -> Tensor:
     return t.sum(-1)
 
 
+def ordered_share(t: Tensor) -> Tensor:
+    """Returns t [P] divided by its sum, value and derivative the same for any number of threads.
+
+    The sum is handed out to blocks before it is handed out to terms, so that its derivative is added up in that order.
+    """
+    blocks = torch.nn.functional.pad(t, (0, -t.shape[0] % SUM_BLOCK)).unflatten(0, (-1, SUM_BLOCK))
+    return (blocks / ordered_sum(t).expand(blocks.shape[0], 1)).flatten()[: t.shape[0]]
+
+
 def sum_to_shared(t: Tensor) -> Tensor:
     """Returns the sum of t [..., K] over all leading dimensions: [K]."""
     return ordered_sum(t.reshape(-1, t.shape[-1]).t().contiguous()) if t.dim() > 1 else t
