@@ -11,7 +11,7 @@ setup: $(VENV)/built
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy setuptools wheel ninja pybind11
-	SPECOPS_BUILD=0 $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[examples,test,lint]'
+	SPECOPS_BUILD=0 $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[examples,metrics,peers,test,lint]'
 	touch $@
 
 $(VENV)/built: $(VENV)/installed setup.py $(NATIVE)

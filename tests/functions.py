@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import specops
-from specops import masks
+from specops import losses, masks
 
 
 def _profile(x: Tensor, n_bins: int) -> Tensor:
@@ -37,6 +37,15 @@ class Function:
 
 
 IDEAL = {"second derivative": "piecewise linear: its second derivative is 0"}
+FOCAL = dict.fromkeys(
+    ("derivative", "second derivative"),
+    "the weight counts as constant, as published: tests/test_losses.py compares with the derivatives of that",
+)
+
+
+def _rgb(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    return lambda x: loss(x[..., :3, :, :], _two(x)[..., 1:, :, :])
+
 
 FUNCTIONS: dict[str, Function] = {
     "radial_spectrum": Function(specops.radial_spectrum, image=False),
@@ -98,4 +107,8 @@ FUNCTIONS: dict[str, Function] = {
         f"upsample ({mode})": Function(lambda x, mode=mode: specops.upsample(x, mode=mode))  # type: ignore[misc]
         for mode in ("zeros", "nearest", "bilinear", "shuffle")
     },
+    "log_spectrum_mse": Function(_rgb(losses.log_spectrum_mse), image=False),
+    "spectral_regularization": Function(_rgb(losses.spectral_regularization), image=False),
+    "spectral_profile_loss": Function(_rgb(losses.spectral_profile_loss), image=False),
+    "focal_frequency_loss": Function(_rgb(losses.focal_frequency_loss), image=False, exempt=FOCAL),
 }

@@ -191,18 +191,27 @@ class SpectralProfileLoss(nn.Module):
         return spectral_profile_loss(fake, real)
 
 
+def log_profile(
+    x: Tensor, weights: tuple[float, float, float], convention: str, eps: float, *, name: str = "x"
+) -> Tensor:
+    """Returns the logarithmic radial power of the grey images, each profile brought to [0, 1]: [..., K].
+
+    Args:
+        x: images [..., 3, H, W], or [..., 1, H, W] and [H, W] which are grey already.
+        weights: of red, green and blue.
+        convention, eps: as in `specops.radial_spectrum`.
+        name: of x in error messages.
+    """
+    profile = radial_spectrum(_grey(name, x, weights), convention=convention, scale="log", eps=eps)
+    return normalize_profile(profile, "minmax")
+
+
 def _log_profiles(
     fake: Tensor, real: Tensor, weights: tuple[float, float, float], convention: str, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """Min-max normalised profiles of the logarithmic power of the grey images: [..., K] each."""
-    sides = checked_sides(fake, real, ("fake", "real"), paired=False)
-    of_fake, of_real = (
-        normalize_profile(
-            radial_spectrum(_grey(name, x, weights), convention=convention, scale="log", eps=eps), "minmax"
-        )
-        for name, x in zip(("fake", "real"), sides, strict=True)
-    )
-    return of_fake, of_real
+    fake, real = checked_sides(fake, real, ("fake", "real"), paired=False)
+    of_fake = log_profile(fake, weights, convention, eps, name="fake")
+    return of_fake, log_profile(real, weights, convention, eps, name="real")
 
 
 def _grey(name: str, x: Tensor, weights: tuple[float, float, float]) -> Tensor:

@@ -1,0 +1,26 @@
+"""Metrics that compare the spectra of real and generated images, as torchmetrics; they need the extra `metrics`.
+
+Each is fed by `update(images, real=True)` and `update(images, real=False)` with images [..., C, H, W], in any order and
+any division into batches and processes, and gives its value by `compute()`. Statistics are kept in float64.
+"""
+
+import importlib.util
+
+if any(importlib.util.find_spec(name) is None for name in ("torchmetrics", "sklearn")):
+    raise ImportError(
+        "specops.metrics needs torchmetrics and scikit-learn, the extra `metrics`: pip install 'specops[metrics]', or "
+        "pip install torchmetrics scikit-learn."
+    )
+
+from specops.metrics.detectability import SpectralDetectability
+from specops.metrics.leakage import LeakageRatio
+from specops.metrics.statistics import RadialSpectrumStatistics, SpectralDistance
+from specops.metrics.wasserstein import SlicedWassersteinDistance
+
+__all__ = [
+    "LeakageRatio",
+    "RadialSpectrumStatistics",
+    "SlicedWassersteinDistance",
+    "SpectralDetectability",
+    "SpectralDistance",
+]

@@ -1,0 +1,84 @@
+"""How well a linear classifier tells generated from real images by their spectra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+from sklearn.model_selection import StratifiedKFold, cross_val_score  # type: ignore[import-untyped]
+from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
+from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
+from torch import Tensor
+
+from specops.losses.radial import GREY_JUNG, log_profile
+from specops.metrics.two_sided import TwoSided
+from specops.nn.arguments import n_bins
+
+
+class SpectralDetectability(TwoSided):
+    """Returns how well real and generated images are told apart by their spectra: a dict of 0-dimensional tensors.
+
+    `accuracy`: cross-validated accuracy of a logistic regression on the profiles of `spectral_profile_loss` in
+    `specops.losses` (grey, `jung2021`, logarithmic, in [0, 1]), each bin standardised; where the sides differ in
+    number, the mean of the accuracies on both. `cloaking`: 1 - |accuracy - ½| / ½: 1 where the sides cannot be told
+    apart, 0 where they always can. Folds are drawn from the images in an order of their profiles, not of their arrival,
+    so that the values depend neither on batches nor on processes.
+
+    Args:
+        size: (H, W) of the images, or the side of square ones.
+        folds: of the cross-validation, >= 2.
+        seed: of the division into folds.
+        options: those of torchmetrics.Metric.
+
+    Raises:
+        TypeError, ValueError: wrong options; images that are neither RGB nor grey or of another size, `real` no bool.
+        RuntimeError: compute() before there are `folds` images of each side.
+
+    Source:
+        Jung, Keuper 2021, "Spectral Distribution Aware Image Generation": cloaking score; Durall, Keuper, Keuper 2020,
+        "Watch Your Up-Convolution": detection from profiles.
+
+    Example:
+        >>> import torch, specops
+        >>> from specops.metrics import SpectralDetectability
+        >>> detectability = SpectralDetectability(16)
+        >>> detectability.update(torch.randn(20, 3, 16, 16), real=True)
+        >>> detectability.update(specops.upsample(torch.randn(20, 3, 8, 8), mode="bilinear"), real=False)
+        >>> detectability.compute()
+        {'accuracy': tensor(1., dtype=torch.float64), 'cloaking': tensor(0., dtype=torch.float64)}
+    """
+
+    def __init__(self, size: int | tuple[int, int], *, folds: int = 5, seed: int = 0, **options: Any) -> None:
+        super().__init__(size, **options)
+        for name, value, least in (("folds", folds, 2), ("seed", seed, 0)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{name} must be an integer; got {value!r}.")
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}; got {value}.")
+        self.folds, self.seed = folds, seed
+        for side in ("real", "fake"):
+            self.add_rows(f"{side}_profiles", n_bins(self.size, "jung2021"))
+
+    def update(self, images: Tensor, real: bool) -> None:
+        """Adds images [..., C, H, W], C = 3 or 1."""
+        side = self.side(real)
+        profiles = log_profile(self.images(images), GREY_JUNG, "jung2021", 1e-8, name="images")
+        getattr(self, f"{side}_profiles").append(profiles.float())
+
+    def compute(self) -> dict[str, Tensor]:
+        """Returns accuracy and cloaking score of all images so far, of all processes."""
+        sides = {side: self.rows(f"{side}_profiles").cpu().numpy() for side in ("real", "fake")}
+        self.require({side: len(profiles) for side, profiles in sides.items()}, at_least=self.folds)
+        profiles = np.concatenate([side[np.lexsort(side.T)] for side in sides.values()])
+        labels = np.repeat([1, 0], [len(side) for side in sides.values()])
+        accuracy = cross_val_score(
+            make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=10_000)),
+            profiles.astype(np.float64),
+            labels,
+            cv=StratifiedKFold(self.folds, shuffle=True, random_state=self.seed),
+            scoring="balanced_accuracy",
+        ).mean()
+        scores = {"accuracy": accuracy, "cloaking": 1 - abs(accuracy - 0.5) / 0.5}
+        return {name: torch.tensor(value, dtype=torch.float64, device=self.device) for name, value in scores.items()}

@@ -1,0 +1,162 @@
+"""Mean and standard deviation of radial spectra, and the relative error of their means by band."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from specops import functional, geometry
+from specops.metrics.two_sided import TwoSided
+from specops.nn.arguments import check_convention, n_bins
+
+SIDES = ("real", "fake")
+BANDS = ("low", "mid", "high", "corner")
+
+
+class RadialSpectrumStatistics(TwoSided):
+    """Returns mean and standard deviation over images of the radial spectrum of each: a dict of [K] tensors, float64.
+
+    The spectrum of an image is averaged over its channels. Kept are number, mean and sum of squared deviations per bin,
+    and merged by the rule of Chan, Golub and LeVeque, which is exact but for the rounding of float64.
+
+    Args:
+        size: (H, W) of the images, or the side of square ones.
+        convention, scale, norm: as in `specops.radial_spectrum`.
+        correction: as in torch.std: the sum of squares is divided by n - correction.
+        options: those of torchmetrics.Metric.
+
+    compute() returns `real_mean`, `real_std`, `fake_mean`, `fake_std`, for the sides of which there are images.
+
+    Raises:
+        TypeError, ValueError: wrong options; images of another size, `real` no bool.
+        RuntimeError: compute() before any image.
+
+    Source:
+        Chan, Golub, LeVeque 1983, "Algorithms for Computing the Sample Variance", equation 2.1 for any number of parts.
+
+    Example:
+        >>> import torch
+        >>> from specops.metrics import RadialSpectrumStatistics
+        >>> statistics = RadialSpectrumStatistics(16)
+        >>> statistics.update(torch.ones(4, 3, 16, 16), real=True)
+        >>> statistics.compute()["real_mean"][:3]
+        tensor([65536.,     0.,     0.], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        *,
+        convention: str = "schwarz2021",
+        scale: str = "power",
+        norm: str = "backward",
+        correction: int = 1,
+        **options: Any,
+    ) -> None:
+        super().__init__(size, **options)
+        check_convention(convention)
+        functional.radial_spectrum(torch.zeros(8, 8), scale=scale, norm=norm)
+        self.convention, self.scale, self.norm, self.correction = convention, scale, norm, correction
+        for side in SIDES:
+            empty = torch.zeros(3, n_bins(self.size, convention), dtype=torch.float64)
+            self.add_state(f"{side}_moments", default=empty, dist_reduce_fx=merged_moments)
+
+    def forward(self, images: Tensor, real: bool) -> Any:
+        """Updates; returns the statistics of these images alone."""
+        return super(TwoSided, self).forward(images, real)
+
+    def update(self, images: Tensor, real: bool) -> None:
+        """Adds images [..., C, H, W]."""
+        name = f"{self.side(real)}_moments"
+        profiles = functional.radial_spectrum(
+            self.images(images), convention=self.convention, scale=self.scale, norm=self.norm
+        )
+        moments = torch.stack([getattr(self, name), moments_of(profiles.double().mean(-2))])
+        setattr(self, name, merged_moments(moments))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Returns the statistics of all images so far, of all processes."""
+        statistics = {}
+        for side in SIDES:
+            count, mean, squares = getattr(self, f"{side}_moments")
+            if count[0] > 0:
+                statistics[f"{side}_mean"] = mean
+                statistics[f"{side}_std"] = (squares / (count - self.correction).clamp(min=0)).sqrt()
+        if not statistics:
+            raise RuntimeError(f"{type(self).__name__} has seen no images. Call update(images, real=...) first.")
+        return statistics
+
+
+class SpectralDistance(RadialSpectrumStatistics):
+    """Returns the relative error of the mean spectrum of generated images by band: a dict of 0-dimensional tensors.
+
+    e = S_fake / S_real - 1 per bin, clamped to [-1, 1], 0 where both are 0; S averaged over channels and images
+    (`schwarz2021`). A band's error is its mean: `e_low`, `e_mid`, `e_high` over the radii in (0, ⅓], (⅓, ⅔] and (⅔, 1]
+    of the axis Nyquist max(H, W)/2, `e_corner` over those beyond. The last bin is left out where it holds the corner
+    coefficient alone, the pure checkerboard. The error of a band without bins (of small images) is NaN.
+
+    Args:
+        size: (H, W) of the images, or the side of square ones.
+        options: those of torchmetrics.Metric.
+
+    Raises:
+        TypeError, ValueError: wrong size; images of another size, `real` no bool.
+        RuntimeError: compute() before there are images of both sides.
+
+    Source:
+        Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models": error of their spectra over training.
+
+    Example:
+        >>> import torch
+        >>> from specops.metrics import SpectralDistance
+        >>> distance = SpectralDistance(32)
+        >>> images = torch.randn(4, 3, 32, 32)
+        >>> distance.update(images, real=True)
+        >>> distance.update(images / 2, real=False)
+        >>> {band: round(float(error), 4) for band, error in distance.compute().items()}
+        {'e_low': -0.75, 'e_mid': -0.75, 'e_high': -0.75, 'e_corner': -0.75}
+    """
+
+    def __init__(self, size: int | tuple[int, int], **options: Any) -> None:
+        super().__init__(size, **options)
+
+    def forward(self, images: Tensor, real: bool) -> None:
+        """Updates; returns None, since a value needs both kinds of images: call `compute`."""
+        self.update(images, real)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Returns the errors by band of all images so far, of all processes."""
+        moments = {side: getattr(self, f"{side}_moments") for side in SIDES}
+        self.require({side: int(moments[side][0, 0]) for side in SIDES})
+        real, fake = moments["real"][1], moments["fake"][1]
+        error = torch.where(fake == real, 0, fake / real - 1).clamp(-1, 1)
+        return {f"e_{band}": error[mask].mean() for band, mask in self._bands().items()}
+
+    def _bands(self) -> dict[str, Tensor]:
+        """Which bins [K] form a band; radii in thirds of the Nyquist radius are ratios of small integers."""
+        bins = geometry.radial_bins(self.size, device=self.device)
+        third = 6 * bins.edges[:-1] / max(self.size)
+        listed = torch.ones_like(third, dtype=torch.bool)
+        listed[-1] = not (self.size[0] % 2 == self.size[1] % 2 == 0 and bins.count[-1] == 4)
+        edges = (0.0, 1.0, 2.0, 3.0, torch.inf)
+        return {
+            band: (third > low) & (third <= high) & listed
+            for band, low, high in zip(BANDS, edges, edges[1:], strict=False)
+        }
+
+
+def moments_of(profiles: Tensor) -> Tensor:
+    """Returns number, mean and sum of squared deviations of profiles [n, K]: [3, K]."""
+    count = profiles.new_full(profiles.shape[-1:], profiles.shape[0])
+    mean = profiles.sum(0) / count.clamp(min=1)
+    return torch.stack([count, mean, (profiles - mean).square().sum(0)])
+
+
+def merged_moments(parts: Tensor) -> Tensor:
+    """Returns number, mean and sum of squared deviations of the union of parts [n, 3, K]: [3, K]."""
+    counts, means, squares = parts.unbind(1)
+    count = counts.sum(0)
+    mean = (counts * means).sum(0) / count.clamp(min=1)
+    return torch.stack([count, mean, squares.sum(0) + (counts * (means - mean).square()).sum(0)])
