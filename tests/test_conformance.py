@@ -159,7 +159,8 @@ PROPERTIES: dict[str, Callable[[Function], None]] = {
 
 
 def rendered() -> str:
-    reasons = {reason: i for i, reason in enumerate({r for f in FUNCTIONS.values() for r in f.exempt.values()}, 1)}
+    distinct = [reason for function in FUNCTIONS.values() for reason in function.exempt.values()]
+    reasons = {reason: i for i, reason in enumerate(dict.fromkeys(distinct), 1)}
     lines = [
         "# Conformance",
         "",
