@@ -8,11 +8,15 @@
 TORCH_LIBRARY(specops_native, m) {
   m.def("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor");
   m.def("binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor");
+  m.def(
+      "clipped_band_swap(Tensor a, Tensor b, Tensor c, Tensor index, Tensor weight, float low, float high, bool keep)"
+      " -> (Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CPU, m) {
   m.impl("binned_cross_spectrum", specops::binned_cross_spectrum_cpu);
   m.impl("binned_filter", specops::binned_filter_cpu);
+  m.impl("clipped_band_swap", specops::clipped_band_swap_cpu);
 }
 
 namespace {

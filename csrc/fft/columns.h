@@ -7,7 +7,7 @@ struct Workspace {
   Buffers<T> buffers;
   Complex<Vec<T>>* held;
   T* row_zero[2];
-  T* tile;
+  T *tile, *other_tile;
   T* values;
   LongSum<T>* totals;
   Complex<Vec<T>>* lines[2];
@@ -22,6 +22,7 @@ struct Workspace {
     buffers.chirped = reinterpret_cast<Complex<Vec<T>>*>(scratch + at.chirped);
     held = reinterpret_cast<Complex<Vec<T>>*>(scratch + at.held);
     tile = reinterpret_cast<T*>(scratch + at.tile);
+    other_tile = reinterpret_cast<T*>(scratch + at.other_tile);
     values = reinterpret_cast<T*>(scratch + at.values);
     totals = reinterpret_cast<LongSum<T>*>(scratch + at.totals);
   }

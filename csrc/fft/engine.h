@@ -17,6 +17,17 @@ struct Image {
   int64_t to_next;  // from here to the plane that comes after, or 0: it is prefetched
 };
 
+// Where a clipped band swap writes, planes [H, W] contiguous, and its range.
+template <class T>
+struct Swapped {
+  T low, high;
+  T constant;  // of the image b where its pixels are nullptr
+  Pixel type;
+  void* swapped;
+  int8_t* slope;
+  void* kept;  // or nullptr
+};
+
 template <class T>
 struct Kernels {
   int64_t lanes;
@@ -33,6 +44,10 @@ struct Kernels {
   // out [H, W] contiguous = inverse DFT of gain X
   void (*filter)(const spectral::PlanePlan<T>& plan, const Image& x, const T* gains, Pixel out_type, void* out,
                  char* scratch);
+
+  // b + inverse DFT of gain (A - B), folded and clipped
+  void (*swap)(const spectral::PlanePlan<T>& plan, const Image& a, const Image& b, const T* gains,
+               const Swapped<T>& out, char* scratch);
 
   // out[k] = sum over bin k of weight value, values [H, W/2+1] in memory
   void (*sum)(const spectral::BinSums<T>& sums, const T* values, int64_t n_values, T* out, char* scratch);

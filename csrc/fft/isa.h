@@ -7,3 +7,5 @@
 #include "sums.h"
 #include "columns.h"
 #include "kernels.h"
+#include "swap.h"
+#include "table.h"

@@ -171,13 +171,11 @@ static void gain_row_pair(Workspace<T>& work, const T* gains, Complex<Vec<T>>* g
   }
 }
 
+// Multiplies lines by gains and takes them back along x, swapped.
 template <class T>
-static void filter_plane(const spectral::PlanePlan<T>& plan, const Image& x, const T* gains, Pixel out_type, void* out,
-                         char* scratch) {
-  Workspace<T> work(plan, scratch);
+static void filter_lines(Workspace<T>& work, const T* gains, Complex<Vec<T>>* lines) {
+  const spectral::PlanePlan<T>& plan = work.plan;
   const spectral::Layout& layout = plan.layout;
-  Complex<Vec<T>>* lines = work.lines[0];
-  transform_columns(work, x, lines);
   for (int64_t group = 0; group < layout.groups; ++group) {
     const T* group_gains = gains + group * plan.gains.columns * kLanes<T>;
     const ToGained<T> sink = {group_gains, layout.width, plan.gains.columns, work.held};
@@ -185,19 +183,13 @@ static void filter_plane(const spectral::PlanePlan<T>& plan, const Image& x, con
     if (group == 0 && layout.paired) gain_row_pair(work, gains, work.held);
     transform(plan.along_x, work.buffers, FromBuffer<T>{work.held}, ToBuffer<T>{lines + group * layout.pitch});
   }
-  restore_columns(work, lines, out_type, out);
 }
 
 template <class T>
-static void part(const Image& x, int64_t height, int64_t width, T* planes) {
-  if constexpr (sizeof(T) == 4) {
-    if (x.type == Pixel::kHalf) return part_planes<HalfPixels>(x, height, width, planes);
-    if (x.type == Pixel::kBfloat16) return part_planes<Bfloat16Pixels>(x, height, width, planes);
-  }
-  return part_planes<RealPixels<T>>(x, height, width, planes);
-}
-
-template <class T>
-constexpr Kernels<T> kernels() {
-  return {kLanes<T>, power_plane<T>, cross_plane<T>, expand_profile<T>, filter_plane<T>, sum_half_plane<T>, part<T>};
+static void filter_plane(const spectral::PlanePlan<T>& plan, const Image& x, const T* gains, Pixel out_type, void* out,
+                         char* scratch) {
+  Workspace<T> work(plan, scratch);
+  transform_columns(work, x, work.lines[0]);
+  filter_lines(work, gains, work.lines[0]);
+  restore_columns(work, work.lines[0], out_type, out);
 }

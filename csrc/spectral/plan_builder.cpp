@@ -269,6 +269,7 @@ Scratch build_scratch(const PlanePlan<T>& plan) {
   end = scratch.power_bytes;
   scratch.gains = take(plan.gains.n_slots);
   scratch.profile = take(plan.sums.n_bins + 1);
+  scratch.other_tile = take(2 * layout.lanes * layout.height);
   scratch.filter_bytes = end;
   return scratch;
 }

@@ -57,7 +57,7 @@ struct Gains {
 
 // Offsets in bytes into the scratch memory of a thread.
 struct Scratch {
-  int64_t buffers[2], chirped, held, row_zero[2], tile, values, totals, lines[2], gains, profile;
+  int64_t buffers[2], chirped, held, row_zero[2], tile, other_tile, values, totals, lines[2], gains, profile;
   int64_t power_bytes, cross_bytes, filter_bytes;
 };
 

@@ -63,6 +63,18 @@ SPECOPS_INLINE Complex<T> joined_mirrored(Complex<T> a, Complex<T> b) {
   return {a.re + b.im, b.re - a.im};
 }
 
+// |u - low| + low; u itself, to the bit, where it is not below low.
+template <class T>
+SPECOPS_INLINE T folded(T u, T low) {
+  const T mirrored = low + low - u;
+  return u >= low ? u : mirrored;
+}
+
+template <class T>
+SPECOPS_INLINE T clipped(T x, T high) {
+  return x > high ? high : x;
+}
+
 // DFT(swapped z) = swapped inverse DFT(z), so one transform serves both directions.
 template <class T>
 SPECOPS_INLINE Complex<T> swapped(Complex<T> z) {

@@ -73,13 +73,14 @@ void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Map
   });
 }
 
-template <class T>
-void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& maps, at::Tensor& out) {
+// Runs f(plane, gains, scratch) for every plane, with the gains of its profile; `parted` elements of scratch are for
+// Planes, from `start(begin, end, parted)`, which returns f.
+template <class T, class Start>
+void for_filtered_planes(int64_t n_planes, const at::Tensor& c, const spectral::Maps<T>& maps, int64_t n_parted,
+                         const Start& start) {
   const Kernels<T>& kernels = EngineOf<T>::kernels();
   const auto plan = spectral::cached_plane_plan(maps, kernels.lanes);
   const spectral::Scratch& at = plan->scratch;
-  const int64_t n_pixels = maps.height * maps.width;
-  const Pixel out_type = pixel_type(x.scalar_type());
   const bool shared = c.dim() == 1;
   const T* profiles = c.const_data_ptr<T>();
   std::vector<T> shared_gains(shared ? plan->gains.n_slots : 0);
@@ -87,18 +88,65 @@ void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& m
     const ThreadScratch scratch(at.filter_bytes);
     kernels.expand(*plan, profiles, shared_gains.data(), scratch.memory());
   }
-  char* pixels = static_cast<char*>(out.mutable_data_ptr());
-  const int64_t plane_bytes = n_pixels * x.element_size();
-  const int64_t bytes = at.filter_bytes + Planes<T>::parted_size(x, kernels) * static_cast<int64_t>(sizeof(T));
-  for_planes(x.numel() / n_pixels, n_pixels, bytes, [&](int64_t begin, int64_t end, char* scratch) {
-    Planes<T> xs(x, begin, end - begin, kernels, reinterpret_cast<T*>(scratch + at.filter_bytes));
+  const int64_t bytes = at.filter_bytes + n_parted * static_cast<int64_t>(sizeof(T));
+  for_planes(n_planes, maps.height * maps.width, bytes, [&](int64_t begin, int64_t end, char* scratch) {
+    auto f = start(begin, end, reinterpret_cast<T*>(scratch + at.filter_bytes));
     T* own_gains = reinterpret_cast<T*>(scratch + at.gains);
     for (int64_t plane = begin; plane < end; ++plane) {
       if (!shared) kernels.expand(*plan, profiles + plane * maps.n_bins, own_gains, scratch);
-      const T* gains = shared ? shared_gains.data() : own_gains;
-      kernels.filter(*plan, xs.next(), gains, out_type, pixels + plane * plane_bytes, scratch);
+      f(*plan, plane, shared ? shared_gains.data() : own_gains, scratch);
     }
   });
+}
+
+template <class T>
+void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& maps, at::Tensor& out) {
+  const Kernels<T>& kernels = EngineOf<T>::kernels();
+  const Pixel out_type = pixel_type(x.scalar_type());
+  const int64_t n_pixels = maps.height * maps.width, plane_bytes = n_pixels * x.element_size();
+  char* pixels = static_cast<char*>(out.mutable_data_ptr());
+  const auto start = [&](int64_t begin, int64_t end, T* parted) {
+    return [&, xs = Planes<T>(x, begin, end - begin, kernels, parted)](
+               const spectral::PlanePlan<T>& plan, int64_t plane, const T* gains, char* scratch) mutable {
+      kernels.filter(plan, xs.next(), gains, out_type, pixels + plane * plane_bytes, scratch);
+    };
+  };
+  for_filtered_planes<T>(x.numel() / n_pixels, c, maps, Planes<T>::parted_size(x, kernels), start);
+}
+
+// Whether all pixels are one element in memory.
+bool is_constant(const at::Tensor& image) {
+  for (int64_t d = 0; d < image.dim(); ++d) {
+    if (image.size(d) > 1 && image.stride(d) != 0) return false;
+  }
+  return true;
+}
+
+template <class T>
+void swap(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const spectral::Maps<T>& maps, Swapped<T> all,
+          at::Tensor& swapped, at::Tensor& slope, at::Tensor& kept) {
+  const Kernels<T>& kernels = EngineOf<T>::kernels();
+  const int64_t n_pixels = maps.height * maps.width, plane_bytes = n_pixels * a.element_size();
+  const bool constant = is_constant(b);
+  if (constant) all.constant = b.select(-1, 0).select(-1, 0).flatten()[0].template item<T>();
+  const int64_t a_parted = Planes<T>::parted_size(a, kernels);
+  const int64_t b_parted = constant ? 0 : Planes<T>::parted_size(b, kernels);
+  char* swapped_pixels = static_cast<char*>(swapped.mutable_data_ptr());
+  char* kept_pixels = kept.numel() > 0 ? static_cast<char*>(kept.mutable_data_ptr()) : nullptr;
+  int8_t* slopes = slope.mutable_data_ptr<int8_t>();
+  const auto start = [&](int64_t begin, int64_t end, T* parted) {
+    const int64_t count = end - begin;
+    return [&, as = Planes<T>(a, begin, count, kernels, parted),
+            bs = Planes<T>(b, begin, count, kernels, parted + a_parted)](
+               const spectral::PlanePlan<T>& plan, int64_t plane, const T* gains, char* scratch) mutable {
+      Swapped<T> out = all;
+      out.swapped = swapped_pixels + plane * plane_bytes;
+      out.slope = slopes + plane * n_pixels;
+      out.kept = kept_pixels == nullptr ? nullptr : kept_pixels + plane * plane_bytes;
+      kernels.swap(plan, as.next(), constant ? Image{} : bs.next(), gains, out, scratch);
+    };
+  };
+  for_filtered_planes<T>(a.numel() / n_pixels, c, maps, a_parted + b_parted, start);
 }
 
 // Turns what the torch-free code throws into what torch throws.
@@ -112,15 +160,27 @@ void run(const at::Tensor& index, int64_t n_bins, const F& f) {
   }
 }
 
+void check_images(const at::Tensor& x, const at::Tensor& y) {
+  check_image("x", x);
+  check_image("y", y);
+  TORCH_CHECK_VALUE(x.sizes() == y.sizes(), "images must have one shape; got ", x.sizes(), " and ", y.sizes());
+  TORCH_CHECK_TYPE(x.scalar_type() == y.scalar_type(), "images must have one dtype; got ", x.scalar_type(), " and ",
+                   y.scalar_type());
+}
+
+void check_gains(const at::Tensor& x, const at::Tensor& c, const at::Tensor& weight) {
+  TORCH_CHECK_VALUE(
+      c.dim() == 1 || (c.dim() == x.dim() - 1 && c.sizes().slice(0, c.dim() - 1) == x.sizes().slice(0, x.dim() - 2)),
+      "c must be [K] or [..., K] with the leading dimensions of x ", x.sizes(), "; got ", c.sizes());
+  TORCH_CHECK_TYPE(c.scalar_type() == weight.scalar_type(), "c must have the dtype of weight; got ", c.scalar_type());
+  TORCH_CHECK_VALUE(c.device().is_cpu(), "c must be on the CPU; got ", c.device());
+}
+
 }  // namespace
 
 at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
                                      const at::Tensor& weight, int64_t n_bins) {
-  check_image("x", x);
-  check_image("y", y);
-  TORCH_CHECK_VALUE(x.sizes() == y.sizes(), "x and y must have one shape; got ", x.sizes(), " and ", y.sizes());
-  TORCH_CHECK_TYPE(x.scalar_type() == y.scalar_type(), "x and y must have one dtype; got ", x.scalar_type(), " and ",
-                   y.scalar_type());
+  check_images(x, y);
   check_maps(x, index, weight, n_bins);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.pop_back();
@@ -141,11 +201,7 @@ at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, c
 at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
                              const at::Tensor& weight) {
   check_image("x", x);
-  TORCH_CHECK_VALUE(
-      c.dim() == 1 || (c.dim() == x.dim() - 1 && c.sizes().slice(0, c.dim() - 1) == x.sizes().slice(0, x.dim() - 2)),
-      "c must be [K] or [..., K] with the leading dimensions of x ", x.sizes(), "; got ", c.sizes());
-  TORCH_CHECK_TYPE(c.scalar_type() == weight.scalar_type(), "c must have the dtype of weight; got ", c.scalar_type());
-  TORCH_CHECK_VALUE(c.device().is_cpu(), "c must be on the CPU; got ", c.device());
+  check_gains(x, c, weight);
   const int64_t n_bins = c.size(-1);
   check_maps(x, index, weight, n_bins);
   at::Tensor out = at::empty(x.sizes(), x.options());
@@ -161,6 +217,35 @@ at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at:
     }
   });
   return out;
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> clipped_band_swap_cpu(const at::Tensor& a, const at::Tensor& b,
+                                                                     const at::Tensor& c, const at::Tensor& index,
+                                                                     const at::Tensor& weight, double low, double high,
+                                                                     bool keep) {
+  check_images(a, b);
+  check_gains(a, c, weight);
+  const int64_t n_bins = c.size(-1);
+  check_maps(a, index, weight, n_bins);
+  at::Tensor swapped = at::empty(a.sizes(), a.options());
+  at::Tensor slope = at::empty(a.sizes(), a.options().dtype(at::kChar));
+  at::Tensor kept = at::empty(keep ? a.sizes() : at::IntArrayRef{0}, a.options());
+  if (swapped.numel() == 0) return {swapped, slope, kept};
+  const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous(), c_c = c.contiguous();
+  const Pixel type = pixel_type(a.scalar_type());
+  run(index, n_bins, [&] {
+    if (!fft::serves(a.size(-2)) || !fft::serves(a.size(-1))) {
+      swap_unserved(a, b, c_c, index_c, weight_c, low, high, swapped, slope, kept);
+    } else if (weight.scalar_type() == at::kDouble) {
+      const Swapped<double> all = {low, high, 0.0, type, nullptr, nullptr, nullptr};
+      swap<double>(a, b, c_c, maps_of<double>(a, index_c, weight_c, n_bins), all, swapped, slope, kept);
+    } else {
+      const Swapped<float> all = {
+          static_cast<float>(low), static_cast<float>(high), 0.0f, type, nullptr, nullptr, nullptr};
+      swap<float>(a, b, c_c, maps_of<float>(a, index_c, weight_c, n_bins), all, swapped, slope, kept);
+    }
+  });
+  return {swapped, slope, kept};
 }
 
 }  // namespace specops

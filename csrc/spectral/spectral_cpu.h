@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <tuple>
+
 namespace specops {
 
 at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
@@ -9,5 +11,11 @@ at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, c
 
 at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
                              const at::Tensor& weight);
+
+// Returns swapped, slope and kept.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> clipped_band_swap_cpu(const at::Tensor& a, const at::Tensor& b,
+                                                                     const at::Tensor& c, const at::Tensor& index,
+                                                                     const at::Tensor& weight, double low, double high,
+                                                                     bool keep);
 
 }  // namespace specops

@@ -3,11 +3,17 @@
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
 #include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/clamp_max.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/fft_irfft2.h>
 #include <ATen/ops/fft_rfft2.h>
+#include <ATen/ops/le.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/rsub.h>
+#include <ATen/ops/sub.h>
 #include <ATen/ops/view_as_real.h>
 
 #include <algorithm>
@@ -64,8 +70,12 @@ void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spec
   });
 }
 
-void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
-                     at::Tensor& out) {
+namespace {
+
+// Gives write(plane, filtered) the filter of each read(plane).
+template <class Read, class Write>
+void filter_each_plane(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
+                       const Read& read, const Write& write) {
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   const int64_t n_bins = c.size(-1), H = x.size(-2), W = x.size(-1);
   if (index.min().item<int32_t>() < -1 || index.max().item<int32_t>() >= n_bins) throw std::out_of_range("index");
@@ -77,12 +87,40 @@ void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor&
     return at::mul(profile.index_select(0, bins).view_as(share), share);
   };
   const at::Tensor shared = c.dim() == 1 ? gain_of(padded) : at::Tensor();
-  const at::Tensor profiles = padded.reshape({-1, n_bins + 1}), images = out.view({-1, H, W});
+  const at::Tensor profiles = padded.reshape({-1, n_bins + 1});
   for_each_plane(x, [&](int64_t plane) {
     const at::Tensor gain = c.dim() == 1 ? shared : gain_of(profiles.select(0, plane));
-    const at::Tensor X = at::mul(at::fft_rfft2(plane_of(x, plane)), gain);
-    images.select(0, plane).copy_(at::fft_irfft2(X, at::IntArrayRef{H, W}, {-2, -1}, "forward"));
+    const at::Tensor X = at::mul(at::fft_rfft2(read(plane)), gain);
+    write(plane, at::fft_irfft2(X, at::IntArrayRef{H, W}, {-2, -1}, "forward"));
   });
+}
+
+at::Tensor planes_of(const at::Tensor& images) { return images.view({-1, images.size(-2), images.size(-1)}); }
+
+}  // namespace
+
+void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
+                     at::Tensor& out) {
+  const at::Tensor planes = planes_of(out);
+  filter_each_plane(
+      x, c, index, weight, [&](int64_t plane) { return plane_of(x, plane); },
+      [&](int64_t plane, const at::Tensor& filtered) { planes.select(0, plane).copy_(filtered); });
+}
+
+void swap_unserved(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const at::Tensor& index,
+                   const at::Tensor& weight, double low, double high, at::Tensor& swapped, at::Tensor& slope,
+                   at::Tensor& kept) {
+  const at::Tensor swapped_planes = planes_of(swapped), slope_planes = planes_of(slope);
+  const at::Tensor kept_planes = kept.numel() > 0 ? planes_of(kept) : kept;
+  const auto folded = [low](const at::Tensor& u) { return at::maximum(u, at::rsub(u, 2 * low)); };
+  filter_each_plane(
+      a, c, index, weight, [&](int64_t plane) { return at::sub(plane_of(a, plane), plane_of(b, plane)); },
+      [&](int64_t plane, const at::Tensor& filtered) {
+        const at::Tensor base = plane_of(b, plane), u = at::add(base, filtered), image = folded(u);
+        swapped_planes.select(0, plane).copy_(at::clamp_max(image, high));
+        slope_planes.select(0, plane).copy_(at::mul(at::sub(u, low).sign().nan_to_num_(), at::le(image, high)));
+        if (kept.numel() > 0) kept_planes.select(0, plane).copy_(at::clamp_max(folded(base), high));
+      });
 }
 
 template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&,

@@ -15,4 +15,9 @@ void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spec
 void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
                      at::Tensor& out);
 
+// The clipped band swap; `kept` may be empty.
+void swap_unserved(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const at::Tensor& index,
+                   const at::Tensor& weight, double low, double high, at::Tensor& swapped, at::Tensor& slope,
+                   at::Tensor& kept);
+
 }  // namespace specops

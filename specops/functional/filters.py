@@ -43,23 +43,7 @@ def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
                 [2., 2.]])
     """
     check_image("x", x)
-    H, W = x.shape[-2:]
-    if not isinstance(mask, Tensor) or not mask.is_floating_point():
-        raise TypeError(
-            f"mask must be a real floating-point tensor; got {getattr(mask, 'dtype', type(mask).__name__)}."
-        )
-    if mask.shape not in ((H, W // 2 + 1), (H, W)):
-        raise ValueError(
-            f"mask must be [{H}, {W // 2 + 1}] or [{H}, {W}] for x {list(x.shape)}; got {list(mask.shape)}. "
-            f"Build it with specops.masks.lowpass(({H}, {W}), ...)."
-        )
-    if mask.device != x.device:
-        raise ValueError(f"mask must be on {x.device} like x; got {mask.device}. Move it with mask.to(x.device).")
-    gains = mask.to(compute_dtype(x.dtype))
-    if mask.shape[-1] != W // 2 + 1:
-        reversed_mask = gains.roll((-1, -1), (0, 1)).flip(0, 1)
-        gains = ((gains + reversed_mask) / 2)[:, : W // 2 + 1]
-    return _gained(x, gains.flatten())
+    return _gained(x, half_plane_gains(x, mask))
 
 
 def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", interpolation: str = "nearest") -> Tensor:
@@ -174,6 +158,27 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
     cosine, sine = _carrier(real, shift)
     a, b = real.to(cosine.dtype), imag.to(cosine.dtype)
     return (a * cosine - b * sine).to(real.dtype), (a * sine + b * cosine).to(real.dtype)
+
+
+def half_plane_gains(x: Tensor, mask: Tensor) -> Tensor:
+    """The gains [H·(W//2+1)] of a mask [H, W//2+1] or [H, W], in the dtype of the arithmetic."""
+    H, W = x.shape[-2:]
+    if not isinstance(mask, Tensor) or not mask.is_floating_point():
+        raise TypeError(
+            f"mask must be a real floating-point tensor; got {getattr(mask, 'dtype', type(mask).__name__)}."
+        )
+    if mask.shape not in ((H, W // 2 + 1), (H, W)):
+        raise ValueError(
+            f"mask must be [{H}, {W // 2 + 1}] or [{H}, {W}] for x {list(x.shape)}; got {list(mask.shape)}. "
+            f"Build it with specops.masks.lowpass(({H}, {W}), ...)."
+        )
+    if mask.device != x.device:
+        raise ValueError(f"mask must be on {x.device} like x; got {mask.device}. Move it with mask.to(x.device).")
+    gains = mask.to(compute_dtype(x.dtype))
+    if mask.shape[-1] != W // 2 + 1:
+        reversed_mask = gains.roll((-1, -1), (0, 1)).flip(0, 1)
+        gains = ((gains + reversed_mask) / 2)[:, : W // 2 + 1]
+    return gains.flatten()
 
 
 def _gained(x: Tensor, gains: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from specops import masks
+from specops import geometry, masks, ops
 from specops.functional.filters import frequency_filter
 from specops.functional.options import check_image_pair, number_pair
 from specops.ops.contract import check_image, compute_dtype
@@ -37,9 +37,8 @@ def hff(x: Tensor, radius: float, *, kind: str = "ideal", value_range: tuple[flo
                 [0., 0.]])
     """
     check_image("x", x)
-    low, span = _range(value_range)
-    unit = (x.to(compute_dtype(x.dtype)) - low) / span
-    return _from_unit(frequency_filter(unit, _lowpass(unit, radius, kind)), low, span).to(x.dtype)
+    low, _ = _range(value_range)
+    return _clipped_swap(x, x.new_tensor(low).expand_as(x), radius, kind, value_range, keep=False)[0]
 
 
 def hfc(
@@ -74,11 +73,8 @@ def hfc(
         tensor([[ 0.7500, -0.2500]])
     """
     check_image_pair(("real", "fake"), real, fake)
-    low, span = _range(value_range)
-    dtype = compute_dtype(real.dtype)
-    unit_real, unit_fake = (real.to(dtype) - low) / span, (fake.to(dtype) - low) / span
-    confused = swap_bands(unit_fake, unit_real, _lowpass(unit_real, radius, kind))
-    return _from_unit(unit_real, low, span).to(real.dtype), _from_unit(confused, low, span).to(real.dtype)
+    confused, kept = _clipped_swap(fake, real, radius, kind, value_range, keep=True)
+    return kept, confused
 
 
 def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
@@ -110,17 +106,21 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     return (wide_b + frequency_filter(wide_a - wide_b, mask)).to(a.dtype)
 
 
-def _lowpass(x: Tensor, radius: float, kind: str) -> Tensor:
-    return masks.lowpass((x.shape[-2], x.shape[-1]), radius, kind=kind, device=x.device, dtype=x.dtype)
+def _clipped_swap(
+    a: Tensor, b: Tensor, radius: float, kind: str, value_range: tuple[float, float], keep: bool
+) -> tuple[Tensor, Tensor]:
+    """The low band of a with the rest of b, and b, both folded and clipped."""
+    low, high = _range(value_range)
+    H, W = a.shape[-2:]
+    dtype = compute_dtype(a.dtype)
+    mask = masks.lowpass((H, W), radius, kind=kind, device=a.device, dtype=dtype)
+    index, _, weight = geometry.coefficient_maps(H, W, dtype, a.device)
+    swapped, _, kept = ops.clipped_band_swap(a, b, mask.flatten(), index, weight, low, high, keep)
+    return swapped, kept
 
 
 def _range(value_range: tuple[float, float]) -> tuple[float, float]:
-    """Returns lo and hi - lo."""
     low, high = number_pair("value_range", value_range, "(lo, hi)")
     if not low < high:
         raise ValueError(f"value_range must be (lo, hi) with lo < hi; got {value_range!r}.")
-    return low, high - low
-
-
-def _from_unit(x: Tensor, low: float, span: float) -> Tensor:
-    return x.abs().clamp(0, 1) * span + low
+    return low, high

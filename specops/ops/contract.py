@@ -19,26 +19,30 @@ SUM_BLOCK = 4096
 _library = torch.library.Library("specops", "DEF")
 
 
-def define_bilinear(
+def define(
     schema: str,
     *,
-    reference: Callable[..., Tensor],
-    fake: Callable[..., Tensor],
-    backward: Callable[..., tuple[Tensor | None, Tensor | None]],
-    vmap: Callable[..., tuple[Tensor, int]],
-) -> Callable[..., Tensor]:
-    """Registers an op of the torch namespace `specops` that is bilinear in its first two arguments.
+    reference: Callable[..., Any],
+    fake: Callable[..., Any],
+    backward: Callable[..., tuple[Tensor | None, ...]],
+    jvp: Callable[..., Any],
+    vmap: Callable[..., tuple[Any, Any]],
+    residual: int | None = None,
+) -> Callable[..., Any]:
+    """Registers an op of the torch namespace `specops`, whose tensor arguments come first. Returns the callable.
 
-    Its kernel is chosen at each call, below autograd: see `specops.backends`. Its forward derivative follows from
-    bilinearity. Returns the callable.
+    Its kernel is chosen at each call, below autograd: see `specops.backends`.
 
     Args:
         schema: the op's torch schema.
         reference: the op in pure torch.
-        fake: returns an empty tensor of the result's shape, dtype and strides.
-        backward: (needs, grad, *args) -> gradients of the first two arguments, or None where `needs` says so; to be
-            written in terms of ops, so that gradients of any order follow.
+        fake: returns empty tensors of the results' shapes, dtypes and strides.
+        backward: (needs, *grads, *args) -> gradients of the first tensors, or None where `needs` says so; to be written
+            in terms of ops, so that gradients of any order follow.
+        jvp: (tangents, *args) -> tangents of the results; the tangent of an argument may be None.
         vmap: as in torch.library.register_vmap.
+        residual: which of several results is there for the derivatives and has none itself; they get it as the last
+            argument.
     """
     op = schema.partition("(")[0]
     backends.register(op, "reference", reference)
@@ -49,14 +53,28 @@ def define_bilinear(
     _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     overload = getattr(torch.ops.specops, op).default
     _library.impl(op, select, "CompositeExplicitAutograd")
-    _library.impl(op, _autograd(overload, backward), "Autograd", with_keyset=True)
+    _library.impl(op, _autograd(overload, backward, jvp, residual), "Autograd", with_keyset=True)
     torch.library.register_fake(f"specops::{op}", fake, lib=_library)
     torch.library.register_vmap(f"specops::{op}", vmap, lib=_library)
     return overload
 
 
-def _autograd(overload: Any, backward: Callable[..., tuple[Tensor | None, Tensor | None]]) -> Callable[..., Tensor]:
-    """Returns the Autograd kernel of a bilinear op.
+def define_bilinear(schema: str, **functions: Any) -> Callable[..., Tensor]:
+    """As `define`, for an op that is bilinear in its first two arguments: its forward derivative follows from that."""
+
+    def jvp(tangents: tuple[Tensor | None, ...], first: Tensor, second: Tensor, *rest: Any) -> Tensor:
+        terms = [] if tangents[0] is None else [overload(tangents[0], second, *rest)]
+        terms += [] if tangents[1] is None else [overload(first, tangents[1], *rest)]
+        return sum(terms[1:], terms[0])
+
+    overload = define(schema, jvp=jvp, **functions)
+    return overload
+
+
+def _autograd(
+    overload: Any, backward: Callable[..., Any], jvp: Callable[..., Any], residual: int | None
+) -> Callable[..., Any]:
+    """Returns the Autograd kernel of an op.
 
     torch.library.register_autograd makes a Function that refuses to run under torch.func.grad and drops forward
     tangents. A dispatcher kernel runs at one level of nested transforms, which is what a single-level function is for.
@@ -70,27 +88,29 @@ def _autograd(overload: Any, backward: Callable[..., tuple[Tensor | None, Tensor
         @staticmethod
         def forward(ctx: Any, *args_and_keyset: Any) -> Any:
             *args, keyset = args_and_keyset
+            with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
+                out = below(keyset, *args)
             tensors = [arg for arg in args if isinstance(arg, Tensor)]
+            ctx.settings, ctx.same = args[len(tensors) :], args[0] is args[1]
+            if residual is not None:
+                ctx.mark_non_differentiable(out[residual])
+                tensors.append(out[residual])
+            ctx.has_residual = residual is not None
             ctx.save_for_backward(*tensors)
             ctx.save_for_forward(*tensors)
-            ctx.settings, ctx.same = args[len(tensors) :], args[0] is args[1]
-            with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
-                return below(keyset, *args)
+            return out
 
         @staticmethod
-        def backward(ctx: Any, grad: Tensor) -> Any:
+        def backward(ctx: Any, *grads: Tensor) -> Any:
             args = _arguments(ctx)
-            constants = (None,) * (len(args) - 2)
-            return *backward(ctx.needs_input_grad[:2], grad, *args), *constants, None
+            gradients = backward(ctx.needs_input_grad, *grads, *args)
+            return *gradients, *(None,) * (len(ctx.needs_input_grad) - len(gradients))
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:
-            first, second, *rest = _arguments(ctx)
-            first, second = (forward_ad.unpack_dual(t).primal for t in (first, second))
+            args = [forward_ad.unpack_dual(arg).primal if isinstance(arg, Tensor) else arg for arg in _arguments(ctx)]
             with _set_fwd_grad_enabled(True):
-                terms = [] if tangents[0] is None else [overload(tangents[0], second, *rest)]
-                terms += [] if tangents[1] is None else [overload(first, tangents[1], *rest)]
-                return sum(terms[1:], terms[0])
+                return jvp(tangents, *args)
 
     def kernel(keyset: Any, *args: Any) -> Any:
         recorded = torch.is_grad_enabled() and torch._C._any_requires_grad(*args)
@@ -103,11 +123,12 @@ def _autograd(overload: Any, backward: Callable[..., tuple[Tensor | None, Tensor
 
 
 def _arguments(ctx: Any) -> list[Any]:
-    """Returns the op's arguments, one object where the first two were one."""
+    """Returns the op's arguments, one object where the first two were one, and the residual after them."""
     tensors = list(ctx.saved_tensors)
+    residual = [tensors.pop()] if ctx.has_residual else []
     if ctx.same:
         tensors[1] = tensors[0]
-    return [*tensors, *ctx.settings]
+    return [*tensors, *ctx.settings, *residual]
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:

@@ -50,13 +50,8 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
                 [256.]])
     """
     check_image("x", x)
-    check_image("y", y)
-    if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
-        raise ValueError(
-            f"x and y must have one shape, dtype and device; got {_described(x)} and {_described(y)}. "
-            "Expand or convert one of them."
-        )
-    _check_maps(x, index, weight)
+    check_pair(("x", "y"), x, y)
+    check_maps(x, index, weight)
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1; got {n_bins}.")
     return _binned_cross_spectrum(x, y, index, weight, n_bins)
@@ -91,17 +86,33 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
                 [0., 0., 0., 1.]])
     """
     check_image("x", x)
-    _check_maps(x, index, weight)
+    check_maps(x, index, weight)
+    check_gains(x, c, weight)
+    return _binned_filter(x, c, index, weight)
+
+
+def check_pair(names: tuple[str, str], x: Tensor, y: Tensor) -> None:
+    """Raises TypeError or ValueError unless y is an image like x."""
+    check_image(names[1], y)
+    if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
+        raise ValueError(
+            f"{' and '.join(names)} must have one shape, dtype and device; got {_described(x)} and {_described(y)}. "
+            "Expand or convert one of them."
+        )
+
+
+def check_gains(x: Tensor, c: Tensor, weight: Tensor) -> None:
+    """Raises TypeError or ValueError unless c is a profile for all images x, or one per image."""
     if c.dtype != weight.dtype or c.device != x.device:
         raise TypeError(f"c must be {weight.dtype} on {x.device}; got {_described(c)}. Convert it with c.to(weight).")
     if c.dim() == 0 or (c.dim() > 1 and c.shape[:-1] != x.shape[:-2]):
         raise ValueError(
             f"c must be [K] or {[*x.shape[:-2], 'K']} for x {list(x.shape)}; got {list(c.shape)}. Expand it to one."
         )
-    return _binned_filter(x, c, index, weight)
 
 
-def _check_maps(x: Tensor, index: Tensor, weight: Tensor) -> None:
+def check_maps(x: Tensor, index: Tensor, weight: Tensor) -> None:
+    """Raises TypeError or ValueError unless index and weight are maps for images x."""
     half_plane = (x.shape[-2], x.shape[-1] // 2 + 1)
     dtype = compute_dtype(x.dtype)
     if index.shape != half_plane or weight.shape != half_plane:
@@ -138,7 +149,7 @@ def _cross_backward(
 
 
 def _cross_vmap(info: Any, dims: Any, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Any:
-    _refuse_batched_maps(dims[2:4])
+    refuse_batched_maps(dims[2:4])
     same = x is y
     x = batch_first(x, dims[0], info.batch_size)
     y = x if same else batch_first(y, dims[1], info.batch_size)
@@ -160,7 +171,7 @@ def _filter_backward(
 
 
 def _filter_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Any:
-    _refuse_batched_maps(dims[2:4])
+    refuse_batched_maps(dims[2:4])
     shared = c.dim() - (dims[1] is not None) == 1
     x = batch_first(x, dims[0], info.batch_size)
     if dims[1] is not None or not shared:
@@ -170,7 +181,8 @@ def _filter_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, index: Tensor, weig
     return _binned_filter(x, c, index, weight), 0
 
 
-def _refuse_batched_maps(dims: tuple[int | None, ...]) -> None:
+def refuse_batched_maps(dims: tuple[int | None, ...]) -> None:
+    """Raises NotImplementedError where index or weight has a vmap dimension."""
     if any(dim is not None for dim in dims):
         raise NotImplementedError(
             "index and weight are geometry and cannot be vmapped over; vmap over images or gains."

@@ -50,3 +50,16 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     gain = per_bin[..., index] * (weight / multiplicity(size, dtype, x.device))
     X = _transform(x, dtype)
     return torch.fft.irfft2(X * gain, s=size, norm="forward").to(x.dtype).contiguous()
+
+
+def clipped_band_swap(
+    a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """a, b [..., H, W], c, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
+    dtype = compute_dtype(a.dtype)
+    wide_a, wide_b = a.to(dtype), b.to(dtype)
+    u = wide_b + binned_filter(wide_a - wide_b, c, index, weight)
+    folded = torch.maximum(u, 2 * low - u)
+    slope = torch.where(folded <= high, (u - low).sign(), 0).to(torch.int8)
+    kept = torch.maximum(wide_b, 2 * low - wide_b).clamp(max=high) if keep else a.new_empty(0)
+    return tuple(t.contiguous() for t in (folded.clamp(max=high).to(a.dtype), slope, kept.to(a.dtype)))  # type: ignore[return-value]

@@ -1,0 +1,142 @@
+r"""Contract of the clipped band swap: the filter of a difference, with what Li et al. 2021 do to its result.
+
+    u = b + binned_filter(a - b, c)
+    swapped = min(|u - low| + low, high)
+
+The filter is linear, so u has the band of a that c lets through and the rest of b, by one transform and one inverse.
+HFC swaps a generated with a real image; HFF swaps with the constant image `low`. Derivatives are those of the pair,
+times the slope of the fold and the clip: -1, 0 or 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from specops import backends
+from specops.ops.contract import batch_first, check_image, compute_dtype, define, sum_to_shared
+from specops.ops.spectral import reference
+from specops.ops.spectral.contract import (
+    binned_cross_spectrum,
+    binned_filter,
+    check_gains,
+    check_maps,
+    check_pair,
+    refuse_batched_maps,
+)
+
+
+def clipped_band_swap(
+    a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the images with the band c of a and the rest of b, folded at `low` and clipped at `high`.
+
+    Args:
+        a, b: real images [..., H, W] of one shape, dtype and device; b may be expanded.
+        c, index, weight: as in `binned_filter`.
+        low, high: the range of values, low < high.
+        keep: whether b, folded and clipped alike, is wanted too.
+
+    Returns:
+        (swapped [..., H, W], slope int8 [..., H, W], kept [..., H, W] or [0]): the images in the dtype of a; the slope
+        of `swapped` over u, 0 where it is clipped; b folded and clipped, [0] unless `keep`. Gradients to a, b and c.
+
+    Raises:
+        TypeError, ValueError: shapes, dtypes, devices or the range do not fit.
+
+    Source:
+        Li et al. 2021, "Are High-Frequency Components Beneficial for Training of Generative Adversarial Networks".
+
+    Example:
+        >>> import torch
+        >>> from specops import geometry
+        >>> from specops.ops import clipped_band_swap
+        >>> index, _, weight = geometry.coefficient_maps(1, 2, torch.float32, torch.device("cpu"))
+        >>> a, b = torch.tensor([[0.25, 0.25]]), torch.tensor([[0.5, -0.5]])
+        >>> mean_only = torch.tensor([1.0, 0.0])
+        >>> swapped, slope, _ = clipped_band_swap(a, b, mean_only, index, weight, -1.0, 1.0, False)
+        >>> swapped, slope
+        (tensor([[ 0.7500, -0.2500]]), tensor([[1, 1]], dtype=torch.int8))
+    """
+    check_image("a", a)
+    check_pair(("a", "b"), a, b)
+    check_maps(a, index, weight)
+    check_gains(a, c, weight)
+    if not low < high:
+        raise ValueError(f"low must be below high; got {low} and {high}.")
+    return _clipped_band_swap(a, b, c, index, weight, low, high, keep)
+
+
+def _fake(
+    a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    kept = a.new_empty(a.shape if keep else (0,))
+    return a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8), kept
+
+
+def _slope_of_kept(b: Tensor, low: float, high: float) -> Tensor:
+    """The slope of min(|b - low| + low, high)."""
+    folded = torch.maximum(b, 2 * low - b)
+    return torch.where(folded <= high, (b - low).sign(), 0)
+
+
+def _backward(
+    needs: tuple[bool, ...], grad: Tensor, _: Tensor, grad_kept: Tensor, *args: Any
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    a, b, c, index, weight, low, high, keep, slope = args
+    grad = grad * slope
+    through = binned_filter(grad, c, index, weight) if needs[0] or needs[1] else None
+    grad_b = None
+    if needs[1] and through is not None:
+        grad_b = grad - through
+        grad_b = grad_b + grad_kept * _slope_of_kept(b, low, high) if keep else grad_b
+    if not needs[2]:
+        return through, grad_b, None
+    grad_c = binned_cross_spectrum(_difference(a, b), grad.to(c.dtype), index, weight, c.shape[-1])
+    return through, grad_b, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+
+
+def _jvp(tangents: tuple[Tensor | None, ...], *args: Any) -> tuple[Tensor, None, Tensor | None]:
+    a, b, c, index, weight, low, high, keep, slope = args
+    tangent_a, tangent_b, tangent_c = (
+        torch.zeros_like(primal) if tangent is None else tangent
+        for tangent, primal in zip(tangents[:3], (a, b, c), strict=True)
+    )
+    tangent = tangent_b + binned_filter(tangent_a - tangent_b, c, index, weight)
+    if tangents[2] is not None:
+        tangent = tangent + binned_filter(_difference(a, b), tangent_c, index, weight).to(a.dtype)
+    kept = tangent_b * _slope_of_kept(b, low, high) if keep else a.new_zeros(0)
+    return tangent * slope, None, kept
+
+
+def _difference(a: Tensor, b: Tensor) -> Tensor:
+    dtype = compute_dtype(a.dtype)
+    return a.to(dtype) - b.to(dtype)
+
+
+def _vmap(info: Any, dims: Any, a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
+    refuse_batched_maps(dims[3:5])
+    shared = c.dim() - (dims[2] is not None) == 1
+    a, b = (batch_first(image, dim, info.batch_size) for image, dim in zip((a, b), dims, strict=False))
+    if dims[2] is not None or not shared:
+        c = batch_first(c, dims[2], info.batch_size)
+        if shared:
+            c = c.reshape(c.shape[0], *(1,) * (a.dim() - 3), c.shape[-1]).expand(*a.shape[:-2], c.shape[-1])
+    keep = rest[-1]
+    out = _clipped_band_swap(a, b, c, index, weight, *rest)
+    return out, (0, 0, 0 if keep else None)
+
+
+_clipped_band_swap = define(
+    "clipped_band_swap(Tensor a, Tensor b, Tensor c, Tensor index, Tensor weight, float low, float high, bool keep)"
+    " -> (Tensor, Tensor, Tensor)",
+    reference=reference.clipped_band_swap,
+    fake=_fake,
+    backward=_backward,
+    jvp=_jvp,
+    vmap=_vmap,
+    residual=1,
+)
+backends.register_native("clipped_band_swap")
