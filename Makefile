@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
-.PHONY: setup demo test conformance lint format clean
+.PHONY: setup demo test conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -29,6 +29,10 @@ test: setup
 # Writes docs/conformance.md from the matrix of tests/test_conformance.py.
 conformance: setup
 	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest --numprocesses 2 tests/test_conformance.py
+
+# Ratios against named peers; CHECK=1 fails where one is missed that must be reached, ONLY=text picks claims.
+bench: setup
+	$(BIN)/python -m bench $(if $(CHECK),--check) $(if $(ONLY),--only '$(ONLY)')
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,84 @@
+"""What is measured: one entry per claim and size, and where entries are collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Run = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A function to time, and on how many threads."""
+
+    run: Run
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What an entry times.
+
+    Attributes:
+        ours: the function of specops.
+        peers: named functions of others; those in `against` make the ratio.
+        against: names of peers whose times are combined.
+        combine: `sum` of their times, or `min`: the best of them.
+    """
+
+    ours: Timed
+    peers: dict[str, Timed]
+    against: tuple[str, ...]
+    combine: Callable[[Iterable[float]], float] = sum
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One claim at one size.
+
+    Attributes:
+        claim: what is compared with what; entries of one claim make one line of the plot.
+        case: size or dtype.
+        tests: files under tests/ that must pass before a speed of this op is shown.
+        setup: returns what to time; called once, just before.
+        must, aim: bounds of the ratio ours / peers; None where there is none.
+        pixels: input pixels per call, for ns per pixel; 0 where calls are what counts.
+    """
+
+    claim: str
+    case: str
+    tests: tuple[str, ...]
+    setup: Callable[[], Timings]
+    must: float | None = None
+    aim: float | None = None
+    pixels: int = 0
+
+
+@dataclass(frozen=True)
+class MemoryEntry:
+    """A bound on the peak of resident memory beyond inputs, outputs and gradients.
+
+    Attributes:
+        prepare: source text that defines `run` and `held`, the bytes of outputs and gradients; it runs in a process of
+            its own.
+        bound: bytes allowed beyond those.
+    """
+
+    claim: str
+    case: str
+    tests: tuple[str, ...]
+    prepare: str
+    bound: int
+
+
+@dataclass
+class Registry:
+    """Entries in the order in which they are run."""
+
+    entries: list[Entry] = field(default_factory=list)
+    memory: list[MemoryEntry] = field(default_factory=list)
+
+
+REGISTRY = Registry()
