@@ -187,6 +187,7 @@ def add_overhead() -> None:
 SPECTRUM_MEMORY = """
 import specops
 x = torch.randn(192, 128, 128){leaf}
+y = torch.randn(192, 128, 128)
 def run():
     return {call}
 held = {held}
@@ -206,7 +207,7 @@ def add_memory() -> None:
         (
             "hfc with backward",
             ".requires_grad_()",
-            "(lambda r, f: (r, f, torch.autograd.grad(f.sum() + r.sum(), x)))(*specops.hfc(x.detach().flip(0), x, 20))",
+            "(lambda r, f: (r, f, torch.autograd.grad(f.sum() + r.sum(), x)))(*specops.hfc(y, x, 20))",
             "3 * x.nbytes",
             int(1.3 * 192 * 128 * 128 * 4),
         ),

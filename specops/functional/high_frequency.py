@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
+
+import torch
 from torch import Tensor
 
 from specops import geometry, masks, ops
@@ -113,10 +116,16 @@ def _clipped_swap(
     low, high = _range(value_range)
     H, W = a.shape[-2:]
     dtype = compute_dtype(a.dtype)
-    mask = masks.lowpass((H, W), radius, kind=kind, device=a.device, dtype=dtype)
+    gains_of = _lowpass_gains if isinstance(radius, numbers.Real) else _lowpass_gains.__wrapped__  # type: ignore[attr-defined]
+    gains = gains_of(H, W, radius, kind, dtype, a.device)
     index, _, weight = geometry.coefficient_maps(H, W, dtype, a.device)
-    swapped, _, kept = ops.clipped_band_swap(a, b, mask.flatten(), index, weight, low, high, keep)
+    swapped, _, kept = ops.clipped_band_swap(a, b, gains, index, weight, low, high, keep)
     return swapped, kept
+
+
+@geometry.per_size
+def _lowpass_gains(H: int, W: int, radius: float, kind: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return masks.lowpass((H, W), radius, kind=kind, device=device, dtype=dtype).flatten()
 
 
 def _range(value_range: tuple[float, float]) -> tuple[float, float]:

@@ -38,7 +38,7 @@ def define(
         reference: the op in pure torch.
         fake: returns empty tensors of the results' shapes, dtypes and strides.
         backward: (needs, *grads, *args) -> gradients of the first tensors, or None where `needs` says so; to be written
-            in terms of ops, so that gradients of any order follow.
+            in terms of ops, so that gradients of any order follow. Of several grads some may be None.
         jvp: (tangents, *args) -> tangents of the results; the tangent of an argument may be None.
         vmap: as in torch.library.register_vmap.
         residual: which of several results is there for the derivatives and has none itself; they get it as the last
@@ -93,6 +93,7 @@ def _autograd(
             tensors = [arg for arg in args if isinstance(arg, Tensor)]
             ctx.settings, ctx.same = args[len(tensors) :], args[0] is args[1]
             if residual is not None:
+                ctx.set_materialize_grads(False)
                 ctx.mark_non_differentiable(out[residual])
                 tensors.append(out[residual])
             ctx.has_residual = residual is not None

@@ -83,22 +83,25 @@ def _slope_of_kept(b: Tensor, low: float, high: float) -> Tensor:
 
 
 def _backward(
-    needs: tuple[bool, ...], grad: Tensor, _: Tensor, grad_kept: Tensor, *args: Any
+    needs: tuple[bool, ...], grad: Tensor | None, _: None, grad_kept: Tensor | None, *args: Any
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     a, b, c, index, weight, low, high, keep, slope = args
-    grad = grad * slope
-    through = binned_filter(grad, c, index, weight) if needs[0] or needs[1] else None
     grad_b = None
-    if needs[1] and through is not None:
-        grad_b = grad - through
-        grad_b = grad_b + grad_kept * _slope_of_kept(b, low, high) if keep else grad_b
+    if needs[1] and keep and grad_kept is not None:
+        grad_b = grad_kept * _slope_of_kept(b, low, high)
+    if grad is None:
+        return None, grad_b, None
+    grad = grad * slope
+    grad_a = binned_filter(grad, c, index, weight) if needs[0] or needs[1] else None
+    if needs[1] and grad_a is not None:
+        grad_b = grad - grad_a if grad_b is None else grad_b + grad - grad_a
     if not needs[2]:
-        return through, grad_b, None
+        return grad_a, grad_b, None
     grad_c = binned_cross_spectrum(_difference(a, b), grad.to(c.dtype), index, weight, c.shape[-1])
-    return through, grad_b, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+    return grad_a, grad_b, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
 
 
-def _jvp(tangents: tuple[Tensor | None, ...], *args: Any) -> tuple[Tensor, None, Tensor | None]:
+def _jvp(tangents: tuple[Tensor | None, ...], *args: Any) -> tuple[Tensor, None, Tensor]:
     a, b, c, index, weight, low, high, keep, slope = args
     tangent_a, tangent_b, tangent_c = (
         torch.zeros_like(primal) if tangent is None else tangent
