@@ -3,16 +3,27 @@
 #include <torch/version.h>
 
 #include "fft/engine.h"
+#include "resample/resample_cpu.h"
 #include "spectral/spectral_cpu.h"
 
 TORCH_LIBRARY(specops_native, m) {
   m.def("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor");
   m.def("binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor");
+  m.def("upfirdn2d(Tensor x, Tensor f, int[] up, int[] down, int[] padding, str boundary) -> Tensor");
+  m.def(
+      "upfirdn2d_transpose(Tensor y, Tensor f, int[] up, int[] down, int[] padding, str boundary, int[] size) "
+      "-> Tensor");
+  m.def(
+      "upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] up, int[] down, int[] padding, str boundary, int[] taps) "
+      "-> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CPU, m) {
   m.impl("binned_cross_spectrum", specops::binned_cross_spectrum_cpu);
   m.impl("binned_filter", specops::binned_filter_cpu);
+  m.impl("upfirdn2d", specops::upfirdn2d_cpu);
+  m.impl("upfirdn2d_transpose", specops::upfirdn2d_transpose_cpu);
+  m.impl("upfirdn2d_filter_correlation", specops::upfirdn2d_filter_correlation_cpu);
 }
 
 namespace {

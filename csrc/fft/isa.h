@@ -7,3 +7,4 @@
 #include "sums.h"
 #include "columns.h"
 #include "kernels.h"
+#include "../resample/rows.h"
