@@ -52,8 +52,10 @@ struct Buffers {
   int64_t slots, slot;  // extended rows, dealt out by stride
   int64_t dealt_pitch;  // 0 if they are left as they are
   int64_t line;         // a row before it is dealt out
-  int64_t phase_pitch;  // of the output row by phases
+  int64_t phase;        // one phase of an output row, or each of them
+  int64_t phase_pitch;
   int64_t out;          // an output row
+  int64_t lanes;        // partial sums of a correlation
   int64_t pixel_bytes;  // all of these
   int64_t bytes;
 };
@@ -69,6 +71,7 @@ struct Operator {
   const T* row_weights;        // of each term, where the filter is an outer product; else null
   const T* weights;            // [1, n_taps] where the filter is an outer product; else [fh, n_taps]
   const int64_t* offsets;      // [n_taps], of each tap in a slot
+  int64_t fh;
   int64_t inner;               // elements per pixel: channels that lie side by side, or 1
 };
 

@@ -72,6 +72,7 @@ class OwnedOperator {
     op_.rows = rows_.view();
     op_.columns = columns_.view();
     op_.inner = inner;
+    op_.fh = along_y.taps;
     for (const resample::Term& term : rows_.terms) {
       row_offsets_.push_back(term.source * row_stride + op_.columns.read_begin * inner);
     }
@@ -102,21 +103,25 @@ class OwnedOperator {
     }
   }
 
-  void size_buffers(bool every_row) {
+  void size_buffers(bool correlation) {
     const resample::Columns& columns = op_.columns;
     resample::Buffers& sizes = op_.buffers;
-    constexpr int64_t room = 2 * resample::kWidestVector / sizeof(T);
+    constexpr int64_t lanes = resample::kWidestVector / sizeof(T), room = 2 * lanes;
     const auto with_room = [](int64_t n) { return (n + 2 * room - 1) / room * room; };
-    const bool dealt = op_.inner == 1 && columns.stride > 1, by_phases = op_.inner == 1;
+    const bool dealt = op_.inner == 1 && columns.stride > 1;
     sizes.dealt_pitch = dealt ? with_room((columns.n_line + columns.stride - 1) / columns.stride) : 0;
     sizes.line = dealt ? with_room(columns.n_line) : 0;
     sizes.slot = dealt ? columns.stride * sizes.dealt_pitch : with_room(columns.n_line * op_.inner);
-    sizes.slots = every_row || row_weights_.empty() ? op_.rows.longest : 1;
-    sizes.phase_pitch = by_phases ? with_room((columns.n_out + columns.phases - 1) / columns.phases) : 0;
+    sizes.slots = correlation || row_weights_.empty() ? op_.rows.longest : 1;
+    sizes.phase_pitch = with_room((columns.n_out + columns.phases - 1) / columns.phases);
+    sizes.phase = correlation ? columns.phases * sizes.phase_pitch : sizes.phase_pitch;
     sizes.out = with_room(columns.n_out * op_.inner);
-    const int64_t pixels = sizes.slots * sizes.slot + sizes.line + columns.phases * sizes.phase_pitch + sizes.out;
+    sizes.lanes = correlation ? op_.fh * columns.n_taps * lanes : 0;
+    const int64_t pixels = sizes.slots * sizes.slot + sizes.line + sizes.phase + sizes.out + sizes.lanes;
     sizes.pixel_bytes = pixels * static_cast<int64_t>(sizeof(T));
-    sizes.bytes = sizes.pixel_bytes + 3 * sizes.slots * static_cast<int64_t>(sizeof(int64_t));
+    const int64_t n_sums = sizes.slots * columns.n_taps;
+    sizes.bytes = sizes.pixel_bytes + (3 * sizes.slots + columns.phases + n_sums) * static_cast<int64_t>(sizeof(int64_t)) +
+                  n_sums * static_cast<int64_t>(sizeof(T));
     for (const int64_t shift : columns_.shifts) {
       offsets_.push_back(dealt ? shift % columns.stride * sizes.dealt_pitch + shift / columns.stride
                                : shift * op_.inner);
