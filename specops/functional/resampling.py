@@ -70,7 +70,7 @@ def upfirdn2d(
     """
     check_image("x", x)
     dtype = compute_dtype(x.dtype)
-    up, down, padding = _pair("up", up), _pair("down", down), _four("padding", padding)
+    up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     if f is None:
         f = x.new_ones(1, 1, dtype=dtype)
     if not isinstance(f, Tensor) or not f.is_floating_point():
@@ -284,14 +284,16 @@ def _factor(factor: int) -> int:
     return values[0]
 
 
-def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
+def pair_of_factors(name: str, value: int | Sequence[int]) -> tuple[int, int]:
+    """Returns (x, y) from an integer or a pair, or raises TypeError or ValueError."""
     parts = _integers(name, value, "an integer or (x, y)")
     if len(parts) not in (1, 2):
         raise ValueError(f"{name} must be an integer or (x, y); got {value!r}.")
     return parts[0], parts[-1]
 
 
-def _four(name: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
+def four_paddings(name: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Returns (x0, x1, y0, y1) from an integer, (x, y) or all four, or raises TypeError or ValueError."""
     parts = _integers(name, value, "an integer, (x, y) or (x0, x1, y0, y1)")
     if len(parts) == 4:
         return parts[0], parts[1], parts[2], parts[3]

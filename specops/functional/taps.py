@@ -92,12 +92,20 @@ def _convolved(a: Taps, b: Taps) -> Taps:
     return out
 
 
+def _values(kind: Callable[[int], Taps], n: int) -> Taps:
+    return kind(n)
+
+
+# As torch.compiler.assume_constant_result, which would import all of dynamo: tracing a filter's loops takes minutes.
+_values._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 @cached_tensors
 def filter_of(
     kind: Callable[[int], Taps], n: int, gain: int, dtype: torch.dtype, device: torch.device, dimensions: int
 ) -> Tensor:
     """Returns gain · kind(n), 1-D, or its outer product with itself."""
-    f = torch.tensor([gain * tap for tap in kind(n)], dtype=dtype, device=device)
+    f = torch.tensor([gain * tap for tap in _values(kind, n)], dtype=dtype, device=device)
     return f if dimensions == 1 else torch.outer(f, f)
 
 
