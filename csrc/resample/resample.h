@@ -5,8 +5,8 @@
 #include "../common/pixel.h"
 
 // What a resampling kernel must know beside the pixels; plain structs, since they are read by code of every instruction
-// set. An operator (upfirdn2d or its transpose) acts along y, then along x, without inserted zeros: each output is a sum
-// over those taps of the filter that meet a sample.
+// set. An operator (upfirdn2d or its transpose) acts along y, then along x, without inserted zeros: each output is a
+// sum over those taps of the filter that meet a sample.
 namespace specops::resample {
 
 // A sample of the input and the tap that multiplies it.
@@ -26,8 +26,8 @@ struct Move {
   int64_t to, from;
 };
 
-// Along x, output phases·i + r is the sum over the taps of phase r of tap · line[shift + stride·i]. The line is the part
-// of the row that is needed, as extended by the boundary.
+// Along x, output phases·i + r is the sum over the taps of phase r of tap · line[shift + stride·i]. The line is the
+// part of the row that is needed, as extended by the boundary.
 struct Columns {
   int64_t phases, stride;
   int64_t n_out, n_line;
@@ -45,7 +45,6 @@ struct Columns {
   int64_t n_folds;
   int64_t kept, n_kept;
 };
-
 
 // Sizes of the memory of one thread, in elements; vectors may run beyond the end of each buffer by their length.
 struct Buffers {
@@ -72,7 +71,7 @@ struct Operator {
   const T* weights;            // [1, n_taps] where the filter is an outer product; else [fh, n_taps]
   const int64_t* offsets;      // [n_taps], of each tap in a slot
   int64_t fh;
-  int64_t inner;               // elements per pixel: channels that lie side by side, or 1
+  int64_t inner;  // elements per pixel: channels that lie side by side, or 1
 };
 
 // The kernels of one instruction set.

@@ -120,7 +120,8 @@ class OwnedOperator {
     const int64_t pixels = sizes.slots * sizes.slot + sizes.line + sizes.phase + sizes.out + sizes.lanes;
     sizes.pixel_bytes = pixels * static_cast<int64_t>(sizeof(T));
     const int64_t n_sums = sizes.slots * columns.n_taps;
-    sizes.bytes = sizes.pixel_bytes + (3 * sizes.slots + columns.phases + n_sums) * static_cast<int64_t>(sizeof(int64_t)) +
+    sizes.bytes = sizes.pixel_bytes +
+                  (3 * sizes.slots + columns.phases + n_sums) * static_cast<int64_t>(sizeof(int64_t)) +
                   n_sums * static_cast<int64_t>(sizeof(T));
     for (const int64_t shift : columns_.shifts) {
       offsets_.push_back(dealt ? shift % columns.stride * sizes.dealt_pitch + shift / columns.stride
@@ -272,9 +273,10 @@ at::Tensor upfirdn2d_filter_correlation_cpu(const at::Tensor& x, const at::Tenso
                                             at::IntArrayRef taps) {
   check_image("x", x);
   check_image("y", y);
-  TORCH_CHECK_VALUE(x.scalar_type() == y.scalar_type() && x.sizes().slice(0, x.dim() - 2) == y.sizes().slice(0, y.dim() - 2),
-                    "x and y must have one dtype and batch; got ", x.sizes(), " ", x.scalar_type(), " and ", y.sizes(),
-                    " ", y.scalar_type());
+  TORCH_CHECK_VALUE(
+      x.scalar_type() == y.scalar_type() && x.sizes().slice(0, x.dim() - 2) == y.sizes().slice(0, y.dim() - 2),
+      "x and y must have one dtype and batch; got ", x.sizes(), " ", x.scalar_type(), " and ", y.sizes(), " ",
+      y.scalar_type());
   const auto [along_y, along_x] = axes_of(x.sizes().slice(x.dim() - 2), taps, up, down, padding, boundary);
   check_output(y, along_y, along_x);
   at::Tensor out = at::zeros(taps, x.options().dtype(compute_type(x.scalar_type())));

@@ -352,7 +352,8 @@ template <class T>
 static void collect_lanes(T* lanes, int64_t n_sums, double* sums) {
   constexpr int64_t L = kLanes<T>;
   for (int64_t i = 0; i < n_sums; ++i) {
-    for (int64_t lane = 0; lane < L; ++lane) sums[i] += static_cast<double>(lanes[i * L + lane]), lanes[i * L + lane] = 0;
+    for (int64_t lane = 0; lane < L; ++lane)
+      sums[i] += static_cast<double>(lanes[i * L + lane]), lanes[i * L + lane] = 0;
   }
 }
 
