@@ -3,6 +3,7 @@
 #include <torch/version.h>
 
 #include "fft/engine.h"
+#include "resample/resample_cpu.h"
 #include "spectral/spectral_cpu.h"
 
 TORCH_LIBRARY(specops_native, m) {
@@ -11,12 +12,22 @@ TORCH_LIBRARY(specops_native, m) {
   m.def(
       "clipped_band_swap(Tensor a, Tensor b, Tensor c, Tensor index, Tensor weight, float low, float high, bool keep)"
       " -> (Tensor, Tensor, Tensor)");
+  m.def("upfirdn2d(Tensor x, Tensor f, int[] up, int[] down, int[] padding, str boundary) -> Tensor");
+  m.def(
+      "upfirdn2d_transpose(Tensor y, Tensor f, int[] up, int[] down, int[] padding, str boundary, int[] size) "
+      "-> Tensor");
+  m.def(
+      "upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] up, int[] down, int[] padding, str boundary, int[] taps) "
+      "-> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CPU, m) {
   m.impl("binned_cross_spectrum", specops::binned_cross_spectrum_cpu);
   m.impl("binned_filter", specops::binned_filter_cpu);
   m.impl("clipped_band_swap", specops::clipped_band_swap_cpu);
+  m.impl("upfirdn2d", specops::upfirdn2d_cpu);
+  m.impl("upfirdn2d_transpose", specops::upfirdn2d_transpose_cpu);
+  m.impl("upfirdn2d_filter_correlation", specops::upfirdn2d_filter_correlation_cpu);
 }
 
 namespace {

@@ -152,7 +152,7 @@ def radii(H: int, W: int, device: torch.device) -> Tensor:
     return _radii(H, W, device)
 
 
-def per_size(build: Callable[P, T]) -> Callable[P, T]:
+def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
     """Caches what `build` returns, except where torch traces or transforms: there the maps are part of the graph.
 
     A cached tensor must be a plain one, so nothing is kept that was made under a dispatch mode (fake tensors), a
@@ -181,7 +181,7 @@ def _signed(n: int, half: bool, device: torch.device) -> Tensor:
     return torch.where(2 * k <= n, k, k - n)
 
 
-@per_size
+@cached_tensors
 def _radii(H: int, W: int, device: torch.device) -> Tensor:
     longest = max(H, W)  # multiplied before the division, integer radii are exact
     return torch.hypot(_signed(H, False, device).unsqueeze(1) * longest / H, _signed(W, True, device) * longest / W)
@@ -244,7 +244,7 @@ def _bin_sums(maps: Maps, n_bins: int, values: Tensor | float = 1.0) -> Tensor:
     return sums
 
 
-@per_size
+@cached_tensors
 def _radial_bins(H: int, W: int, convention: str, device: torch.device) -> RadialBins:
     how = CONVENTIONS[convention]
     maps, n_bins = _binning(H, W, how, device)
@@ -261,28 +261,28 @@ def _radial_bins(H: int, W: int, convention: str, device: torch.device) -> Radia
     )
 
 
-@per_size
+@cached_tensors
 def _radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
     maps, n_bins = _binning(H, W, CONVENTIONS[convention], device)
     count = _bin_sums(maps, n_bins)
     return [(index, (weight / count[index.clamp(min=0)]).to(dtype)) for index, weight in maps], n_bins
 
 
-@per_size
+@cached_tensors
 def _radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
     maps, n_bins = _binning(H, W, CONVENTIONS[convention], device)
     weight = (multiplicity((H, W), torch.float64, device) / (H * W * len(maps))).expand(H, -1)
     return [(index, weight.to(dtype).contiguous()) for index, _ in maps], n_bins
 
 
-@per_size
+@cached_tensors
 def _coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     index = torch.arange(H * (W // 2 + 1), device=device, dtype=torch.int32).reshape(H, W // 2 + 1)
     gain = (multiplicity((H, W), torch.float64, device) / (H * W)).expand(H, -1)
     return index, torch.ones(H, W // 2 + 1, device=device, dtype=dtype), gain.to(dtype).contiguous()
 
 
-@per_size
+@cached_tensors
 def _full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
     ky, kx = torch.arange(H, device=device).unsqueeze(1), torch.arange(W, device=device)
     conjugate = 2 * kx > W

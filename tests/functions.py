@@ -101,11 +101,11 @@ FUNCTIONS: dict[str, Function] = {
     ),
     **{
         f"downsample ({mode})": Function(lambda x, mode=mode: specops.downsample(x, mode=mode))  # type: ignore[misc]
-        for mode in ("stride", "avg", "blur", "schwarz_blur")
+        for mode in ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
     },
     **{
         f"upsample ({mode})": Function(lambda x, mode=mode: specops.upsample(x, mode=mode))  # type: ignore[misc]
-        for mode in ("zeros", "nearest", "bilinear", "shuffle")
+        for mode in ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
     },
     "log_spectrum_mse": Function(_rgb(losses.log_spectrum_mse), image=False),
     "spectral_regularization": Function(_rgb(losses.spectral_regularization), image=False),

@@ -126,13 +126,15 @@ RESAMPLINGS: dict[str, dict[str, Any]] = {
     "down": {"taps": (3, 4), "down": (2, 2), "padding": (1, 2, 1, 1), "boundary": "reflect"},
     "both": {"taps": (2, 3), "up": (3, 2), "down": (2, 3), "padding": (1, 3, 2, 0), "boundary": "replicate"},
     "crop": {"taps": (2, 2), "up": (2, 1), "padding": (-1, -2, -1, 1), "boundary": "circular"},
+    "outer-up": {"taps": (4, 3), "up": (2, 3), "padding": (2, 1, 2, 1), "boundary": "reflect", "outer": True},
+    "outer-down": {"taps": (3, 5), "down": (2, 2), "padding": (1, 2, 1, 1), "boundary": "replicate", "outer": True},
     "far": {"taps": (2, 2), "down": (3, 2), "padding": (9, 11, 13, 8), "boundary": "reflect"},
 }
 
 
 def _resample(op: str, case: str, batch: tuple[int, ...], size: tuple[int, int]) -> Sample:
     settings = {"up": (1, 1), "down": (1, 1), "padding": (0, 0, 0, 0), "boundary": "zeros"} | RESAMPLINGS[case]
-    taps = settings.pop("taps")
+    taps, outer = settings.pop("taps"), settings.pop("outer", False)
     sampling = tuple(settings[name] for name in ("up", "down", "padding", "boundary"))
     out = _resampled_size(size, taps, *sampling[:3])
 
@@ -140,6 +142,7 @@ def _resample(op: str, case: str, batch: tuple[int, ...], size: tuple[int, int])
         x = randn((*batch, *size), dtype, generator)
         y = randn((*batch, *out), dtype, generator)
         f = randn(taps, compute_dtype(dtype), generator)
+        f = torch.outer(f[:, 0], f[0]) if outer else f
         return {
             "upfirdn2d": (x, f, *sampling),
             "upfirdn2d_transpose": (y, f, *sampling, size),
@@ -170,6 +173,7 @@ RESAMPLING = [
         *(_resample(op, case, (2,), (5, 4)) for case in RESAMPLINGS),
         _resample(op, "up", (), (1, 7)),
         _resample(op, "both", (2, 3), (16, 17)),
+        _resample(op, "outer-up", (2, 3), (16, 17)),
         _resample(op, "far", (3,), (6, 1)),
     )
 ]

@@ -38,7 +38,10 @@ def test_the_extension_is_built() -> None:
 
 
 def test_a_pair_is_implemented_whole() -> None:
-    families = (("binned_cross_spectrum", "binned_filter"), tuple(op for op in backends.ops() if "upfirdn2d" in op))
+    families = (
+        ("binned_cross_spectrum", "binned_filter", "clipped_band_swap"),
+        tuple(op for op in backends.ops() if "upfirdn2d" in op),
+    )
     assert {op for family in families for op in family} == set(backends.ops())
     for family in families:
         assert len({backends.backends_of(op) for op in family}) == 1

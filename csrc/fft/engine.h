@@ -2,12 +2,12 @@
 
 #include <cstdint>
 
+#include "../common/pixel.h"
+#include "../resample/resample.h"
 #include "../spectral/plane_plan.h"
 
 // The kernels of one instruction set, for one plane at a time: a result depends on its own plane only, to the bit.
 namespace specops {
-
-enum class Pixel { kHalf, kBfloat16, kFloat, kDouble };
 
 // A plane [H, W] of pixels; strides in elements.
 struct Image {
@@ -61,6 +61,8 @@ struct Engine {
   bool (*runs_here)();
   Kernels<float> single;
   Kernels<double> twice;
+  resample::Kernels<float> resample_single;
+  resample::Kernels<double> resample_twice;
 };
 
 // The engine in use: the best one that the CPU has, or the one that the environment variable SPECOPS_ISA names. Throws

@@ -8,4 +8,5 @@
 #include "columns.h"
 #include "kernels.h"
 #include "swap.h"
+#include "../resample/rows.h"
 #include "table.h"

@@ -29,7 +29,8 @@ static bool runs_here() {
 }
 
 extern const Engine engine;
-constexpr Engine engine = {"avx2", runs_here, kernels<float>(), kernels<double>()};
+constexpr Engine engine = {
+    "avx2", runs_here, kernels<float>(), kernels<double>(), resample_kernels<float>(), resample_kernels<double>()};
 
 }  // namespace specops::avx2
 

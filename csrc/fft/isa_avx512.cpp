@@ -33,7 +33,8 @@ static bool runs_here() {
 }
 
 extern const Engine engine;
-constexpr Engine engine = {"avx512", runs_here, kernels<float>(), kernels<double>()};
+constexpr Engine engine = {
+    "avx512", runs_here, kernels<float>(), kernels<double>(), resample_kernels<float>(), resample_kernels<double>()};
 
 }  // namespace specops::avx512
 

@@ -13,6 +13,7 @@ namespace specops::baseline {
 static bool runs_here() { return true; }
 
 extern const Engine engine;
-constexpr Engine engine = {"baseline", runs_here, kernels<float>(), kernels<double>()};
+constexpr Engine engine = {
+    "baseline", runs_here, kernels<float>(), kernels<double>(), resample_kernels<float>(), resample_kernels<double>()};
 
 }  // namespace specops::baseline

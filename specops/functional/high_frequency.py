@@ -123,7 +123,7 @@ def _clipped_swap(
     return swapped, kept
 
 
-@geometry.per_size
+@geometry.cached_tensors
 def _lowpass_gains(H: int, W: int, radius: float, kind: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     return masks.lowpass((H, W), radius, kind=kind, device=device, dtype=dtype).flatten()
 

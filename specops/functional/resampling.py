@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from specops import ops
+from specops import backends, ops
+from specops.functional import taps as filters
+from specops.functional.filters import frequency_filter
 from specops.functional.options import check_choice
 from specops.ops.contract import check_image, compute_dtype, like_layout
 
-UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "shuffle")
-DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur")
+UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
+DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
 MOST_TAPS = 7
+
+# Whether kernels run both passes of a separable filter in one; where they do not, two ops or torch's own are faster.
+_FUSED = {"cpu"} if backends.why_not("cpp", "upfirdn2d", "cpu") is None else set()
 
 
 def upfirdn2d(
@@ -66,7 +70,7 @@ def upfirdn2d(
     """
     check_image("x", x)
     dtype = compute_dtype(x.dtype)
-    up, down, padding = _pair("up", up), _pair("down", down), _four("padding", padding)
+    up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     if f is None:
         f = x.new_ones(1, 1, dtype=dtype)
     if not isinstance(f, Tensor) or not f.is_floating_point():
@@ -80,9 +84,13 @@ def upfirdn2d(
         f = f.flip(tuple(range(f.dim())))
     if f.dim() == 2:
         return ops.upfirdn2d(x, f * gain if gain != 1 else f, up, down, padding, boundary)
+    along = f * gain if gain != 1 else f
+    if x.device.type in _FUSED:
+        return ops.upfirdn2d(x, torch.outer(along, f), up, down, padding, boundary)
     across = ops.upfirdn2d(x.to(dtype), f.unsqueeze(0), (up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
-    along = (f * gain).unsqueeze(1)
-    return ops.upfirdn2d(across, along, (1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary).to(x.dtype)
+    return ops.upfirdn2d(across, along.unsqueeze(1), (1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary).to(
+        x.dtype
+    )
 
 
 def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
@@ -92,8 +100,14 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
         x: real images [..., H, W].
         factor: integer >= 1.
         mode: `zeros` ("bed of nails": the value at the top left of each factor × factor cell, zeros elsewhere, gain 1);
-            `nearest`; `bilinear` (as F.interpolate with align_corners=False); `shuffle` (as F.pixel_shuffle: channels
-            [..., C·factor², H, W] become pixels [..., C, H·factor, W·factor]).
+            `nearest`; `bilinear` (as F.interpolate with align_corners=False); `binomial` (bed of nails, then
+            factor·[1, 4, 6, 4, 1] / 16 along both axes for factor 2, with reflected edges; for others the mean of
+            factor pixels four times over, which these taps are); `sinc` (bed of nails, then a Kaiser-windowed sinc of 6
+            zero crossings a side, 60 dB, with reflected edges; keeps the pixels it interpolates between); `fourier`
+            (zero-padded spectrum: exact for images that are band-limited and periodic; the coefficient at the Nyquist
+            frequency of an even side is split between both its signs); `shuffle` (as F.pixel_shuffle: channels
+            [..., C·factor², H, W] become pixels [..., C, H·factor, W·factor]). `zeros`, `binomial`, `sinc` and
+            `fourier` put the first pixel at the first one, `nearest` and `bilinear` in the middle of its cell.
 
     Returns:
         The enlarged images in the dtype of x, channels_last where x is. Gradients of any order.
@@ -114,20 +128,21 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
     check_image("x", x)
     check_choice("mode", mode, UPSAMPLE_MODES)
     factor = _factor(factor)
-    if mode == "zeros":
-        return upfirdn2d(x, None, up=factor)
     if mode == "shuffle":
-        if x.dim() < 3 or x.shape[-3] % factor**2 != 0:
-            raise ValueError(
-                f"shuffle needs x [..., C, H, W] with C divisible by {factor**2}; got shape {list(x.shape)}."
-            )
-        return like_layout(F.pixel_shuffle(x, factor), x)
-    if x.numel() == 0:  # F.interpolate refuses images without channels
-        return x.new_empty(*x.shape[:-2], x.shape[-2] * factor, x.shape[-1] * factor)
-    planes = x if x.dim() == 4 else x.reshape(-1, 1, *x.shape[-2:])
-    align_corners = None if mode == "nearest" else False
-    enlarged = F.interpolate(planes, scale_factor=factor, mode=mode, align_corners=align_corners)
-    return like_layout(enlarged.reshape(*x.shape[:-2], *enlarged.shape[-2:]), x)
+        return _shuffled(x, factor)
+    if mode == "fourier":
+        return _fourier_upsampled(x, factor)
+    if mode in ("nearest", "bilinear") and x.device.type not in _FUSED:
+        return _interpolated(x, factor, mode)
+    if mode == "zeros":
+        return _filtered(x, (filters.single, 1), (0, 0), "zeros", up=factor)
+    if mode == "nearest":
+        return _filtered(x, (filters.nearest, factor), (factor - 1, 0), "zeros", up=factor)
+    if mode == "bilinear":
+        padding = (3 * factor // 2 - 1, factor // 2) if factor % 2 == 0 else (3 * (factor // 2), factor // 2)
+        return _filtered(x, (filters.bilinear, factor), padding, "replicate", up=factor)
+    kind, reach = _low_pass(mode, factor)
+    return _filtered(x, (kind, factor), (reach, reach), "reflect", up=factor, gain=factor)
 
 
 def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tensor:
@@ -138,12 +153,16 @@ def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tenso
         factor: integer >= 1.
         mode: `stride` (every factor-th pixel); `avg` (mean of factor × factor pixels, as F.avg_pool2d); `blur`
             (binomial filter of `taps` with reflected edges, then stride: anti-aliased pooling); `schwarz_blur`
-            ([1, 3, 1] / 5 along both axes with reflected edges, then `avg`).
+            ([1, 3, 1] / 5 along both axes with reflected edges, then `avg`); `binomial` ([1, 4, 6, 4, 1] / 16 along
+            both axes for factor 2, for others the mean of factor pixels four times over; reflected edges, then stride);
+            `sinc` (a Kaiser-windowed sinc of 6 zero crossings a side, 60 dB, with reflected edges, then stride);
+            `fourier` (drops what lies above 1 / (2·factor) cycles per pixel along each axis, then stride: exact for
+            images that are band-limited, that frequency included, and periodic).
         taps: of `blur`, 1 to 7.
 
     Returns:
-        [..., Ho, Wo] in the dtype of x, channels_last where x is; Ho = ceil(H / factor) for `stride` and `blur`,
-        floor(H / factor) for the others, as torch's pooling. Gradients of any order.
+        [..., Ho, Wo] in the dtype of x, channels_last where x is; Ho = floor(H / factor) for `avg` and
+        `schwarz_blur`, as torch's pooling, ceil(H / factor) for the others. Gradients of any order.
 
     Raises:
         TypeError: x is not a real floating-point tensor, or factor or taps no integer.
@@ -161,32 +180,99 @@ def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tenso
     check_image("x", x)
     check_choice("mode", mode, DOWNSAMPLE_MODES)
     factor = _factor(factor)
-    if mode == "stride":
-        return upfirdn2d(x, None, down=factor)
-    if mode == "blur":
-        binomial = binomial_filter(taps, x)
-        before, after = (taps - 1) // 2, taps // 2
-        return upfirdn2d(x, binomial, down=factor, padding=(before, after, before, after), boundary="reflect")
-    if min(x.shape[-2:]) < factor:
+    if mode == "fourier":
+        return _fourier_downsampled(x, factor)
+    if mode in ("avg", "schwarz_blur") and min(x.shape[-2:]) < factor:
         raise ValueError(f"{mode} needs images of at least {factor} pixels a side; got shape {list(x.shape)}.")
-    wide = x
+    if mode == "avg":
+        return _mean(x, factor)
     if mode == "schwarz_blur":
-        wide = x.to(compute_dtype(x.dtype))
-        wide = upfirdn2d(wide, wide.new_tensor([0.2, 0.6, 0.2]), padding=1, boundary="reflect")
-    planes = wide if x.dim() == 4 else wide.reshape(-1, 1, *x.shape[-2:])
-    if x.numel() == 0:
-        return x.new_empty(*x.shape[:-2], x.shape[-2] // factor, x.shape[-1] // factor)
-    means = F.avg_pool2d(planes, factor)
-    return like_layout(means.reshape(*x.shape[:-2], *means.shape[-2:]).to(x.dtype), x)
+        return _filtered(x, (filters.schwarz, factor), (1, 1), "reflect", down=factor)
+    if mode == "stride":
+        return _filtered(x, (filters.single, 1), (0, 0), "zeros", down=factor)
+    if mode == "blur":
+        return blurred(x, taps, factor, "reflect")
+    kind, reach = _low_pass(mode, factor)
+    return _filtered(x, (kind, factor), (reach, reach), "reflect", down=factor)
 
 
-def binomial_filter(taps: int, like: Tensor) -> Tensor:
-    """Returns the binomial coefficients over their sum, [taps], in the compute dtype and on the device of `like`."""
+def blurred(x: Tensor, taps: int, stride: int, boundary: str) -> Tensor:
+    """Returns x [..., H, W] after a binomial filter of 1 to 7 taps and a stride."""
+    taps = check_taps(taps)
+    return _filtered(x, (filters.binomial, taps), ((taps - 1) // 2, taps // 2), boundary, down=stride)
+
+
+def _low_pass(mode: str, factor: int) -> tuple[Callable[[int], filters.Taps], int]:
+    """Returns the filter of `binomial` or `sinc`, and its taps on each side of the middle."""
+    if mode == "binomial":
+        return filters.spline, 2 * (factor - 1)
+    return filters.sinc, filters.SINC_LOBES * factor - 1 if factor > 1 else 0
+
+
+def check_taps(taps: int) -> int:
+    """Returns `taps`, or raises TypeError or ValueError unless it is an integer from 1 to 7."""
     (taps,) = _integers("taps", taps, "an integer") if not isinstance(taps, (tuple, list)) else (0,)
     if not 1 <= taps <= MOST_TAPS:
         raise ValueError(f"taps must be 1 to {MOST_TAPS}; got {taps}.")
-    coefficients = [math.comb(taps - 1, i) / 2 ** (taps - 1) for i in range(taps)]
-    return torch.tensor(coefficients, dtype=compute_dtype(like.dtype), device=like.device)
+    return taps
+
+
+def _filtered(
+    x: Tensor,
+    kernel: tuple[Callable[[int], filters.Taps], int],
+    padding: tuple[int, int],
+    boundary: str,
+    *,
+    up: int = 1,
+    down: int = 1,
+    gain: int = 1,
+) -> Tensor:
+    """Returns `upfirdn2d` of x with gain · kind(n), `kernel` = (kind, n), and padding (before, after), on both axes."""
+    dtype = compute_dtype(x.dtype)
+    if x.device.type in _FUSED or kernel[0] is filters.single:
+        f = filters.filter_of(*kernel, gain, dtype, x.device, 2)
+        return ops.upfirdn2d(x, f, (up, up), (down, down), (*padding, *padding), boundary)
+    f = filters.filter_of(*kernel, gain, dtype, x.device, 1)
+    return upfirdn2d(x, f, up=up, down=down, padding=(*padding, *padding), boundary=boundary)
+
+
+def _shuffled(x: Tensor, factor: int) -> Tensor:
+    if x.dim() < 3 or x.shape[-3] % factor**2 != 0:
+        raise ValueError(f"shuffle needs x [..., C, H, W] with C divisible by {factor**2}; got shape {list(x.shape)}.")
+    return like_layout(F.pixel_shuffle(x, factor), x)
+
+
+def _interpolated(x: Tensor, factor: int, mode: str) -> Tensor:
+    if x.numel() == 0:  # F.interpolate refuses images without channels
+        return x.new_empty(*x.shape[:-2], x.shape[-2] * factor, x.shape[-1] * factor)
+    planes = x if x.dim() == 4 else x.reshape(-1, 1, *x.shape[-2:])
+    align_corners = None if mode == "nearest" else False
+    enlarged = F.interpolate(planes, scale_factor=factor, mode=mode, align_corners=align_corners)
+    return like_layout(enlarged.reshape(*x.shape[:-2], *enlarged.shape[-2:]), x)
+
+
+def _mean(x: Tensor, factor: int) -> Tensor:
+    if x.device.type in _FUSED:
+        return _filtered(x, (filters.mean, factor), (0, 0), "zeros", down=factor)
+    if x.numel() == 0:
+        return x.new_empty(*x.shape[:-2], x.shape[-2] // factor, x.shape[-1] // factor)
+    planes = x if x.dim() == 4 else x.reshape(-1, 1, *x.shape[-2:])
+    means = F.avg_pool2d(planes, factor)
+    return like_layout(means.reshape(*x.shape[:-2], *means.shape[-2:]), x)
+
+
+def _fourier_upsampled(x: Tensor, factor: int) -> Tensor:
+    nails = _filtered(x, (filters.single, 1), (0, 0), "zeros", up=factor)
+    if factor == 1:
+        return nails
+    gains = filters.zero_padded_gains(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
+    return like_layout(frequency_filter(nails, gains), x)
+
+
+def _fourier_downsampled(x: Tensor, factor: int) -> Tensor:
+    gains = filters.cropped_gains(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
+    low = frequency_filter(x, gains) if factor > 1 else x
+    return like_layout(_filtered(low, (filters.single, 1), (0, 0), "zeros", down=factor), x)
 
 
 def _factor(factor: int) -> int:
@@ -198,14 +284,16 @@ def _factor(factor: int) -> int:
     return values[0]
 
 
-def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
+def pair_of_factors(name: str, value: int | Sequence[int]) -> tuple[int, int]:
+    """Returns (x, y) from an integer or a pair, or raises TypeError or ValueError."""
     parts = _integers(name, value, "an integer or (x, y)")
     if len(parts) not in (1, 2):
         raise ValueError(f"{name} must be an integer or (x, y); got {value!r}.")
     return parts[0], parts[-1]
 
 
-def _four(name: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
+def four_paddings(name: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Returns (x0, x1, y0, y1) from an integer, (x, y) or all four, or raises TypeError or ValueError."""
     parts = _integers(name, value, "an integer, (x, y) or (x0, x1, y0, y1)")
     if len(parts) == 4:
         return parts[0], parts[1], parts[2], parts[3]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from specops import functional
 from specops.functional.options import check_choice
-from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, binomial_filter
+from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, blurred, check_taps
 from specops.ops.contract import check_image
 from specops.ops.resample.contract import BOUNDARIES
 
@@ -94,7 +94,7 @@ class BlurPool(nn.Module):
         super().__init__()
         boundary = {"zero": "zeros", "refl": "reflect", "repl": "replicate"}.get(pad_type, pad_type)
         check_choice("pad_type", boundary, BOUNDARIES)
-        binomial_filter(filt_size, torch.zeros(()))
+        check_taps(filt_size)
         functional.downsample(torch.zeros(1, 1, device="cpu"), stride, mode="stride")
         self.channels, self.filt_size, self.stride, self.pad_type = channels, filt_size, stride, boundary
 
@@ -102,10 +102,7 @@ class BlurPool(nn.Module):
         check_image("x", x)
         if x.dim() < 3 or x.shape[-3] != self.channels:
             raise ValueError(f"x must be [..., {self.channels}, H, W]; got shape {list(x.shape)}.")
-        before, after = (self.filt_size - 1) // 2, self.filt_size // 2
-        padding = (before, after, before, after)
-        taps = binomial_filter(self.filt_size, x)
-        return functional.upfirdn2d(x, taps, down=self.stride, padding=padding, boundary=self.pad_type)
+        return blurred(x, self.filt_size, self.stride, self.pad_type)
 
     def extra_repr(self) -> str:
         return f"{self.channels}, filt_size={self.filt_size}, stride={self.stride}, pad_type={self.pad_type!r}"

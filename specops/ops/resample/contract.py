@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from specops import backends
 from specops.ops.contract import batch_first, check_image, compute_dtype, define_bilinear, memory_format
 from specops.ops.resample import reference
 
@@ -249,3 +250,5 @@ _upfirdn2d_filter_correlation = define_bilinear(
     backward=_correlation_backward,
     vmap=_correlation_vmap,
 )
+for _op in ("upfirdn2d", "upfirdn2d_transpose", "upfirdn2d_filter_correlation"):
+    backends.register_native(_op)

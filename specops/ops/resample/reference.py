@@ -32,13 +32,21 @@ def _source_index(length: int, up: int, before: int, after: int, boundary: str, 
     return torch.where(n % up == 0, source, -1)
 
 
+def _padded(z: Tensor, x0: int, x1: int, y0: int, y1: int) -> Tensor:
+    """z [..., Hz, Wz] padded with zeros, then cropped where negative: a side may lose more than z has."""
+    if max(x0, x1, y0, y1) > 0:
+        z = torch.nn.functional.pad(z, (max(x0, 0), max(x1, 0), max(y0, 0), max(y1, 0)))
+    rows = slice(max(-y0, 0), z.shape[-2] - max(-y1, 0))
+    return z[..., rows, max(-x0, 0) : z.shape[-1] - max(-x1, 0)]
+
+
 def _inserted(x: Tensor, up: Sequence[int], padding: Sequence[int], boundary: str) -> Tensor:
     """x [..., H, W] -> z [..., Hz, Wz], zero-inserted and padded."""
     H, W = x.shape[-2:]
     if boundary == "zeros":
         z = x.new_zeros(*x.shape[:-2], H * up[1], W * up[0])
         z[..., :: up[1], :: up[0]] = x
-        return torch.nn.functional.pad(z, tuple(padding)) if any(padding) else z
+        return _padded(z, *padding)
     rows = _source_index(H, up[1], padding[2], padding[3], boundary, x.device)
     columns = _source_index(W, up[0], padding[0], padding[1], boundary, x.device)
     z = x.index_select(-2, rows.clamp(min=0)).index_select(-1, columns.clamp(min=0))
@@ -50,8 +58,7 @@ def _inserted_transpose(
 ) -> Tensor:
     """z [..., Hz, Wz] -> [..., H, W] with (H, W) = size: the adjoint of `_inserted`."""
     if boundary == "zeros":
-        x0, x1, y0, y1 = padding
-        return torch.nn.functional.pad(z, (-x0, -x1, -y0, -y1))[..., :: up[1], :: up[0]]
+        return _padded(z, *(-p for p in padding))[..., :: up[1], :: up[0]]
     rows = _source_index(size[0], up[1], padding[2], padding[3], boundary, z.device)
     columns = _source_index(size[1], up[0], padding[0], padding[1], boundary, z.device)
     z = z[..., rows >= 0, :][..., columns >= 0]

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace specops {
+
+enum class Pixel { kHalf, kBfloat16, kFloat, kDouble };
+
+}  // namespace specops

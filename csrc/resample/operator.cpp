@@ -1,0 +1,179 @@
+#include "operator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace specops::resample {
+namespace {
+
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a % b < 0) != (b < 0)); }
+
+int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
+
+// Which of n samples stands at position s of the extended row; -1 is a zero.
+int64_t extended(int64_t s, int64_t n, Boundary boundary) {
+  if (s >= 0 && s < n) return s;
+  if (boundary == Boundary::kZeros) return -1;
+  if (boundary == Boundary::kReplicate) return s < 0 ? 0 : n - 1;
+  if (boundary == Boundary::kCircular || n == 1) return s - floor_div(s, n) * n;
+  const int64_t period = 2 * (n - 1), at = s - floor_div(s, period) * period;
+  return std::min(at, period - at);
+}
+
+// Calls f(s, o, tap) for each sample s of the extended row in order, and in order for each output o that it is part of.
+template <class F>
+void for_samples(const Axis& axis, const F& f) {
+  const int64_t first = ceil_div(-axis.before, axis.up);
+  const int64_t last = floor_div((axis.n_out - 1) * axis.down - axis.before + axis.taps - 1, axis.up);
+  for (int64_t s = first; s <= last; ++s) {
+    const int64_t at = s * axis.up + axis.before;  // in the padded row
+    const int64_t begin = std::max<int64_t>(0, ceil_div(at - axis.taps + 1, axis.down));
+    const int64_t end = std::min(axis.n_out, floor_div(at, axis.down) + 1);
+    for (int64_t o = begin; o < end; ++o) f(s, o, axis.taps - 1 - (at - o * axis.down));
+  }
+}
+
+// Windows on a row of n_in samples: output o holds the samples s with 0 <= s·up - (o·down - before) < taps. The tap is
+// that distance, or counts down from the last one.
+struct Windows {
+  int64_t n_in, n_out, taps, up, down, before;
+  bool reversed;
+};
+
+// The taps of each phase; returns the first and last sample in any window.
+Move add_phases(const Windows& windows, ColumnsOwner& owner) {
+  Columns& columns = owner.columns;
+  const int64_t divisor = std::gcd(windows.up, windows.down);
+  columns.phases = windows.up / divisor;
+  columns.stride = windows.down / divisor;
+  Move reach = {std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()};
+  for (int64_t phase = 0; phase < columns.phases; ++phase) {
+    const int64_t start = phase * windows.down - windows.before, first = ceil_div(start, windows.up);
+    const int64_t last_step = phase < windows.n_out ? (windows.n_out - 1 - phase) / columns.phases : -1;
+    int64_t sample = first;
+    for (int64_t at = first * windows.up - start; last_step >= 0 && at < windows.taps; at += windows.up, ++sample) {
+      owner.taps.push_back(windows.reversed ? windows.taps - 1 - at : at);
+      owner.shifts.push_back(sample);
+      reach.to = std::min(reach.to, sample);
+      reach.from = std::max(reach.from, sample + columns.stride * last_step);
+    }
+    owner.ends.push_back(static_cast<int64_t>(owner.taps.size()));
+  }
+  return reach;
+}
+
+ColumnsOwner columns_of(const Windows& windows, Boundary boundary) {
+  ColumnsOwner owner;
+  Columns& columns = owner.columns;
+  columns.n_out = columns.n_kept = windows.n_out;
+  const auto [first, last] = add_phases(windows, owner);
+  if (first > last) return owner;
+  int64_t read_begin = std::max<int64_t>(first, 0), read_end = std::min(last + 1, windows.n_in);
+  for (int64_t s = first; s <= last && boundary != Boundary::kZeros; ++s) {
+    if (s >= 0 && s < windows.n_in) continue;
+    const int64_t source = extended(s, windows.n_in, boundary);
+    owner.copies.push_back({s, source});
+    read_begin = std::min(read_begin, source);
+    read_end = std::max(read_end, source + 1);
+  }
+  columns.read_begin = read_begin;
+  columns.read_end = std::max(read_begin, read_end);
+  const int64_t line_begin = std::min(first, read_begin);
+  columns.read_to = read_begin - line_begin;
+  columns.n_line = std::max(last + 1, columns.read_end) - line_begin;
+  for (int64_t& shift : owner.shifts) shift -= line_begin;
+  for (Move& copy : owner.copies) copy.to -= line_begin, copy.from -= line_begin;
+  return owner;
+}
+
+}  // namespace
+
+Columns ColumnsOwner::view() const {
+  Columns view = columns;
+  view.copies = copies.data();
+  view.n_copies = static_cast<int64_t>(copies.size());
+  view.ends = ends.data();
+  view.taps = taps.data();
+  view.shifts = shifts.data();
+  view.n_taps = static_cast<int64_t>(taps.size());
+  view.folds = folds.data();
+  view.n_folds = static_cast<int64_t>(folds.size());
+  return view;
+}
+
+RowsOwner rows_of(const Axis& axis, bool transposed) {
+  RowsOwner owner;
+  const auto for_terms = [&](const auto& f) {
+    for_samples(axis, [&](int64_t s, int64_t o, int64_t tap) {
+      const int64_t sample = extended(s, axis.n, axis.boundary);
+      if (sample >= 0) transposed ? f(sample, Term{o, tap}) : f(o, Term{sample, tap});
+    });
+  };
+  std::vector<int64_t>& ends = owner.ends;
+  ends.assign(transposed ? axis.n : axis.n_out, 0);
+  for_terms([&](int64_t row, Term) { ++ends[row]; });
+  for (int64_t& count : ends) owner.longest = std::max(owner.longest, count);
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  owner.terms.resize(ends.empty() ? 0 : ends.back());
+  std::vector<int64_t> next(ends.size(), 0);
+  std::copy(ends.begin(), ends.end() - 1, next.begin() + 1);
+  for_terms([&](int64_t row, Term term) { owner.terms[next[row]++] = term; });
+  return owner;
+}
+
+ColumnsOwner columns_of(const Axis& axis, bool transposed) {
+  const auto [n, n_out, taps, up, down, before, boundary] = axis;
+  if (!transposed) return columns_of({n, n_out, taps, up, down, before, true}, boundary);
+  int64_t first = 0, last = n - 1;
+  if (boundary != Boundary::kZeros) {
+    first = std::min(first, ceil_div(-before, up));
+    last = std::max(last, floor_div((n_out - 1) * down - before + taps - 1, up));
+  }
+  const Windows windows = {n_out, last - first + 1, taps, down, up, taps - 1 - before - first * up, false};
+  ColumnsOwner owner = columns_of(windows, Boundary::kZeros);
+  owner.columns.kept = -first;
+  owner.columns.n_kept = n;
+  for (int64_t s = first; s <= last; ++s) {
+    if (s < 0 || s >= n) owner.folds.push_back({extended(s, n, boundary) - first, s - first});
+  }
+  return owner;
+}
+
+template <class T>
+bool factored(const T* f, int64_t fh, int64_t fw, std::vector<T>& g, std::vector<T>& h) {
+  g.assign(fh, T(1));
+  h.assign(fw, T(1));
+  if (fh == 1) return std::copy_n(f, fw, h.begin()), true;
+  if (fw == 1) return std::copy_n(f, fh, g.begin()), true;
+  using Wide = long double;
+  std::vector<Wide> rows(fh, 0), columns(fw, 0);
+  Wide sum = 0, magnitude = 0;
+  int64_t largest = 0;
+  for (int64_t i = 0; i < fh * fw; ++i) {
+    rows[i / fw] += f[i], columns[i % fw] += f[i], sum += f[i], magnitude += std::fabs(f[i]);
+    if (std::fabs(f[i]) > std::fabs(f[largest])) largest = i;
+  }
+  if (!std::isfinite(magnitude) || magnitude == 0) return false;
+  // Sums lose what single taps do to rounding; where they cancel, a row and a column through the largest tap stand in.
+  if (std::fabs(sum) < magnitude / 8) {
+    for (int64_t i = 0; i < fh; ++i) rows[i] = f[i * fw + largest % fw];
+    for (int64_t j = 0; j < fw; ++j) columns[j] = f[largest / fw * fw + j];
+    sum = f[largest];
+  }
+  const Wide root = std::sqrt(std::fabs(sum));
+  for (int64_t i = 0; i < fh; ++i) g[i] = static_cast<T>(rows[i] / root);
+  for (int64_t j = 0; j < fw; ++j) h[j] = static_cast<T>(columns[j] / (sum < 0 ? -root : root));
+  const Wide allowed = 4 * static_cast<Wide>(std::numeric_limits<T>::epsilon());
+  for (int64_t i = 0; i < fh * fw; ++i) {
+    const Wide product = static_cast<Wide>(g[i / fw]) * h[i % fw];
+    if (!(std::fabs(product - f[i]) <= allowed * std::fabs(static_cast<Wide>(f[i])))) return false;
+  }
+  return true;
+}
+
+template bool factored(const float*, int64_t, int64_t, std::vector<float>&, std::vector<float>&);
+template bool factored(const double*, int64_t, int64_t, std::vector<double>&, std::vector<double>&);
+
+}  // namespace specops::resample

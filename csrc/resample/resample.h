@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+
+#include "../common/pixel.h"
+
+// What a resampling kernel must know beside the pixels; plain structs, since they are read by code of every instruction
+// set. An operator (upfirdn2d or its transpose) acts along y, then along x, without inserted zeros: each output is a
+// sum over those taps of the filter that meet a sample.
+namespace specops::resample {
+
+// A sample of the input and the tap that multiplies it.
+struct Term {
+  int64_t source, tap;
+};
+
+// The terms of each output row, one list after the other.
+struct Rows {
+  const int64_t* ends;  // [n_out]
+  const Term* terms;
+  int64_t longest;  // terms of one row
+};
+
+// From one place of a row to another.
+struct Move {
+  int64_t to, from;
+};
+
+// Along x, output phases·i + r is the sum over the taps of phase r of tap · line[shift + stride·i]. The line is the
+// part of the row that is needed, as extended by the boundary.
+struct Columns {
+  int64_t phases, stride;
+  int64_t n_out, n_line;
+  int64_t read_begin, read_end;  // samples of the row that are needed
+  int64_t read_to;               // where in the line they go
+  const Move* copies;            // inside the line: the samples beyond the row
+  int64_t n_copies;
+  int64_t n_taps;
+  const int64_t* ends;    // [phases] into the two that follow
+  const int64_t* taps;    // [n_taps] of the filter
+  const int64_t* shifts;  // [n_taps]
+  // A transpose computes an extended row, adds what lies beyond the image to where the boundary took it from, and keeps
+  // n_kept samples from `kept` on.
+  const Move* folds;
+  int64_t n_folds;
+  int64_t kept, n_kept;
+};
+
+// Sizes of the memory of one thread, in elements; vectors may run beyond the end of each buffer by their length.
+struct Buffers {
+  int64_t slots, slot;  // extended rows, dealt out by stride
+  int64_t dealt_pitch;  // 0 if they are left as they are
+  int64_t line;         // a row before it is dealt out
+  int64_t phase;        // one phase of an output row, or each of them
+  int64_t phase_pitch;
+  int64_t out;          // an output row
+  int64_t lanes;        // partial sums of a correlation
+  int64_t pixel_bytes;  // all of these
+  int64_t bytes;
+};
+
+constexpr int64_t kWidestVector = 64;  // bytes
+
+template <class T>
+struct Operator {
+  Rows rows;
+  Columns columns;
+  Buffers buffers;
+  const int64_t* row_offsets;  // of each term's row, in elements from the plane
+  const T* row_weights;        // of each term, where the filter is an outer product; else null
+  const T* weights;            // [1, n_taps] where the filter is an outer product; else [fh, n_taps]
+  const int64_t* offsets;      // [n_taps], of each tap in a slot
+  int64_t fh;
+  int64_t inner;  // elements per pixel: channels that lie side by side, or 1
+};
+
+// The kernels of one instruction set.
+template <class T>
+struct Kernels {
+  // Output rows [begin, end) of a plane; plane and out in pixels of this type, out contiguous.
+  void (*rows)(const Operator<T>& op, Pixel type, const void* plane, int64_t begin, int64_t end, void* out,
+               char* scratch);
+
+  // sums [fh, n_taps] += sums over the output rows [begin, end) of y · the sample that a tap multiplies
+  void (*correlate)(const Operator<T>& op, Pixel type, const void* x, const void* y, int64_t y_row, int64_t begin,
+                    int64_t end, double* sums, char* scratch);
+};
+
+}  // namespace specops::resample

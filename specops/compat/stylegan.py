@@ -1,0 +1,168 @@
+"""The resampling functions that StyleGAN2 and StyleGAN3 networks call, with their argument order and defaults.
+
+In a network, `from specops.compat import stylegan as upfirdn2d` takes the place of the import of the original module.
+`impl` is accepted and ignored: see `specops.backends`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specops import functional
+from specops.functional.resampling import four_paddings, pair_of_factors
+
+SEPARABLE_FROM = 8  # taps: shorter 1-D filters become outer products
+
+
+def setup_filter(
+    f: Tensor | np.ndarray | Sequence[float] | Sequence[Sequence[float]] | float | None,
+    device: torch.device | str = "cpu",
+    normalize: bool = True,
+    flip_filter: bool = False,
+    gain: float = 1,
+    separable: bool | None = None,
+) -> Tensor:
+    """Returns a filter for the functions of this module: float32 [fh, fw], or [taps] for a separable one.
+
+    Args:
+        f: 2-D or 1-D taps, a number, or None for the tap 1.
+        device: of the result.
+        normalize: divide by the sum of the taps.
+        flip_filter: reverse the taps.
+        gain: factor on the filter; the square root of it for a separable one, which acts twice.
+        separable: keep a 1-D filter as it is; None: from 8 taps on.
+
+    Raises:
+        ValueError: f is empty or has more than two dimensions.
+
+    Source:
+        Karras et al. 2021, "Alias-Free Generative Adversarial Networks": the conventions of its published code.
+
+    Example:
+        >>> from specops.compat import stylegan
+        >>> stylegan.setup_filter([1, 3, 3, 1])[0]
+        tensor([0.0156, 0.0469, 0.0469, 0.0156])
+    """
+    taps = torch.as_tensor(1.0 if f is None else f, dtype=torch.float32)
+    if taps.dim() > 2 or taps.numel() == 0:
+        raise ValueError(f"f must be a number, 1-D or 2-D, with at least one tap; got shape {list(taps.shape)}.")
+    taps = taps.reshape(1) if taps.dim() == 0 else taps
+    if separable is None:
+        separable = taps.dim() == 1 and taps.numel() >= SEPARABLE_FROM
+    if separable and taps.dim() == 2:
+        raise ValueError(f"a separable filter must be 1-D; got shape {list(taps.shape)}.")
+    if taps.dim() == 1 and not separable:
+        taps = torch.outer(taps, taps)
+    if normalize:
+        taps = taps / taps.sum()
+    if flip_filter:
+        taps = taps.flip(tuple(range(taps.dim())))
+    return (taps * gain ** (taps.dim() / 2)).to(device)
+
+
+def upfirdn2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: int | Sequence[int] = 1,
+    down: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1,
+    impl: str = "cuda",
+) -> Tensor:
+    """Returns x after zero insertion, padding with zeros, filtering and decimation: `specops.upfirdn2d`.
+
+    Example:
+        >>> import torch
+        >>> from specops.compat import stylegan
+        >>> stylegan.upfirdn2d(torch.ones(1, 1, 1, 2), None, up=[2, 1])
+        tensor([[[[1., 0., 1., 0.]]]])
+    """
+    return functional.upfirdn2d(x, f, up=up, down=down, padding=padding, flip_filter=flip_filter, gain=gain)
+
+
+def filter2d(
+    x: Tensor,
+    f: Tensor | None,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1,
+    impl: str = "cuda",
+) -> Tensor:
+    """Returns x filtered by f, of the size of x: zeros around it, and `padding` more of them, or fewer.
+
+    Example:
+        >>> import torch
+        >>> from specops.compat import stylegan
+        >>> stylegan.filter2d(torch.ones(1, 1, 2, 2), stylegan.setup_filter([1, 1]))
+        tensor([[[[0.2500, 0.5000],
+                  [0.5000, 1.0000]]]])
+    """
+    return _centred(x, f, (1, 1), (1, 1), padding, flip_filter, gain)
+
+
+def upsample2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: int | Sequence[int] = 2,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1,
+    impl: str = "cuda",
+) -> Tensor:
+    """Returns x enlarged by `up`, filtered by f · up_x · up_y: of size up · x, plus `padding`.
+
+    Example:
+        >>> import torch
+        >>> from specops.compat import stylegan
+        >>> stylegan.upsample2d(torch.ones(1, 1, 1, 2), stylegan.setup_filter([1, 1]), up=[2, 1])[..., 0]
+        tensor([[[0.5000]]])
+    """
+    up = pair_of_factors("up", up)
+    return _centred(x, f, up, (1, 1), padding, flip_filter, gain * up[0] * up[1])
+
+
+def downsample2d(
+    x: Tensor,
+    f: Tensor | None,
+    down: int | Sequence[int] = 2,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1,
+    impl: str = "cuda",
+) -> Tensor:
+    """Returns x filtered by f and reduced by `down`: of size x / down for sizes that it divides.
+
+    Example:
+        >>> import torch
+        >>> from specops.compat import stylegan
+        >>> stylegan.downsample2d(torch.ones(1, 1, 2, 4), stylegan.setup_filter([1, 1]))
+        tensor([[[[1., 1.]]]])
+    """
+    return _centred(x, f, (1, 1), pair_of_factors("down", down), padding, flip_filter, gain)
+
+
+def _centred(
+    x: Tensor,
+    f: Tensor | None,
+    up: tuple[int, int],
+    down: tuple[int, int],
+    padding: int | Sequence[int],
+    flip_filter: bool,
+    gain: float,
+) -> Tensor:
+    """`upfirdn2d` with what the filter takes off added to the padding: more of it before than after.
+
+    taps - 1 samples where the image is enlarged, taps - down where it is reduced.
+    """
+    fw, fh = (1, 1) if f is None else (f.shape[-1], f.shape[0])
+    x0, x1, y0, y1 = four_paddings("padding", padding)
+    around = []
+    for taps, n_up, n_down in ((fw, up[0], down[0]), (fh, up[1], down[1])):
+        around += [(taps + n_up - n_down) // 2, (taps - n_up - n_down + 1) // 2]
+    padding = (x0 + around[0], x1 + around[1], y0 + around[2], y1 + around[3])
+    return functional.upfirdn2d(x, f, up=up, down=down, padding=padding, flip_filter=flip_filter, gain=gain)

@@ -1,0 +1,29 @@
+"""Resampling against diffusers' upfirdn2d and the BlurPool of antialiased-cnns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import specops
+from specops.nn import BlurPool
+
+
+@pytest.mark.parametrize(("up", "down"), [(1, 1), (2, 1), (1, 2), (3, 2)])
+@pytest.mark.parametrize("pad", [(2, 1), (0, 0), (-1, 3)], ids=str)
+def test_diffusers(up: int, down: int, pad: tuple[int, int]) -> None:
+    upsampling = pytest.importorskip("diffusers.models.upsampling", reason="the extra `peers` is not installed")
+    x, f = torch.randn(2, 3, 12, 17), torch.rand(4, 3)
+    theirs = upsampling.upfirdn2d_native(x, f, up=up, down=down, pad=pad)
+    ours = specops.upfirdn2d(x, f, up=up, down=down, padding=(*pad, *pad))
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("taps", range(1, 8))
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("pad_type", ["reflect", "replicate", "zero"])
+def test_antialiased_cnns(pad_type: str, stride: int, taps: int) -> None:
+    cnns = pytest.importorskip("antialiased_cnns", reason="the extra `peers` is not installed")
+    x = torch.randn(2, 3, 12, 17)
+    theirs = cnns.BlurPool(3, pad_type=pad_type, filt_size=taps, stride=stride)(x)
+    torch.testing.assert_close(BlurPool(3, taps, stride, pad_type)(x), theirs, rtol=1e-6, atol=1e-6)
