@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 
 from .errors import InputError
-from .images import BUNDLED, ImageSet, load_bundled, load_images
+from .images import BUNDLED, ImageSet, highpass, load_bundled, load_images
+from .toyset import cached_toyset
+
+TOYSET = "toyset"
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,7 +36,11 @@ def add_shared_options(parser: argparse.ArgumentParser, *, steps: int, eval_ever
         "Pictures are turned upright, cropped to the centre square and Lanczos-resampled (smaller ones enlarged); "
         "alpha is dropped, grey is repeated, 16-bit grey keeps its depth",
     )  # fmt: skip
-    images.add_argument("--data", choices=BUNDLED, help="a picture inside scikit-image: a cat, or a grass texture")
+    images.add_argument(
+        "--data", choices=(*BUNDLED, TOYSET),
+        help="a picture inside scikit-image (a cat, or a grass texture), or ten whose spectrum is two rings",
+    )  # fmt: skip
+    images.add_argument("--highpass", action="store_true", help="train on the differences of diagonal neighbours")
     images.add_argument("--resolution", metavar="N", type=resolution, default=64, help="side in pixels (default: 64)")
     run = parser.add_argument_group("run")
     run.add_argument("--steps", metavar="N", type=positive, default=steps, help=f"training steps (default: {steps})")
@@ -57,8 +68,30 @@ def read_images(options: argparse.Namespace) -> ImageSet:
     if options.image and options.data:
         raise InputError("give either --image or --data, not both")
     if options.image:
-        return load_images(options.image, options.resolution)
-    return load_bundled(options.data or "photo", options.resolution)
+        images = load_images(options.image, options.resolution)
+    elif options.data == TOYSET:
+        images = load_images(cached_toyset(options.resolution), options.resolution)
+    else:
+        images = load_bundled(options.data or "photo", options.resolution)
+    return replace(images, pixels=highpass(images.pixels)) if options.highpass else images
+
+
+def shared_settings(options: argparse.Namespace) -> dict[str, int]:
+    """The fields of `RunSettings` among the options."""
+    return {name: getattr(options, name) for name in ("resolution", "steps", "eval_every", "batch", "seed")}
+
+
+def report_errors(run: Callable[[argparse.Namespace], str], options: argparse.Namespace, program: str) -> int:
+    """Print what `run(options)` returns, or in one line why it could not; returns the exit code."""
+    try:
+        print(run(options))
+    except InputError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted; go on with the same command and --resume (results so far: {options.out})", file=sys.stderr)
+        return 130
+    return 0
 
 
 def positive(text: str) -> int:
@@ -66,6 +99,17 @@ def positive(text: str) -> int:
     value = _integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {value}")
+    return value
+
+
+def weight(text: str) -> float:
+    """A finite number that is not negative."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from error
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and finite; got {text}")
     return value
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,21 +15,42 @@ from torch import Tensor
 from .evaluation import BANDS, Evaluation, FloatArray
 
 COLUMNS = ("step", "seconds", "loss", "psnr", *(f"e_{band}" for band in BANDS))
-"""Columns of metrics.csv."""
+"""The first columns of metrics.csv; a testbed may add further ones."""
 
 
 @dataclass
 class History:
-    """Evaluations of a run in order; `pictures[step]` are 8-bit images `[n, 3, N, N]`, thinned out over time."""
+    """Evaluations of a run in order; `pictures[step]` are 8-bit images `[n, 3, N, N]`, thinned out over time.
+
+    `averages` are the spectra of a moving average of the images, in testbeds that keep one.
+    """
 
     rows: list[dict[str, float]] = field(default_factory=list)
     spectra: list[FloatArray] = field(default_factory=list)
+    averages: list[FloatArray] = field(default_factory=list)
     pictures: dict[int, Tensor] = field(default_factory=dict)
 
-    def append(self, step: int, seconds: float, loss: float, evaluation: Evaluation, pictures: Tensor) -> None:
-        """Add the evaluation after training step `step`; `loss` is the training loss of that step."""
-        errors = {f"e_{band}": evaluation.errors[band] for band in BANDS}
-        self.rows.append({"step": step, "seconds": seconds, "loss": loss, "psnr": evaluation.psnr, **errors})
+    def append(
+        self,
+        step: int,
+        seconds: float,
+        loss: float,
+        evaluation: Evaluation,
+        pictures: Tensor,
+        *,
+        parts: Mapping[str, float] | None = None,
+        average: Evaluation | None = None,
+    ) -> None:
+        """Add the evaluation after training step `step`; `loss` is the training loss of that step.
+
+        `parts` are further losses by column, `average` the evaluation of a moving average of the images; a run gives
+        each of them always or never.
+        """
+        row = {"step": step, "seconds": seconds, "loss": loss, **_measures(evaluation), **(parts or {})}
+        if average is not None:
+            row |= {f"average_{name}": value for name, value in _measures(average).items()}
+            self.averages.append(average.spectrum)
+        self.rows.append(row)
         self.spectra.append(evaluation.spectrum)
         if len(self.rows) > 1 and not _is_kept(len(self.rows) - 1):
             self.pictures.pop(int(self.rows[-2]["step"]), None)  # already gone where `drop_irregular` came after it
@@ -38,11 +61,18 @@ class History:
         if self.rows and self.rows[-1]["step"] % eval_every:
             self.pictures.pop(int(self.rows.pop()["step"]))
             self.spectra.pop()
+            if self.averages:
+                self.averages.pop()
 
     @property
     def steps(self) -> list[int]:
         """Training steps of the evaluations."""
         return [int(row["step"]) for row in self.rows]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of metrics.csv."""
+        return tuple(self.rows[0]) if self.rows else COLUMNS
 
     def column(self, name: str) -> FloatArray:
         """One column `[T]` of metrics.csv."""
@@ -55,23 +85,30 @@ class History:
     def metrics_csv(self) -> bytes:
         """metrics.csv: numbers as their shortest exact decimal, seconds to the millisecond."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         for row in self.rows:
             writer.writerow({**row, "step": int(row["step"]), "seconds": f"{row['seconds']:.3f}"})
         return text.getvalue().encode()
 
     def spectra_npz(self, real: FloatArray) -> bytes:
-        """spectra.npz: `step [T]`, `real [K]`, `fake [T, K]`."""
+        """spectra.npz: `step [T]`, `real [K]`, `fake [T, K]` and, of a moving average, `average [T, K]`."""
         archive = io.BytesIO()
-        np.savez_compressed(archive, step=np.array(self.steps), real=real, fake=self.spectra_array())
+        arrays: dict[str, Any] = {"step": np.array(self.steps), "real": real, "fake": self.spectra_array()}
+        if self.averages:
+            arrays["average"] = np.stack(self.averages)
+        np.savez_compressed(archive, **arrays)
         return archive.getvalue()
 
     def tensors(self) -> dict[str, Tensor]:
         """The history as tensors for a checkpoint; `from_tensors` is the inverse."""
+        columns = self.columns
+        averages = {"averages": torch.from_numpy(np.stack(self.averages))} if self.averages else {}
         return {
-            "rows": torch.tensor([[row[name] for name in COLUMNS] for row in self.rows], dtype=torch.float64),
+            "columns": torch.tensor(list(",".join(columns).encode()), dtype=torch.uint8),
+            "rows": torch.tensor([[row[name] for name in columns] for row in self.rows], dtype=torch.float64),
             "spectra": torch.from_numpy(self.spectra_array()),
+            **averages,
             "picture_steps": torch.tensor(list(self.pictures)),
             "pictures": torch.stack(list(self.pictures.values())),
         }
@@ -79,9 +116,15 @@ class History:
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> History:
         """The history that `tensors` came from."""
-        rows = [dict(zip(COLUMNS, values, strict=True)) for values in tensors["rows"].tolist()]
+        columns = bytes(tensors["columns"].tolist()).decode().split(",")
+        rows = [dict(zip(columns, values, strict=True)) for values in tensors["rows"].tolist()]
         pictures = dict(zip(tensors["picture_steps"].tolist(), tensors["pictures"], strict=True))
-        return cls(rows=rows, spectra=list(tensors["spectra"].numpy()), pictures=pictures)
+        averages = list(tensors["averages"].numpy()) if "averages" in tensors else []
+        return cls(rows=rows, spectra=list(tensors["spectra"].numpy()), averages=averages, pictures=pictures)
+
+
+def _measures(evaluation: Evaluation) -> dict[str, float]:
+    return {"psnr": evaluation.psnr, **{f"e_{band}": evaluation.errors[band] for band in BANDS}}
 
 
 def _is_kept(number: int) -> bool:

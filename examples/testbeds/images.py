@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+import specops
+
 from .errors import InputError
 
 BUNDLED = {"photo": "chelsea.png", "grass": "grass.png"}
@@ -55,6 +57,16 @@ def load_bundled(name: str, resolution: int) -> ImageSet:
     if not path.is_file():
         raise InputError(f"this scikit-image has no {BUNDLED[name]} in {path.parent}; give a picture with --image")
     return load_images([path], resolution)
+
+
+def highpass(images: torch.Tensor) -> torch.Tensor:
+    """`images [n, C, H, W]` convolved with [[1, -1], [-1, 1]]: edges reflected by 1, then cropped to H × W.
+
+    Values may leave [-1, 1].
+    """
+    kernel = images.new_tensor([[1.0, -1.0], [-1.0, 1.0]])
+    filtered = specops.upfirdn2d(images, kernel, padding=1, boundary="reflect")
+    return filtered[..., : images.shape[-2], : images.shape[-1]].contiguous()
 
 
 def to_8bit(images: torch.Tensor) -> torch.Tensor:

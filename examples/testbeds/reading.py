@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +12,36 @@ from .results import RunResult
 
 BAND_NAMES = {"low": "low", "mid": "middle", "high": "high", "corner": "corner"}
 _LEARNED = 0.5
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a report calls the parts of a testbed."""
+
+    question: str
+    lead: str
+    subject: str
+    varied: str
+
+
+WORDINGS = {
+    "generator": Wording(
+        question="Which frequencies does a generator learn, and how fast?",
+        lead="A generator is given a fixed noise input and must reproduce a fixed image. Nothing is random or "
+        "adversarial about the task, so what goes wrong in the spectrum is the network's own bias.",
+        subject="the generator",
+        varied="upsampling",
+    ),
+    "discriminator": Wording(
+        question="Which frequencies does a discriminator teach?",
+        lead="The generator is nothing but the pixels of an image, which the discriminator alone has to lead to the "
+        "real one. What goes wrong in the spectrum is the discriminator's own bias. Shown are the raw pixels; "
+        "metrics.csv and spectra.npz also have their moving average.",
+        subject="the training signal",
+        varied="discriminator",
+    ),
+}
+"""By name of the testbed."""
 
 
 def percent(error: float) -> str:
@@ -74,7 +105,8 @@ def read_comparison(results: Sequence[RunResult]) -> list[str]:
     if peak.checkerboard > 1:
         density = _times(1 + peak.checkerboard)
         sentences.append(f"{peak.title} has the strongest checkerboard: {density} the real density in the last bin.")
-    sentences.append("The runs share image, loss, optimizer and seed, so these differences come from the upsampling.")
+    varied = WORDINGS[results[0].testbed].varied
+    sentences.append(f"The runs share image, loss, optimizer and seed, so these differences come from the {varied}.")
     return sentences
 
 

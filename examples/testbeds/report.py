@@ -15,7 +15,7 @@ from torch import Tensor
 from . import plots, run_folder
 from .evaluation import BANDS
 from .files import write_atomically
-from .reading import clamped_percent, percent, read_comparison, read_run
+from .reading import WORDINGS, clamped_percent, percent, read_comparison, read_run
 from .results import RunResult
 
 
@@ -57,6 +57,8 @@ def render(results: Sequence[RunResult], settings: Mapping[str, Any]) -> str:
     spectrum_png = partial(plots.spectrum_png, limits=plots.density_limits(results))
     return environment.get_template("report.html.jinja").render(
         results=results,
+        testbed=results[0].testbed,
+        wording=WORDINGS[results[0].testbed],
         bands=BANDS,
         comparison=read_comparison(results),
         readings=[read_run(result) for result in results],

@@ -24,6 +24,7 @@ class RunResult:
     history: History
     color: int = 0
     """Place in the series of plot colours."""
+    testbed: str = "generator"
 
     @property
     def frequency(self) -> FloatArray:

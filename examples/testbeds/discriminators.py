@@ -1,0 +1,128 @@
+"""The discriminators of the testbed: Progressive GAN without growing, and a network without any downsampling."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import specops
+
+from .networks import EqualizedConv, channels_at
+
+_LAST_SIDE = 4
+_WIDTH_DIVISOR = 8
+_MLP_WIDTH = 512
+_LARGEST_GROUP = 16
+
+
+class EqualizedLinear(nn.Module):
+    """Dense layer whose input is scaled by gain / sqrt(in_features); weights start as N(0, 1), the bias at 0."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, gain: float = math.sqrt(2), generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features, generator=generator))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.scale = gain / math.sqrt(in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x [n, in_features]` → `[n, out_features]`."""
+        return functional.linear(x * self.scale, self.weight, self.bias)
+
+
+class DiscriminatorScale(nn.Module):
+    """Two convolutions, each followed by LeakyReLU 0.2."""
+
+    def __init__(self, first: EqualizedConv, second: EqualizedConv) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x [n, C, H, W]` → `[n, C', H, W]`."""
+        return _activate(self.second(_activate(self.first(x))))
+
+
+class ProgressiveDiscriminator(nn.Module):
+    """Maps images `[n, 3, resolution, resolution]` to logits `[n, n_logits]` (Schwarz et al. 2021).
+
+    A 1 × 1 convolution from RGB; per scale two 3 × 3 convolutions and downsampling by 2; at 4 × 4 the deviation of the
+    minibatch as one more channel, a 3 × 3 convolution and two dense layers, the last of them linear with gain 1. All
+    others are followed by LeakyReLU 0.2. Like the published network it owns a layer from RGB per scale, of which the
+    first is used.
+
+    Weights are drawn from `generator` scale by scale, the largest first: from RGB, then the other two or three layers.
+    """
+
+    def __init__(
+        self, resolution: int, n_logits: int, *, downsampling: str, padding: str, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.downsampling = downsampling
+        self.inputs = nn.ModuleList()
+        self.scales = nn.ModuleList()
+        conv = partial(EqualizedConv, generator=generator)
+        conv3 = partial(conv, kernel=3, padding=1, padding_mode=padding)
+        side = resolution
+        while side > _LAST_SIDE:
+            width, width_out = (channels_at(s, divisor=_WIDTH_DIVISOR) for s in (side, side // 2))
+            self.inputs.append(conv(3, width, kernel=1))
+            self.scales.append(DiscriminatorScale(conv3(width, width), conv3(width, width_out)))
+            side //= 2
+        width = channels_at(side, divisor=_WIDTH_DIVISOR)
+        self.inputs.append(conv(3, width, kernel=1))
+        self.last_conv = conv3(width + 1, width)
+        self.hidden = EqualizedLinear(width * side * side, width, generator=generator)
+        self.logits = EqualizedLinear(width, n_logits, gain=1.0, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x [n, 3, resolution, resolution]` → logits `[n, n_logits]`."""
+        x = _activate(self.inputs[0](x))
+        for scale in self.scales:
+            x = specops.downsample(scale(x), 2, mode=self.downsampling)
+        x = _activate(self.last_conv(append_deviation(x)))
+        return self.logits(_activate(self.hidden(x.flatten(1))))
+
+
+class MLPDiscriminator(nn.Module):
+    """Maps images `[n, 3, resolution, resolution]` to logits `[n, n_logits]` by three hidden dense layers."""
+
+    def __init__(self, resolution: int, n_logits: int, *, generator: torch.Generator) -> None:
+        super().__init__()
+        widths = [3 * resolution**2, _MLP_WIDTH, _MLP_WIDTH, _MLP_WIDTH]
+        self.hidden = nn.ModuleList(
+            EqualizedLinear(before, after, generator=generator) for before, after in pairwise(widths)
+        )
+        self.logits = EqualizedLinear(_MLP_WIDTH, n_logits, gain=1.0, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x [n, 3, resolution, resolution]` → logits `[n, n_logits]`."""
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = _activate(layer(x))
+        return self.logits(x)
+
+
+def append_deviation(x: Tensor) -> Tensor:
+    """`x [n, C, H, W]` with a channel more: the mean standard deviation of the features within groups of images.
+
+    Groups have min(16, n) images, n / size apart from each other; sqrt(var + 1e-8) is averaged over features.
+    A batch that groups of 16 do not fill is one group.
+    """
+    n = len(x)
+    size = min(_LARGEST_GROUP, n)
+    if n % size:
+        size = n
+    groups = x.reshape(size, n // size, -1)
+    deviation = (groups.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)  # [n / size]
+    return torch.cat([x, deviation.repeat(size)[:, None, None, None].expand(-1, 1, *x.shape[2:])], dim=1)
+
+
+def _activate(x: Tensor) -> Tensor:
+    return functional.leaky_relu(x, 0.2)
