@@ -152,6 +152,13 @@ def radii(H: int, W: int, device: torch.device) -> Tensor:
     return _radii(H, W, device)
 
 
+def traced() -> bool:
+    """Returns whether torch traces, transforms or intercepts what runs now: tensors then have no values to look at."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
+        return True
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
 def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
     """Caches what `build` returns, except where torch traces or transforms: there the maps are part of the graph.
 
@@ -166,9 +173,7 @@ def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(build)
     def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
-        if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
-            return build(*args, **kwargs)
-        if torch._C._functorch.peek_interpreter_stack() is not None:
+        if traced():
             return build(*args, **kwargs)
         return kept(*args, **kwargs)  # type: ignore[arg-type]
 

@@ -55,7 +55,7 @@ def lowpass(
 
     Raises:
         ValueError: both or none of radius and cutoff, a number <= 0, an unknown kind, a parameter that the kind lacks.
-            The values of tensors are not looked at, which would wait for their device.
+            The values of tensors are looked at on the CPU only, and not while torch traces.
         TypeError: a parameter that is neither number nor tensor.
 
     Source:
@@ -129,9 +129,9 @@ def bandpass(
         raise TypeError(f"cutoff must be a pair (low, high) in cycles per pixel; got {cutoff!r}.")
     inner, outer = (low, high) if cutoff is None else cutoff
     _check(kind, {"low": inner, "high": outer, "width": width, "order": order})
-    assert inner is not None
-    assert outer is not None
-    if not isinstance(inner, Tensor) and not isinstance(outer, Tensor) and not inner < outer:
+    if inner is None or outer is None:
+        raise TypeError(f"cutoff must be a pair (low, high) in cycles per pixel; got {cutoff!r}.")
+    if all(not isinstance(edge, Tensor) or _readable(edge) for edge in (inner, outer)) and not inner < outer:
         raise ValueError(f"low must be below high; got {inner} and {outer}.")
     device, dtype = _placement({"low": inner, "high": outer, "width": width, "order": order}, device, dtype)
     unit = 1 if cutoff is None else max(geometry.checked_size(size))
@@ -192,11 +192,18 @@ def _check(kind: str, parameters: dict[str, Parameter | None]) -> None:
         if isinstance(value, Tensor):
             if value.numel() != 1 or not value.is_floating_point():
                 raise ValueError(f"a tensor {name} must hold one real number; got {list(value.shape)} {value.dtype}.")
+            if _readable(value) and not value.item() > 0:
+                raise ValueError(f"{name} must be above 0; got {value.item()}.")
         elif value is not None:
             if isinstance(value, bool) or not isinstance(value, numbers.Real):
                 raise TypeError(f"{name} must be a number or a tensor; got {type(value).__name__}.")
             if not value > 0:
                 raise ValueError(f"{name} must be above 0; got {value}.")
+
+
+def _readable(value: Tensor) -> bool:
+    """Whether a look at the value waits for no device and breaks no graph."""
+    return value.device.type == "cpu" and not geometry.traced()
 
 
 def _scalar(value: Parameter) -> Parameter:
@@ -211,6 +218,6 @@ def _placement(
         device = tensors[0].device
     if dtype is None:
         dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
-    if not dtype.is_floating_point:
-        raise TypeError(f"dtype must be a floating-point one; got {dtype}.")
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise TypeError(f"dtype must be a floating-point one of torch; got {dtype!r}.")
     return geometry.placed(device), dtype

@@ -37,7 +37,8 @@ class Function:
 
 
 IDEAL = {"second derivative": "piecewise linear: its second derivative is 0"}
-FOCAL = dict.fromkeys(
+SCALAR = {"any batch": "one number for all images: tests/test_losses.py and tests/test_spectra.py have its batches"}
+FOCAL = SCALAR | dict.fromkeys(
     ("derivative", "second derivative"),
     "the weight counts as constant, as published: tests/test_losses.py compares with the derivatives of that",
 )
@@ -67,6 +68,7 @@ FUNCTIONS: dict[str, Function] = {
             specops.power_spectrum(_two(x)).flatten(end_dim=-3).mean(0),
         ),
         image=False,
+        exempt=SCALAR,
     ),
     "normalize_profile": Function(
         lambda x: specops.normalize_profile(specops.radial_spectrum(x), "minmax"), image=False
@@ -107,8 +109,8 @@ FUNCTIONS: dict[str, Function] = {
         f"upsample ({mode})": Function(lambda x, mode=mode: specops.upsample(x, mode=mode))  # type: ignore[misc]
         for mode in ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
     },
-    "log_spectrum_mse": Function(_rgb(losses.log_spectrum_mse), image=False),
-    "spectral_regularization": Function(_rgb(losses.spectral_regularization), image=False),
-    "spectral_profile_loss": Function(_rgb(losses.spectral_profile_loss), image=False),
+    "log_spectrum_mse": Function(_rgb(losses.log_spectrum_mse), image=False, exempt=SCALAR),
+    "spectral_regularization": Function(_rgb(losses.spectral_regularization), image=False, exempt=SCALAR),
+    "spectral_profile_loss": Function(_rgb(losses.spectral_profile_loss), image=False, exempt=SCALAR),
     "focal_frequency_loss": Function(_rgb(losses.focal_frequency_loss), image=False, exempt=FOCAL),
 }

@@ -265,7 +265,7 @@ def test_leakage_through_a_window() -> None:
     powers = [torch.fft.fft2(x.double().mean(1) * torch.outer(hann, hann)).abs().square().mean(0) for x in (real, fake)]
     first, second = (power / power.sum() for power in powers)
     value = computed(LeakageRatio(32, window="hann"), [real], [fake])["value"]
-    torch.testing.assert_close(value, (first - second).abs().sum() / 2, rtol=1e-6, atol=0)
+    torch.testing.assert_close(value.double(), ((first - second).abs().sum() / 2).double(), rtol=1e-10, atol=0)
 
 
 def test_detectability_of_the_same_and_of_other_spectra() -> None:

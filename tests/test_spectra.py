@@ -155,6 +155,9 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.radial_cross_spectrum(X, X, norm="x"), ValueError, "norm must be one of"),
     (lambda: specops.fourier_ring_correlation(X, X, convention="x"), ValueError, "convention must be one of"),
     (lambda: specops.radial_spectrum(X, scale="log", eps=-1), ValueError, "eps must be at least 0"),
+    (lambda: specops.radial_spectrum(X, eps="a"), TypeError, "eps must be a number; got str"),
+    (lambda: specops.radial_spectrum(X, window=X.numpy()), ValueError, "window must be None, 'hann' or a tensor"),
+    (lambda: specops.radial_spectrum(X, window=torch.ones(8, 8) * 1j), TypeError, "window must be a real"),
     (lambda: specops.radial_spectrum(X, convention=[]), ValueError, "convention must be one of"),  # type: ignore[arg-type]
     (lambda: specops.radial_spectrum(X.to_sparse()), TypeError, "x must be a dense tensor"),
     (lambda: specops.power_spectrum(X, norm="x"), ValueError, "norm must be one of"),

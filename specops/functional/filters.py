@@ -53,7 +53,7 @@ def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", inte
         x: real images [..., H, W].
         profile: gain per radial bin, [K] for all images or [..., K] per image, with K of
             `specops.geometry.radial_bins((H, W), convention=convention)`. Any float dtype.
-        convention: which bins; a coefficient that the convention drops gets the gain 0.
+        convention: which bins; with `nearest`, a coefficient that the convention drops gets the gain 0.
         interpolation: `"nearest"`: the gain of the bin; `"linear"`: between the bins' centers, in k, the first and last
             gain beyond them.
 

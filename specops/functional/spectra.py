@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+
 import torch
 from torch import Tensor
 
@@ -60,8 +63,10 @@ def radial_spectrum(
     """
     check_image("x", x)
     check_choice("scale", scale, SCALES)
-    if not eps >= 0:
-        raise ValueError(f"eps must be at least 0; got {eps}.")
+    if isinstance(eps, bool) or not isinstance(eps, numbers.Real):
+        raise TypeError(f"eps must be a number; got {type(eps).__name__}.")
+    if not 0 <= eps < math.inf:
+        raise ValueError(f"eps must be at least 0 and finite; got {eps}.")
     factor = _power_factor(norm, x)
     H, W = x.shape[-2:]
     dtype = compute_dtype(x.dtype)
@@ -295,10 +300,12 @@ def _window(window: str | Tensor, H: int, W: int, dtype: torch.dtype, device: to
     if isinstance(window, Tensor):
         if window.shape != (H, W):
             raise ValueError(f"window must be [{H}, {W}] like the images; got {list(window.shape)}.")
+        if not window.is_floating_point():
+            raise TypeError(f"window must be a real floating-point tensor; got {window.dtype}.")
         if window.device != device:
             raise ValueError(f"window must be on {device} like x; got {window.device}.")
         return window.to(dtype)
-    if window != "hann":
+    if not isinstance(window, str) or window != "hann":
         raise ValueError(f"window must be None, 'hann' or a tensor [{H}, {W}]; got {window!r}.")
     rows = torch.hann_window(H, periodic=False, dtype=dtype, device=device)
     columns = torch.hann_window(W, periodic=False, dtype=dtype, device=device)

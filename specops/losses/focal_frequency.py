@@ -101,7 +101,8 @@ class FocalFrequencyLoss(nn.Module):
         names = ("loss_weight", "alpha", "patch_factor", "ave_spectrum", "log_matrix", "batch_matrix")
         return {name: getattr(self, name) for name in names}
 
-    def forward(self, pred: Tensor, target: Tensor, matrix: Tensor | None = None) -> Tensor:
+    def forward(self, pred: Tensor, target: Tensor, matrix: Tensor | None = None, **_ignored: object) -> Tensor:
+        """Returns the loss; further keywords are accepted and ignored, as by the package."""
         return focal_frequency_loss(pred, target, matrix, **self._options())  # type: ignore[arg-type]
 
     def extra_repr(self) -> str:

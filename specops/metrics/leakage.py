@@ -56,7 +56,9 @@ class LeakageRatio(TwoSided):
         side = self.side(real)
         grey = self.images(images).double().mean(-3)
         if self.window is not None:
-            rows, columns = (torch.hann_window(n, periodic=False).to(grey) for n in self.size)
+            rows, columns = (
+                torch.hann_window(n, periodic=False, dtype=grey.dtype, device=grey.device) for n in self.size
+            )
             grey = grey * rows.unsqueeze(1) * columns
         power = functional.power_spectrum(grey).sum(0)
         setattr(self, f"{side}_power", getattr(self, f"{side}_power") + power)
