@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import discriminator_testbed
+import generator_testbed
 import numpy as np
 import pytest
 import torch
@@ -21,7 +22,6 @@ from testbeds.discriminators import MLPDiscriminator, ProgressiveDiscriminator, 
 from testbeds.evaluation import mean_psnr
 from testbeds.images import ImageSet
 
-SCRIPT = Path(discriminator_testbed.__file__)
 MODES = ("avg", "stride", "schwarz_blur", "blur")
 
 
@@ -236,25 +236,33 @@ def test_wrong_input_is_one_line(case: str, pictures: Path, tmp_path: Path, caps
 def test_run_of_the_other_testbed_is_not_resumed(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import generator_testbed
-
     assert generator_testbed.main(arguments(pictures, tmp_path, steps=1)) == 0
     capsys.readouterr()
     assert start(*arguments(pictures, tmp_path, "--resume")) == 2
     assert "testbed 'generator', not 'discriminator'" in capsys.readouterr().err
 
 
+RANDOM_KILLS = {
+    "generator": (generator_testbed, ["--loss", "mse+log-spectrum"]),
+    "discriminator": (discriminator_testbed, ["--spectrum-discriminator"]),
+}
+
+
 @pytest.mark.slow
-def test_killed_at_five_random_moments(pictures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("testbed", RANDOM_KILLS)
+def test_killed_at_five_random_moments(testbed: str, pictures: Path, tmp_path: Path) -> None:
     """SIGKILL from outside, five times in one run, at moments drawn anew; --resume ends with the same numbers."""
-    options = arguments(pictures, tmp_path / "killed", "--resume", "--spectrum-discriminator", steps=300)
+    module, more = RANDOM_KILLS[testbed]
+    options = arguments(pictures, tmp_path / "killed", "--resume", *more, steps=300)
     moments = np.random.default_rng().uniform(0.0, 1.0, 5)
     print("moments:", moments)  # shown if the test fails
     metrics = tmp_path / "killed" / "metrics.csv"
     for moment in moments:
         stamp = metrics.stat().st_mtime_ns if metrics.exists() else 0
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(SCRIPT), *options], env=environment(), stdout=subprocess.DEVNULL
+            [sys.executable, "-W", "ignore", str(module.__file__), *options],
+            env=environment(),
+            stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not (metrics.exists() and metrics.stat().st_mtime_ns > stamp):
@@ -262,6 +270,6 @@ def test_killed_at_five_random_moments(pictures: Path, tmp_path: Path) -> None:
         time.sleep(moment)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert start(*options) == 0
-    assert start(*arguments(pictures, tmp_path / "whole", "--spectrum-discriminator", steps=300)) == 0
+    assert module.main(options) == 0
+    assert module.main(arguments(pictures, tmp_path / "whole", *more, steps=300)) == 0
     assert_same_numbers(tmp_path / "killed", tmp_path / "whole")

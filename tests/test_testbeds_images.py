@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
+import discriminator_testbed
 import numpy as np
 import pytest
 import torch
@@ -159,3 +161,50 @@ def test_broken_files_are_refused(tmp_path: Path, colours: np.ndarray) -> None:
         with pytest.raises(InputError, match=name) as error:
             load_images([tmp_path / name], 16)
         assert len(str(error.value).splitlines()) == 1
+
+
+UNUSUAL = {
+    "grey": lambda colours: Image.fromarray(colours[..., 0]),
+    "grey-alpha": lambda colours: Image.fromarray(colours).convert("LA"),
+    "rgba": lambda colours: Image.fromarray(colours).convert("RGBA"),
+    "palette": lambda colours: Image.fromarray(colours).convert("P"),
+    "bilevel": lambda colours: Image.fromarray(colours).convert("1"),
+    "16-bit": lambda colours: Image.fromarray(colours[..., 0].astype(np.uint16) * 257),
+    "1-pixel": lambda colours: Image.fromarray(colours[:1, :1]),
+    "1-row": lambda colours: Image.fromarray(colours[:1]),
+    "huge": lambda colours: Image.new("RGB", (10_000, 9_500)),
+}
+
+
+def test_folder_of_unusual_pictures_is_read(tmp_path: Path, colours: np.ndarray) -> None:
+    """Tiny, huge, grey, transparent and deep pictures beside each other."""
+    for name, make in UNUSUAL.items():
+        make(colours).save(tmp_path / f"{name}.png")
+    images = load_images([tmp_path], 8)
+    assert set(images.names) == {f"{name}.png" for name in UNUSUAL}
+    assert images.pixels.shape == (len(UNUSUAL), 3, 8, 8)
+    assert images.pixels.abs().max() <= 1
+    assert images.pixels.isfinite().all()
+
+
+@pytest.mark.parametrize("broken", ["cut.png", "text.png", "empty.png", "bomb.png", "float.tif", "folder.npy"])
+def test_one_broken_picture_in_a_folder_is_named_in_one_line(
+    tmp_path: Path, colours: np.ndarray, broken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command, with exit code 2 and nothing written."""
+    whole = save(tmp_path, "whole.png", colours).read_bytes()
+    bomb = bytearray(whole)  # a header that promises 10^10 pixels
+    bomb[16:24] = (100_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    path = tmp_path / broken
+    if broken == "float.tif":
+        Image.fromarray(np.zeros((16, 16), dtype=np.float32)).save(path)
+    else:
+        contents = {"cut.png": whole[:-30], "text.png": b"text", "bomb.png": bytes(bomb), "folder.npy": b"\x93NUMPY"}
+        path.write_bytes(contents.get(broken, b""))
+    out = tmp_path / "out"
+    assert discriminator_testbed.main(["--image", str(tmp_path), "--resolution", "8", "--out", str(out)]) == 2
+    err = capsys.readouterr().err
+    assert broken in err
+    assert len(err.splitlines()) == 1
+    assert not out.exists()

@@ -94,14 +94,15 @@ def _load(path: Path, resolution: int) -> torch.Tensor:
 def _load_picture(path: Path, resolution: int) -> torch.Tensor:
     """Picture file as [3, resolution, resolution]: turned upright, alpha dropped, grey repeated, first frame only."""
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a large photo of one's own is welcome
-            channels = _split_channels(ImageOps.exif_transpose(picture))
+            with Image.open(path) as picture:
+                channels = _split_channels(ImageOps.exif_transpose(picture))
+            resampled = [np.asarray(_square(channel, resolution), dtype=np.float32) for channel in channels]
     except UnidentifiedImageError as error:
         raise InputError(f"image {path} is no picture that Pillow can read") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"image {path} cannot be read: {' '.join(str(error).split())}") from error
-    resampled = [np.asarray(_square(channel, resolution), dtype=np.float32) for channel in channels]
     scaled = np.clip(np.stack(resampled) / np.float32(127.5) - np.float32(1), -1, 1)
     return torch.from_numpy(scaled).expand(3, -1, -1).contiguous()
 
