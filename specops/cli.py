@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import platform
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -14,12 +17,43 @@ from specops import backends
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
-    parser = argparse.ArgumentParser(prog="specops", description=specops.__doc__)
+    parser = _Parser(prog="specops", description=specops.__doc__)
     parser.add_argument("--version", action="version", version=specops.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="version, build, instruction set, and which backend serves each op and why")
-    parser.parse_args(argv)
+    spectrum = commands.add_parser("spectrum", help="radial spectra of folders of pictures, compared on an HTML page")
+    spectrum.add_argument("sources", metavar="DIR_OR_IMAGE", nargs="+", type=Path, help="a set of pictures each")
+    spectrum.add_argument("--out", metavar="FILE", type=Path, required=True, help="the page, self-contained HTML")
+    spectrum.add_argument(
+        "--size", metavar="N", type=int, help="side of the centre square of every picture (default: the largest of all)"
+    )
+    options = parser.parse_args(argv)
+    if options.command == "spectrum":
+        return write_spectra(options.sources, options.out, options.size)
     print(info())
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argument parser that tells wrong usage in one line, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
+
+
+def write_spectra(sources: Sequence[Path], out: Path, size: int | None) -> int:
+    """Writes what `python -m specops spectrum` writes, prints its table and returns the exit code."""
+    try:
+        from specops import spectrum_report
+    except ImportError as error:
+        hint = "pip install 'specops[examples]' has all that it needs"
+        print(f"specops spectrum: error: {error.name} is not installed; {hint}", file=sys.stderr)
+        return 2
+    try:
+        print(spectrum_report.write_spectrum_report(sources, out, size=size))
+    except spectrum_report.InputError as error:
+        print(f"specops spectrum: error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

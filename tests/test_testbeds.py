@@ -81,6 +81,12 @@ def test_pixel_norm_gives_unit_mean_square() -> None:
     torch.testing.assert_close(normed.square().mean(dim=1), torch.ones(2, 5, 5))
 
 
+def test_pixel_norm_has_gradients_of_two_orders() -> None:
+    x = torch.randn(2, 5, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(pixel_norm, x)
+    assert torch.autograd.gradgradcheck(pixel_norm, x)
+
+
 def test_paddings_differ_at_the_border_first() -> None:
     z = torch.randn(1, 64)
     assert not torch.equal(network(16, "nearest", "reflect")(z), network(16, "nearest", "zeros")(z))
@@ -296,7 +302,9 @@ def test_report_is_one_escaped_file() -> None:
     assert "A&lt;B" in page
     assert not re.search(r"(?:src|href|srcset)=\"(?!data:)", page)
     assert "http" not in page
-    assert page.count("<img") == 2 * (len({10, 20, 30}) + 1) + 2 + 2 + 1  # strips, spectra, errors, PSNR
+    assert (
+        page.count("<img") == 2 * (len({10, 20, 30}) + 1) + 1 + 2 + 1 + 2 + 1
+    )  # strips, animation, spectra, ratio, errors, PSNR
 
 
 def test_report_of_extreme_numbers() -> None:

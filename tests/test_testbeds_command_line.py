@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from testbeds import plots, report
+from testbeds import report, run_folder
 
 SCRIPT = Path(generator_testbed.__file__)
 COLUMNS = ["step", "seconds", "loss", "psnr", "e_low", "e_mid", "e_high", "e_corner"]
-PICTURES = {"target.png", "generated.png", "evolution.png", "spectrum.png", "spectrum_error.png"}
+PLOTS = {f"{plot}.{suffix}" for plot in run_folder.PLOTS for suffix in ("png", "svg")}
+PICTURES = {"target.png", "generated.png", "evolution.webp", *PLOTS}
 FILES = PICTURES | {"metrics.csv", "spectra.npz", "config.json", "report.html", "checkpoint.safetensors"}
 
 
@@ -101,8 +102,9 @@ def test_run_writes_all_its_files(finished: Path) -> None:
     assert {name: spectra[name].shape for name in spectra} == {"step": (3,), "real": (6,), "fake": (3, 6)}
     config = json.loads((finished / "config.json").read_text())
     assert (config["upsample"], config["seed"], config["steps"], config["threads"]) == ("bilinear", 0, 7, 1)
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".webp": b"RIFF"}
     for name in PICTURES:
-        assert (finished / name).read_bytes().startswith(b"\x89PNG")
+        assert (finished / name).read_bytes().startswith(starts[Path(name).suffix]), name
 
 
 def test_several_modes_are_compared(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,10 +285,10 @@ KILLER = """
 # Forks a run per moment; the run kills itself (SIGKILL) with its n-th file half written, whole, or just renamed.
 import os, signal, sys
 import generator_testbed
-from testbeds import files, plots, report
+from testbeds import files, report
 
-report.render = lambda results, settings: "not drawn, for speed"
-plots.evolution_png = plots.spectrum_png = plots.error_png = lambda results: b"not drawn, for speed"
+report.render = lambda results, settings, differing: "not drawn, for speed"
+report.picture_files = lambda results: {"psnr.png": b"not drawn, for speed"}
 
 def run(out, moment, arguments):
     calls = iter(range(1_000_000))
@@ -336,17 +338,20 @@ def test_killed_at_every_file_operation(
     command = [sys.executable, "-W", "ignore", "-c", KILLER, str(tmp_path), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment(), timeout=300)
     moments = sorted((path for path in tmp_path.glob("[0-9]*")), key=lambda path: int(path.name))
-    writes = 1 + 3 * 3 + 2 + 6  # settings; checkpoint, metrics and spectra three times; both again; report and pictures
+    writes = 1 + 3 * 3 + 2 + 4  # settings; checkpoint, metrics and spectra three times; both again; pictures and report
     assert len(moments) == 3 * writes + 1
     assert not (moments[2] / "checkpoint.safetensors").exists()
     assert (moments[5] / "checkpoint.safetensors").exists()
-    monkeypatch.setattr(report, "render", lambda results, settings: "not drawn, for speed")
-    for name in ("evolution_png", "spectrum_png", "error_png"):
-        monkeypatch.setattr(plots, name, lambda results: b"not drawn, for speed")
+    monkeypatch.setattr(report, "render", lambda results, settings, differing: "not drawn, for speed")
+    monkeypatch.setattr(report, "picture_files", lambda results: {"psnr.png": b"not drawn, for speed"})
     for folder in moments[:-1]:
         assert start(*arguments(pictures, folder, "--resume")) == 0
         assert_same_numbers(folder, finished, pictures={"target.png", "generated.png"})
-        assert {path.name for path in folder.iterdir()} >= FILES
+        assert {path.name for path in folder.iterdir()} >= FILES - PICTURES | {
+            "target.png",
+            "generated.png",
+            "psnr.png",
+        }
 
 
 @pytest.mark.parametrize("rows", [1, 2])

@@ -210,7 +210,7 @@ def test_several_modes_are_compared(pictures: Path, tmp_path: Path, capsys: pyte
     assert start(*arguments(pictures, tmp_path / "out", "--downsample", "stride", "blur", "--highpass", steps=2)) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["mode", "stride", "blur"]
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "these differences come from the discriminator" in page
+    assert "what differs is\n  the discriminator." in page
 
 
 WRONG = {

@@ -55,9 +55,7 @@ class GeneratorRun(Run):
         self.network = self._make_network().to(device)
         if settings.model is not None:
             try_generator(settings.model, self.network, self._latents[: settings.batch], settings.resolution)
-        self._optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=1e-3, betas=(0.0, 0.99), eps=1e-8, foreach=True
-        )
+        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, betas=(0.0, 0.99), eps=1e-8, fused=True)
         self._networks = {"model": self.network}
         self._optimizers = {"optimizer": self._optimizer}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +24,29 @@ def channels_at(side: int, *, divisor: int) -> int:
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """`x [n, C, H, W]` over the root mean square of its channels: x / sqrt(mean_c x² + 1e-8)."""
-    # Division rather than rsqrt: Adam's first steps amplify a last-bit difference to 1e-3 of the loss.
-    return x / torch.sqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+    """`x [n, C, H, W]` over the root mean square of its channels: y = x / r with r = sqrt(mean_c x² + 1e-8)."""
+    y: Tensor = _PixelNorm.apply(x)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _PixelNorm(torch.autograd.Function):
+    """Pixel norm with its gradient in closed form, (g − y · mean_c(g · y)) / r: a third of autograd's passes over x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        # Division rather than rsqrt: Adam's first steps amplify a last-bit difference to 1e-3 of the loss.
+        root = x.square().mean(dim=1, keepdim=True).add_(1e-8).sqrt_()
+        y = x / root
+        ctx.save_for_backward(x, root)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        x, root = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a gradient of the gradient is asked for
+            root = torch.sqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+        y = x / root
+        return (gradient - y * (gradient * y).mean(dim=1, keepdim=True)) / root
 
 
 class EqualizedConv(nn.Module):

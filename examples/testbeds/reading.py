@@ -105,8 +105,6 @@ def read_comparison(results: Sequence[RunResult]) -> list[str]:
     if peak.checkerboard > 1:
         density = _times(1 + peak.checkerboard)
         sentences.append(f"{peak.title} has the strongest checkerboard: {density} the real density in the last bin.")
-    varied = WORDINGS[results[0].testbed].varied
-    sentences.append(f"The runs share image, loss, optimizer and seed, so these differences come from the {varied}.")
     return sentences
 
 

@@ -1,4 +1,4 @@
-"""The report of one or several runs: a single HTML file, and its figures as PNG files beside it."""
+"""The report of one or several runs: a single HTML file, and its figures as files beside it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import matplotlib.figure
 from torch import Tensor
 
 from . import plots, run_folder
 from .evaluation import BANDS
 from .files import write_atomically
 from .reading import WORDINGS, clamped_percent, percent, read_comparison, read_run
-from .results import RunResult
+from .results import RunResult, summarise
+
+_DRAW: dict[str, Callable[..., matplotlib.figure.Figure]] = {
+    "evolution": plots.evolution,
+    "spectrum": plots.spectrum,
+    "spectrum_error": plots.error_evolution,
+    "density_ratio": plots.density_ratio,
+    "psnr": plots.psnr,
+}
+
+_ENCODERS = (plots.png, plots.svg)
+"""Their names are the suffixes."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +40,42 @@ class Figure:
     description: str
 
 
-def write_report(folder: Path, results: Sequence[RunResult], settings: Mapping[str, Any]) -> None:
-    """Write report.html, the figures and, for one run, its pictures to `folder`.
+def write_report(
+    folder: Path,
+    results: Sequence[RunResult],
+    settings: Mapping[str, Any],
+    *,
+    differing: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Write report.html, the figures as PNG and SVG and the animation to `folder`; for one run, also its pictures.
 
-    `settings` are the name-value pairs shown at the end of the report.
+    `settings` are the name-value pairs shown at the end of the report; `differing`, for runs that are not one
+    experiment, the names of those in which they differ, with a value per run.
     """
-    write_atomically(folder / run_folder.EVOLUTION_PLOT, plots.evolution_png(results))
-    write_atomically(folder / run_folder.SPECTRUM_PLOT, plots.spectrum_png(results))
-    write_atomically(folder / run_folder.ERROR_PLOT, plots.error_png(results))
+    for name, content in picture_files(results).items():
+        write_atomically(folder / name, content)
     write_atomically(folder / run_folder.TARGET_PICTURE, plots.picture_png(results[0].real_pictures))
     if len(results) == 1:
         last = results[0].history.steps[-1]
         generated = plots.picture_png(results[0].history.pictures[last])
         write_atomically(folder / run_folder.GENERATED_PICTURE, generated)
-    write_atomically(folder / run_folder.REPORT, render(results, settings).encode())
+    write_atomically(folder / run_folder.REPORT, render(results, settings, differing=differing).encode())
 
 
-def render(results: Sequence[RunResult], settings: Mapping[str, Any]) -> str:
-    """The report as one self-contained HTML page."""
+def picture_files(results: Sequence[RunResult]) -> dict[str, bytes]:
+    """Figures and animation by file name."""
+    figures = {name: _DRAW[name](results) for name in run_folder.PLOTS}
+    files = {f"{name}.{encode.__name__}": encode(figure) for name, figure in figures.items() for encode in _ENCODERS}
+    return files | {run_folder.ANIMATION: plots.animation_webp(results)}
+
+
+def render(
+    results: Sequence[RunResult],
+    settings: Mapping[str, Any],
+    *,
+    differing: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """The report as one self-contained HTML page; arguments as of `write_report`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -54,24 +84,28 @@ def render(results: Sequence[RunResult], settings: Mapping[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"percent": percent, "clamped_percent": clamped_percent}
-    spectrum_png = partial(plots.spectrum_png, limits=plots.density_limits(results))
+    draw_spectrum = partial(plots.spectrum, limits=plots.density_limits(results))
     return environment.get_template("report.html.jinja").render(
         results=results,
         testbed=results[0].testbed,
         wording=WORDINGS[results[0].testbed],
         bands=BANDS,
         comparison=read_comparison(results),
+        groups=summarise(results),
         readings=[read_run(result) for result in results],
         strips=[_strip(result) for result in results],
-        spectra=[_figure(spectrum_png, [result], f"Reduced spectrum, {result.title}") for result in results],
-        errors=[_figure(plots.error_png, [result], f"Spectrum error, {result.title}") for result in results],
-        psnr=_figure(plots.psnr_png, results, "PSNR over training"),
+        spectra=[_figure(draw_spectrum, [result], f"Reduced spectrum, {result.title}") for result in results],
+        errors=[_figure(plots.error_evolution, [result], f"Spectrum error, {result.title}") for result in results],
+        ratio=_figure(plots.density_ratio, results, "Generated over real spectral density by frequency"),
+        psnr=_figure(plots.psnr, results, "PSNR over training"),
+        animation=_url(plots.animation_webp(results), "webp"),
         settings=settings,
+        differing=differing,
     )
 
 
-def _figure(draw: Callable[..., bytes], results: Sequence[RunResult], description: str) -> Figure:
-    light, dark = (_url(draw(results, theme)) for theme in (plots.LIGHT, plots.DARK))
+def _figure(draw: Callable[..., matplotlib.figure.Figure], results: Sequence[RunResult], description: str) -> Figure:
+    light, dark = (_url(plots.svg(draw(results, theme)), "svg+xml") for theme in (plots.LIGHT, plots.DARK))
     return Figure(light, dark, description)
 
 
@@ -79,8 +113,8 @@ def _strip(result: RunResult) -> list[tuple[str, str]]:
     """Captions and data URLs of the target and its reconstructions."""
     shown: dict[str, Tensor] = {"target": result.real_pictures}
     shown |= {f"step {step:,}": pictures for step, pictures in plots.snapshots(result).items()}
-    return [(caption, _url(plots.picture_png(pictures[:1]))) for caption, pictures in shown.items()]
+    return [(caption, _url(plots.picture_png(pictures[:1]), "png")) for caption, pictures in shown.items()]
 
 
-def _url(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _url(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

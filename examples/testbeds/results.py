@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
 from torch import Tensor
 
+from .checkpoints import load_checkpoint
+from .errors import InputError
 from .evaluation import BANDS, FloatArray, checkerboard_error, relative_error
 from .history import History
+from .run_folder import CHECKPOINT, CONFIG, SPECTRA, TARGET_PICTURE, read_config
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,8 @@ class RunResult:
     color: int = 0
     """Place in the series of plot colours."""
     testbed: str = "generator"
+    group: str = ""
+    """Name of the runs that differ from this one in the seed alone; this run's title if empty."""
 
     @property
     def frequency(self) -> FloatArray:
@@ -55,6 +64,72 @@ class RunResult:
     def checkerboard(self) -> float:
         """Final relative error of the last bin, not clamped."""
         return checkerboard_error(self.fake, self.real)
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """Mean and standard deviation (of the sample) of the final numbers of runs that differ in the seed alone."""
+
+    name: str
+    count: int
+    psnr: tuple[float, float]
+    errors: dict[str, tuple[float, float]]
+
+
+def load_result(folder: Path, *, title: str = "", color: int = 0, group: str = "") -> RunResult:
+    """The result of the run in `folder`, finished or not, as far as its last checkpoint."""
+    config = load_config(folder)
+    try:
+        history = History.from_tensors(load_checkpoint(folder / CHECKPOINT)["history"])
+        with np.load(folder / SPECTRA) as spectra:
+            real = spectra["real"]
+        with Image.open(folder / TARGET_PICTURE) as row:
+            pixels = torch.from_numpy(np.array(row.convert("RGB"))).permute(2, 0, 1)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"run {folder} cannot be read ({error}); let it finish with --resume first") from error
+    return RunResult(
+        mode=folder.name,
+        title=title or folder.name,
+        resolution=config["resolution"],
+        real=real,
+        real_pictures=torch.stack(pixels.split(config["resolution"], dim=-1)),
+        history=history,
+        color=color,
+        testbed=config["testbed"],
+        group=group,
+    )
+
+
+def load_config(folder: Path) -> dict[str, Any]:
+    """The settings of the run in `folder`."""
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder} is not the folder of a run: it holds no {CONFIG}")
+    config = read_config(folder / CONFIG)
+    if "resolution" not in config:
+        raise InputError(f"{folder} holds several runs; give their folders: {folder}/*/")
+    return config
+
+
+def summarise(results: Sequence[RunResult]) -> list[GroupSummary]:
+    """A summary per group of at least two runs, in order."""
+    groups: dict[str, list[RunResult]] = {}
+    for result in results:
+        groups.setdefault(result.group or result.title, []).append(result)
+    return [
+        GroupSummary(
+            name,
+            len(members),
+            mean_and_deviation([member.psnr for member in members]),
+            {band: mean_and_deviation([member.errors[band] for member in members]) for band in BANDS},
+        )
+        for name, members in groups.items()
+        if len(members) > 1
+    ]
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation of at least two values."""
+    return float(np.mean(values)), float(np.std(values, ddof=1))
 
 
 def format_table(results: Sequence[RunResult]) -> str:

@@ -17,13 +17,13 @@ CONFIG = "config.json"
 REPORT = "report.html"
 TARGET_PICTURE = "target.png"
 GENERATED_PICTURE = "generated.png"
-EVOLUTION_PLOT = "evolution.png"
-SPECTRUM_PLOT = "spectrum.png"
-ERROR_PLOT = "spectrum_error.png"
+ANIMATION = "evolution.webp"
+PLOTS = ("evolution", "spectrum", "spectrum_error", "density_ratio", "psnr")
+"""Figures, each as PNG and as SVG."""
 
 _WRITTEN = (
-    CHECKPOINT, METRICS, SPECTRA, REPORT, TARGET_PICTURE, GENERATED_PICTURE, EVOLUTION_PLOT, SPECTRUM_PLOT, ERROR_PLOT,
-    CONFIG,
+    CHECKPOINT, METRICS, SPECTRA, REPORT, TARGET_PICTURE, GENERATED_PICTURE, ANIMATION,
+    *(f"{plot}.{suffix}" for plot in PLOTS for suffix in ("png", "svg")), CONFIG,
 )  # fmt: skip
 
 Config = dict[str, Any]
@@ -44,7 +44,7 @@ def check_folder(path: Path, config: Config, fixed: Sequence[str], *, resume: bo
         raise InputError(f"output folder {path} is not empty: {choices}")
     if not (path / CONFIG).is_file():
         raise InputError(f"output folder {path} holds other files but no run to resume; give another --out")
-    _compare(path, _read_config(path / CONFIG), config, fixed)
+    _compare(path, read_config(path / CONFIG), config, fixed)
 
 
 def prepare_folder(path: Path, config: Config, *, overwrite: bool) -> None:
@@ -63,7 +63,8 @@ def _is_used(path: Path) -> bool:
     return path.is_dir() and any(not is_partial(entry) for entry in path.iterdir())
 
 
-def _read_config(path: Path) -> Config:
+def read_config(path: Path) -> Config:
+    """What the config.json at `path` records."""
     try:
         config = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
