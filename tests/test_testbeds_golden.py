@@ -82,7 +82,7 @@ def test_start_and_first_losses(schwarz: Golden, mode: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("mode", "same_steps"), [("stride", 10), ("avg", 3), ("schwarz_blur", 3)])
 def test_start_and_first_steps_of_the_discriminator(schwarz: Golden, mode: str, same_steps: int) -> None:
-    """Losses of D, R1 and losses of the image; means round otherwise here, and part after the third step."""
+    """Losses of D, R1 and losses of the image; no rounding tried keeps the means on the published path."""
     published_mode = {"schwarz_blur": "blurpool"}.get(mode, mode)
     published = schwarz[f"disc_{published_mode}_trace10"]
 
