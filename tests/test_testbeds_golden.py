@@ -31,9 +31,9 @@ PSNR_TOLERANCE = {"bilinear": 1.0, "nearest": 2.0, "zeros": 1.5, "shuffle": 1.5}
 
 # Training is chaotic: from the third step on, the last bit of one sum decides which of a few trajectories it takes,
 # 1e-4 to 4e-3 apart after 20 steps. The published one is that of one processor's kernels; another processor may need
-# other kernels than its own to take it. The processor's own rounding comes first. The others were chosen from about 20
-# by which of them took the published trajectory, so a pass in one of several is weaker evidence than a pass in the first:
-# what no rounding may miss are the first steps, before rounding matters.
+# other kernels than its own to take it. The processor's own rounding comes first. The others were chosen from about
+# 20 by which of them took the published trajectory, so a pass in one of several is weaker evidence than a pass in the
+# first: what no rounding may miss are the first steps, before rounding matters.
 ROUNDINGS = (
     {},
     {"ONEDNN_MAX_CPU_ISA": "AVX", "MKL_CBWR": "AVX"},
