@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
-.PHONY: setup demo test conformance bench lint format clean
+.PHONY: setup demo test test-asan conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -25,6 +25,17 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)
+
+# The extension built again for the address and undefined-behaviour sanitizers, out of the source tree, and the tests on it.
+# Python's own leaks are not looked for.
+SANITIZED := build/sanitized
+test-asan: $(VENV)/installed
+	SPECOPS_SANITIZE=address,undefined $(BIN)/python setup.py --quiet build --build-base $(SANITIZED) \
+		--build-lib $(SANITIZED)/lib > $(SANITIZED).log 2>&1 || (cat $(SANITIZED).log; exit 1)
+	export LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=$(SANITIZED)/lib && \
+	$(BIN)/python -P -m specops info | grep 'with sanitizers' && \
+	$(BIN)/pytest --numprocesses 2 -m 'not slow' --ignore-glob='*testbeds*' $(TESTS)
 
 # Writes docs/conformance.md from the matrix of tests/test_conformance.py.
 conformance: setup

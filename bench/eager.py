@@ -23,21 +23,26 @@ class EagerSpectrum:
         return x.new_zeros(*x.shape[:-2], self.n_bins).index_add(-1, self.index, power.flatten(-2))
 
 
-class PublishedSpectrum:
-    """The reduced spectrum step by step: full plane, Nyquist row and column twice, bins by floor of the radius."""
+def published_spectrum(x: Tensor) -> Tensor:
+    """Schwarz et al. 2021 with the steps of their release, for planes [B, N, N] with even N.
 
-    def __init__(self, size: int) -> None:
-        frequencies = torch.arange(-(size // 2), size // 2 + 1)
-        radius = torch.hypot(frequencies[:, None].float(), frequencies[None, :].float()).floor().long()
-        self.position = frequencies % size
-        self.index, self.n_bins = radius.flatten(), int(radius.max()) + 1
-        self.count = torch.bincount(self.index)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        X = torch.fft.fft2(x)
-        power = (X.real.square() + X.imag.square())[..., self.position, :][..., self.position].flatten(-2)
-        index = self.index.expand_as(power)
-        return power.new_zeros(*x.shape[:-2], self.n_bins).scatter_add(-1, index, power) / self.count
+    Complex transform, Nyquist row and column twice, zero frequency to the centre; then at each call: radii sorted,
+    power in that order summed up in float64, and the sum's differences where the whole part of the radius changes.
+    """
+    half = x.shape[-1] // 2
+    X = torch.fft.fft2(torch.complex(x, torch.zeros_like(x)))
+    power = X.real.square() + X.imag.square()
+    for dim in (-2, -1):
+        low, high = power.split((half + 1, half - 1), dim)
+        power = torch.cat((low, low.narrow(dim, half, 1), high), dim)
+    power = power.roll((half, half), (-2, -1))
+    frequency = torch.arange(-half, half + 1)
+    radius, order = torch.stack(torch.meshgrid(frequency, frequency, indexing="ij")).float().norm(2, 0).flatten().sort()
+    last_of_bin = torch.cat((torch.where(radius.long().diff())[0], torch.tensor([radius.numel() - 1])))
+    count = last_of_bin.diff(prepend=torch.tensor([-1]))
+    total = power.flatten(-2)[..., order].cumsum(-1, dtype=torch.float64)
+    rings = total[..., last_of_bin[1:]] - total[..., last_of_bin[:-1]]
+    return torch.cat((total[..., :1], rings), -1) / count
 
 
 def eager_filter(x: Tensor, mask: Tensor) -> Tensor:

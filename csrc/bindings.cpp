@@ -2,6 +2,8 @@
 #include <torch/library.h>
 #include <torch/version.h>
 
+#include <string>
+
 #include "fft/engine.h"
 #include "resample/resample_cpu.h"
 #include "spectral/spectral_cpu.h"
@@ -37,10 +39,14 @@ pybind11::dict build_info() {
   for (const specops::Engine* const* at = specops::engines(); *at != nullptr; ++at) isas.append((*at)->name);
   pybind11::dict info;
 #if defined(__clang__)
-  info["compiler"] = "clang " __clang_version__;
+  std::string compiler = "clang " __clang_version__;
 #else
-  info["compiler"] = "gcc " __VERSION__;
+  std::string compiler = "gcc " __VERSION__;
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+  compiler += ", with sanitizers,";
+#endif
+  info["compiler"] = compiler;
   info["torch"] = TORCH_VERSION;
   info["isas"] = isas;
   return info;

@@ -82,14 +82,19 @@ SPECOPS_INLINE Vec<T> read_pixels(const typename Pixels::Stored* from, int64_t s
   return Pixels::read(packed);
 }
 
-template <class Pixels, class T>
-SPECOPS_INLINE void write_pixels(typename Pixels::Stored* to, int64_t count, Vec<T> values) {
-  const typename Pixels::Packed packed = Pixels::write(values);
-  if (count == kLanes<T>) {
+// The first `count` elements of a vector; of all of them the size is known, which spares a call.
+template <class Packed, class Stored>
+SPECOPS_INLINE void write_first(Stored* to, int64_t count, Packed packed) {
+  if (count * sizeof *to == sizeof packed) {
     __builtin_memcpy(to, &packed, sizeof packed);
   } else {
     __builtin_memcpy(to, &packed, count * sizeof *to);
   }
+}
+
+template <class Pixels, class T>
+SPECOPS_INLINE void write_pixels(typename Pixels::Stored* to, int64_t count, Vec<T> values) {
+  write_first(to, count, Pixels::write(values));
 }
 
 // Two vectors of neighbouring columns, the second maybe the first again; `count` columns of each are inside the image.

@@ -45,7 +45,7 @@ struct ToSwappedColumns {
     const auto slope = ((u < low) - (u > low)) & (image <= high);
     const Bytes bytes = __builtin_convertvector(slope, Bytes);
     write_pixels<Pixels, T>(static_cast<Stored*>(out.swapped) + at, columns.count, clipped(image, high));
-    __builtin_memcpy(out.slope + at, &bytes, columns.count);
+    write_first(out.slope + at, columns.count, bytes);
     if (out.kept == nullptr) return;
     write_pixels<Pixels, T>(static_cast<Stored*>(out.kept) + at, columns.count, clipped(folded(base, low), high));
   }
@@ -64,9 +64,12 @@ static void read_tile_of(const Image& image, int64_t height, ColumnPair columns,
 template <class T, class Pixels>
 struct ColumnsInPlace {
   const Image& image;
+  int64_t width;
   RealColumns<T, Pixels> of(ColumnPair columns) const {
     const auto* pixels = static_cast<const typename Pixels::Stored*>(image.pixels);
-    return {pixels + columns.first, pixels + columns.second, image.row_stride, 2 * kLanes<T>};
+    const bool last = columns.second + kLanes<T> >= width;
+    const int64_t ahead = last ? image.to_next - columns.first : 2 * kLanes<T>;
+    return {pixels + columns.first, pixels + columns.second, image.row_stride, ahead};
   }
 };
 
@@ -123,9 +126,11 @@ static void swap_plane_of(Workspace<T>& work, const Image& a, const Image& b, co
     return image.type == out.type && image.column_stride == 1 && layout.width >= kLanes<T>;
   };
   if (in_place(a) && b.pixels == nullptr) {
-    swap_columns<T, Pixels>(work, ColumnsInPlace<T, Pixels>{a}, ConstantImage<T>{out.constant}, gains, out);
+    swap_columns<T, Pixels>(work, ColumnsInPlace<T, Pixels>{a, layout.width}, ConstantImage<T>{out.constant}, gains,
+                            out);
   } else if (in_place(a) && in_place(b)) {
-    swap_columns<T, Pixels>(work, ColumnsInPlace<T, Pixels>{a}, ColumnsInPlace<T, Pixels>{b}, gains, out);
+    swap_columns<T, Pixels>(work, ColumnsInPlace<T, Pixels>{a, layout.width},
+                            ColumnsInPlace<T, Pixels>{b, layout.width}, gains, out);
   } else {
     const ColumnsOfTile<T> any_a = {a, layout.height, out.constant, work.tile};
     const ColumnsOfTile<T> any_b = {b, layout.height, out.constant, work.other_tile};
