@@ -108,6 +108,9 @@ def radial_bins(
         ValueError: unknown convention, a side below 1, or a size so small that the convention leaves no bin.
         TypeError: size is not a pair of integers.
 
+    Source:
+        The publications that `CONVENTIONS` names.
+
     Example:
         >>> import specops
         >>> bins = specops.geometry.radial_bins((64, 64))

@@ -87,6 +87,12 @@ def highpass(
 ) -> Tensor:
     """Returns a mask that keeps high frequencies, 1 - `lowpass`: [H, W//2+1]. Arguments as in `lowpass`.
 
+    Raises:
+        ValueError, TypeError: as `lowpass`.
+
+    Source:
+        Gonzalez, Woods, "Digital Image Processing", chapter 4.
+
     Example:
         >>> import specops
         >>> specops.masks.highpass((2, 4), cutoff=0.5)
@@ -114,6 +120,13 @@ def bandpass(
     It is `lowpass` at `high` minus `lowpass` at `low`, so that low-pass, band-pass and high-pass add to 1; the ideal
     kind keeps low <= k < high. Arguments as in `lowpass`, `cutoff` being the pair in cycles per pixel; numbers must
     have low < high.
+
+    Raises:
+        ValueError: as `lowpass`; low >= high; both or none of (low, high) and cutoff.
+        TypeError: as `lowpass`; a cutoff that is no pair.
+
+    Source:
+        Gonzalez, Woods, "Digital Image Processing", chapter 4.
 
     Example:
         >>> import specops
@@ -190,8 +203,9 @@ def _check(kind: str, parameters: dict[str, Parameter | None]) -> None:
         raise ValueError(f"order is a parameter of butterworth; kind is {kind!r}.")
     for name, value in parameters.items():
         if isinstance(value, Tensor):
-            if value.numel() != 1 or not value.is_floating_point():
-                raise ValueError(f"a tensor {name} must hold one real number; got {list(value.shape)} {value.dtype}.")
+            if value.numel() != 1 or not value.is_floating_point() or value.layout != torch.strided:
+                got = f"{list(value.shape)} {value.dtype} {value.layout}"
+                raise ValueError(f"a tensor {name} must hold one real number, dense; got {got}.")
             if _readable(value) and not value.item() > 0:
                 raise ValueError(f"{name} must be above 0; got {value.item()}.")
         elif value is not None:

@@ -44,8 +44,9 @@ def tolerance(arithmetic: torch.dtype, out: torch.dtype, size: tuple[int, int]) 
 
 
 def relative_error(value: Tensor, expected: Tensor) -> float:
-    norm = float(expected.double().norm())
-    return float((value.double() - expected.double()).norm()) / norm if norm else float(value.double().norm())
+    value, expected = value.detach().double(), expected.detach().double()
+    norm = float(expected.norm())
+    return float((value - expected).norm()) / norm if norm else float(value.norm())
 
 
 def assert_near(value: Tensor, expected: Tensor, bound: float, magnitude: Tensor | None = None) -> None:

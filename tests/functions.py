@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import specops
+import specops.nn as snn
 from specops import losses, masks
 
 
@@ -28,25 +29,74 @@ class Function:
     Attributes:
         call: images [..., 4, H, W] -> tensor.
         exempt: property -> why it does not hold.
-        image: the result is an image in the dtype of x; else a spectrum, profile or number in the compute dtype.
+        image: the result comes in the dtype of x, as images do; else in the compute dtype, as spectra and numbers do.
+        size: (H, W) of the images, where the function was built for one.
     """
 
     call: Callable[[Tensor], Tensor]
     image: bool = True
     exempt: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
 
 IDEAL = {"second derivative": "piecewise linear: its second derivative is 0"}
-SCALAR = {"any batch": "one number for all images: tests/test_losses.py and tests/test_spectra.py have its batches"}
+SCALAR = dict.fromkeys(
+    ("any batch", "NaN, Inf"),
+    "one number for all images: tests/test_losses.py and tests/test_spectra.py have its batches",
+)
 FOCAL = SCALAR | dict.fromkeys(
     ("derivative", "second derivative"),
     "the weight counts as constant, as published: tests/test_losses.py compares with the derivatives of that",
 )
+DETACHED = SCALAR | dict.fromkeys(
+    ("derivative", "second derivative"), "a number without gradient, as released: the derivatives of it are 0"
+)
+MASK = dict.fromkeys(("any batch", "NaN, Inf"), "one mask for all images")
+IDEAL_MASK = MASK | dict.fromkeys(("derivative", "second derivative"), "piecewise constant: its derivatives are 0")
+LOGITS = {
+    "dtypes": "logits come in the dtype of the parameters: tests/test_nn.py compares them",
+    "autocast": "its linear layers follow autocast, as torch's do: tests/test_nn.py compares the logits",
+}
 
 
 def _rgb(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return lambda x: loss(x[..., :3, :, :], _two(x)[..., 1:, :, :])
 
+
+def _size(x: Tensor) -> tuple[int, int]:
+    return x.shape[-2], x.shape[-1]
+
+
+def _radius(x: Tensor) -> Tensor:
+    """A radius in (0, 4), made of x without rounding."""
+    return 4 * x.flatten()[0].abs()
+
+
+def _learnt(module: nn.Module) -> nn.Module:
+    """The module with parameters that are all different."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += torch.linspace(-0.3, 0.4, parameter.numel()).reshape(parameter.shape)
+    return module
+
+
+SIZE = (8, 6)
+MODULES: dict[str, Function] = {
+    "nn.RadialSpectrum": Function(snn.RadialSpectrum(scale="db", window="hann"), image=False),
+    "nn.FrequencyFilter": Function(_learnt(snn.FrequencyFilter(SIZE)), size=SIZE),
+    "nn.RadialFilter": Function(_learnt(snn.RadialFilter(SIZE)), size=SIZE),
+    "nn.LowPass": Function(snn.LowPass(0.2)),
+    "nn.HighPass": Function(snn.HighPass(0.2, kind="butterworth")),
+    "nn.HFF": Function(snn.HFF(2.5), exempt=IDEAL),
+    "nn.HFC": Function(lambda x: snn.HFC(2.5)(x, _two(x))[1], exempt=IDEAL),
+    "nn.FrequencyShift": Function(snn.FrequencyShift((0.25, 0.1))),
+    "nn.Upsample": Function(snn.Upsample(mode="binomial")),
+    "nn.Downsample": Function(snn.Downsample(mode="blur", taps=5)),
+    "nn.BlurPool": Function(snn.BlurPool(4)),
+    "nn.SpectrumDiscriminator": Function(
+        _learnt(snn.SpectrumDiscriminator(SIZE, 2, dtype=torch.float64)), image=False, exempt=LOGITS, size=SIZE
+    ),
+}
 
 FUNCTIONS: dict[str, Function] = {
     "radial_spectrum": Function(specops.radial_spectrum, image=False),
@@ -72,6 +122,19 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "normalize_profile": Function(
         lambda x: specops.normalize_profile(specops.radial_spectrum(x), "minmax"), image=False
+    ),
+    "masks.lowpass": Function(lambda x: masks.lowpass(_size(x), _radius(x)), exempt=IDEAL_MASK),
+    **{
+        f"masks.lowpass ({kind})": Function(
+            lambda x, kind=kind: masks.lowpass(_size(x), _radius(x), kind=kind), exempt=MASK
+        )  # type: ignore[misc]
+        for kind in masks.KINDS[1:]
+    },
+    "masks.highpass (butterworth)": Function(
+        lambda x: masks.highpass(_size(x), _radius(x), kind="butterworth", order=3), exempt=MASK
+    ),
+    "masks.bandpass (logistic)": Function(
+        lambda x: masks.bandpass(_size(x), _radius(x), 2 * _radius(x), kind="logistic", width=2), exempt=MASK
     ),
     "frequency_filter": Function(
         lambda x: specops.frequency_filter(x, masks.lowpass((x.shape[-2], x.shape[-1]), 2.5, kind="gaussian"))
@@ -111,6 +174,10 @@ FUNCTIONS: dict[str, Function] = {
     },
     "log_spectrum_mse": Function(_rgb(losses.log_spectrum_mse), image=False, exempt=SCALAR),
     "spectral_regularization": Function(_rgb(losses.spectral_regularization), image=False, exempt=SCALAR),
+    "spectral_regularization_detached": Function(
+        _rgb(losses.spectral_regularization_detached), image=False, exempt=DETACHED
+    ),
     "spectral_profile_loss": Function(_rgb(losses.spectral_profile_loss), image=False, exempt=SCALAR),
     "focal_frequency_loss": Function(_rgb(losses.focal_frequency_loss), image=False, exempt=FOCAL),
+    **MODULES,
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import specops
 from specops import masks
@@ -89,13 +93,14 @@ def test_durall2020_gives_each_conjugate_pair_the_mean_of_its_two_bins() -> None
     torch.testing.assert_close(specops.radial_filter(x, profile, convention="durall2020"), expected)
 
 
-def test_linear_interpolation_of_a_line_is_the_line() -> None:
+@pytest.mark.parametrize("convention", specops.geometry.CONVENTIONS)
+def test_linear_interpolation_of_a_line_is_the_line(convention: str) -> None:
     """Gains a + b·k at the bins' centers give a + b·k at every k between the first and the last center."""
     size = (12, 12)
-    bins = specops.geometry.radial_bins(size, convention="plain")
+    bins = specops.geometry.radial_bins(size, convention=convention)
     x = torch.randn(*size, dtype=torch.float64)
     k = specops.geometry.radii(*size, torch.device("cpu")).clamp(bins.centers[0], bins.centers[-1])
-    filtered = specops.radial_filter(x, 2 + 3 * bins.centers, interpolation="linear")
+    filtered = specops.radial_filter(x, 2 + 3 * bins.centers, convention=convention, interpolation="linear")
     torch.testing.assert_close(filtered, specops.frequency_filter(x, 2 + 3 * k))
 
 
@@ -141,6 +146,65 @@ def test_hfc_and_hff_equal_the_published_code(
         assert np.linalg.norm(value.detach().double().numpy() - expected) <= bound * np.linalg.norm(expected), name
 
 
+@pytest.mark.parametrize("kind", masks.KINDS)
+def test_hfc_and_hff_follow_their_formulas(kind: str) -> None:
+    real, fake = torch.randn(2, 3, 9, 8, dtype=torch.float64)
+    low, high = -0.5, 1.5
+    units = [(x - low) / (high - low) for x in (real, fake)]
+    mask = masks.lowpass((9, 8), 2.5, kind=kind, dtype=torch.float64)
+    X, Y = (torch.fft.rfft2(x) for x in units)
+    inner = {
+        "real": units[0],
+        "confused": torch.fft.irfft2(mask * Y + (1 - mask) * X, s=(9, 8)),
+        "filtered": torch.fft.irfft2(mask * Y, s=(9, 8)),
+    }
+    expected = [low + (high - low) * u.abs().clamp(0, 1) for u in inner.values()]
+    confused = specops.hfc(real, fake, 2.5, kind=kind, value_range=(low, high))
+    filtered = specops.hff(fake, 2.5, kind=kind, value_range=(low, high))
+    torch.testing.assert_close([*confused, filtered], expected)
+
+
+class OpCounter(TorchDispatchMode):
+    """Counts the calls of this library's ops, and of transforms outside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.name()
+        if name.startswith("specops::") or "fft" in name:
+            self.calls[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+FUSED: dict[str, tuple[Callable[[Tensor, Tensor], Any], str]] = {
+    "hfc": (lambda a, b: specops.hfc(a, b, 3)[1], "specops::clipped_band_swap"),
+    "hff": (lambda a, b: specops.hff(a, 3), "specops::clipped_band_swap"),
+    "swap_bands": (lambda a, b: specops.swap_bands(a, b, torch.ones(8, 5)), "specops::binned_filter"),
+}
+
+
+@pytest.mark.parametrize(("swap", "op"), FUSED.values(), ids=FUSED.keys())
+def test_one_transform_and_one_inverse(
+    swap: Callable[[Tensor, Tensor], Tensor], op: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One op forward, one filter backward; in the reference, one transform each way."""
+    a, b = torch.rand(2, 3, 8, 8, requires_grad=True)
+    with OpCounter() as forward:
+        out = swap(a, b)
+    assert forward.calls == {op: 1}
+    with OpCounter() as backward:
+        torch.autograd.grad(out.sum(), (a, b), allow_unused=True)
+    assert backward.calls == {"specops::binned_filter": 1}
+    transforms = {name: mock.Mock(wraps=getattr(torch.fft, name)) for name in ("rfft2", "irfft2")}
+    for name, transform in transforms.items():
+        monkeypatch.setattr(torch.fft, name, transform)
+    with specops.backends.use("reference"):
+        swap(a, b)
+    assert [transform.call_count for transform in transforms.values()] == [1, 1]
+
+
 def test_a_swap_with_itself_is_the_identity() -> None:
     x = torch.rand(3, 9, 8, dtype=torch.float64) * 2 - 1
     mask = masks.lowpass((9, 8), 3)
@@ -176,6 +240,9 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
         TypeError,
         "mask must be a real floating-point tensor",
     ),
+    (lambda: specops.frequency_filter(X, torch.ones(8, 5).to_sparse()), TypeError, r"dense .* Use mask\.to_dense\(\)"),
+    (lambda: specops.swap_bands(X, Y, torch.ones(8, 5).to_sparse()), TypeError, "mask must be a dense tensor"),
+    (lambda: specops.radial_filter(X, torch.ones(6).to_sparse()), TypeError, "profile must be a dense tensor"),
     (lambda: specops.frequency_filter(X, torch.ones(8, 5, device="meta")), ValueError, "mask must be on cpu like x"),
     (lambda: specops.radial_filter(X, torch.ones(7)), ValueError, r"profile must be \[6\] or \[3, 6\]"),
     (

@@ -16,6 +16,7 @@ from torch import Tensor
 
 import specops
 from specops import radial_spectrum, upfirdn2d, upsample
+from specops.losses import focal_frequency_loss
 
 MODES = ("zeros", "nearest", "bilinear", "shuffle")
 
@@ -215,6 +216,28 @@ def test_compiles_with_inductor() -> None:
     torch.testing.assert_close(*(torch.autograd.grad(g(x), x)[0] for g in (compiled, penalty)))
 
 
+NUMBERS: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "eps": lambda x, value: radial_spectrum(x, scale="log", eps=value),
+    "exponent": lambda x, value: focal_frequency_loss(x, x.flip(-1), alpha=value, loss_weight=2 * value),
+    "gain": lambda x, value: upfirdn2d(x, None, gain=value),
+    "shift": lambda x, value: specops.frequency_shift(x, (value, 0.5)),
+    "range": lambda x, value: specops.hfc(x, x.flip(-1), value, value_range=(0, value))[1],
+    "width": lambda x, value: specops.frequency_filter(
+        x, specops.masks.lowpass((8, 8), value, kind="logistic", width=value)
+    ),
+}
+
+
+@pytest.mark.parametrize("call", NUMBERS.values(), ids=NUMBERS.keys())
+def test_numbers_that_change_between_compiled_calls(call: Callable[[Tensor, float], Tensor]) -> None:
+    """From the second call on, torch traces numbers as symbols."""
+    torch.compiler.reset()
+    fast = torch.compile(call, fullgraph=True, backend="aot_eager")
+    x = torch.rand(2, 3, 8, 8)
+    for value in (0.5, 0.75, 2.5):
+        torch.testing.assert_close(fast(x, value), call(x, value))
+
+
 def test_nested_transforms_agree() -> None:
     def energy(x: Tensor) -> Tensor:
         return radial_spectrum(x).log().sum() + upfirdn2d(x, None, up=2, padding=1, boundary="reflect").pow(3).sum()
@@ -257,11 +280,13 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("factor value", lambda: upsample(X, 0, mode="zeros"), ValueError, "factor must be at least 1; got 0"),
     ("shuffle channels", lambda: upsample(X, mode="shuffle"), ValueError, "C divisible by 4; got shape"),
     ("filter type", lambda: upfirdn2d(X, torch.ones(2).int()), TypeError, r"tensor; got torch\.int32"),
+    ("sparse filter", lambda: upfirdn2d(X, torch.ones(3).to_sparse()), TypeError, "f must be a dense tensor"),
+    ("gain NaN", lambda: upfirdn2d(X, None, gain=float("nan")), ValueError, "gain must be finite; got nan"),
     ("filter shape", lambda: upfirdn2d(X, torch.ones(1, 1, 1)), ValueError, r"f must be \[fh, fw\] or 1-D"),
     ("no taps", lambda: upfirdn2d(X, torch.ones(0, 2)), ValueError, "at least one tap"),
     ("fractional up", lambda: upfirdn2d(X, None, up=2.0), TypeError, r"up must be an integer or \(x, y\); got 2.0"),  # type: ignore[arg-type]
     ("no padding", lambda: upfirdn2d(X, None, padding=None), TypeError, "padding must be an integer"),  # type: ignore[arg-type]
-    ("gain", lambda: upfirdn2d(X, None, gain="2"), TypeError, "gain must be a number; got '2'"),  # type: ignore[arg-type]
+    ("gain", lambda: upfirdn2d(X, None, gain="2"), TypeError, "gain must be a number; got str"),  # type: ignore[arg-type]
     ("up", lambda: upfirdn2d(X, None, up=0), ValueError, "up must be two factors"),
     ("down", lambda: upfirdn2d(X, None, down=(1, 2, 3)), ValueError, r"down must be an integer or \(x, y\)"),
     ("padding", lambda: upfirdn2d(X, None, padding=(1, 2, 3)), ValueError, "padding must be an integer"),

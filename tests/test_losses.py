@@ -311,6 +311,11 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("tiny", lambda: spectral_regularization(X[..., :1, :1], X[..., :1, :1]), ValueError, "too small"),
     ("weight", lambda: focal_frequency_loss(X, X, loss_weight="1"), TypeError, "loss_weight must be a number; got str"),  # type: ignore[arg-type]
     ("alpha", lambda: focal_frequency_loss(X, X, alpha=None), TypeError, "alpha must be a number; got NoneType"),  # type: ignore[arg-type]
+    ("alpha NaN", lambda: focal_frequency_loss(X, X, alpha=math.nan), ValueError, "alpha must be finite; got nan"),
+    ("weight inf", lambda: focal_frequency_loss(X, X, loss_weight=math.inf), ValueError, "loss_weight must be finite"),
+    ("matrix layout", lambda: focal_frequency_loss(X, X, X[0, 0].to_sparse()), TypeError, "matrix must be a dense"),
+    ("module alpha", lambda: FocalFrequencyLoss(alpha=math.nan), ValueError, "alpha must be finite; got nan"),
+    ("module weight", lambda: FocalFrequencyLoss("1"), TypeError, "loss_weight must be a number; got str"),  # type: ignore[arg-type]
     ("patch type", lambda: focal_frequency_loss(X, X, patch_factor=2.0), TypeError, "must be an integer; got 2.0"),  # type: ignore[arg-type]
     ("patch value", lambda: focal_frequency_loss(X, X, patch_factor=0), ValueError, "at least 1; got 0"),
     ("patches", lambda: focal_frequency_loss(X, X, patch_factor=3), ValueError, "must divide H and W; got 3"),
@@ -320,7 +325,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         ValueError,
         "averages over the first",
     ),
-    ("matrix type", lambda: focal_frequency_loss(X, X, [1]), TypeError, "matrix must be None or .* got list"),  # type: ignore[arg-type]
+    ("matrix type", lambda: focal_frequency_loss(X, X, [1]), TypeError, "matrix must be a real .* got list"),  # type: ignore[arg-type]
     ("matrix dtype", lambda: focal_frequency_loss(X, X, X.int()), TypeError, r"matrix must be .* got torch\.int32"),
     (
         "matrix shape",

@@ -51,6 +51,23 @@ def test_low_band_and_high_pass_add_to_one(kind: str) -> None:
     torch.testing.assert_close(sum(parts), torch.ones(12, 9))
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "low"),
+    [
+        ("butterworth", {"order": 3.5}, lambda k, r: 1 / (1 + (k / r) ** 7)),
+        ("logistic", {"width": 0.7}, lambda k, r: torch.sigmoid((r - k) / 0.7)),
+        ("raised_cosine", {"width": 3}, lambda k, r: (1 + torch.cos(math.pi * ((k - r) / 3 + 0.5).clamp(0, 1))) / 2),
+    ],
+    ids=["order", "width", "width of the cosine"],
+)
+def test_width_and_order(kind: str, options: dict[str, Any], low: Callable[[Tensor, float], Tensor]) -> None:
+    k = radius_map(12, 9)
+    options = {"kind": kind, "dtype": torch.float64, **options}
+    torch.testing.assert_close(masks.lowpass((12, 9), 3.0, **options), low(k, 3.0))
+    torch.testing.assert_close(masks.highpass((12, 9), cutoff=0.25, **options), 1 - low(k, 3.0))
+    torch.testing.assert_close(masks.bandpass((12, 9), 1.5, 4.0, **options), low(k, 4.0) - low(k, 1.5))
+
+
 def test_ideal_is_strict_at_the_radius_and_whole_beyond_the_corner() -> None:
     assert masks.lowpass((16, 16), 5)[3, 4] == 0
     assert masks.lowpass((16, 16), 5.0001)[3, 4] == 1
@@ -117,6 +134,7 @@ def test_compiles_with_a_learnt_radius() -> None:
         (lambda: masks.lowpass((8, 8), 1, cutoff=0.1), ValueError, "either radius in cycles per image or cutoff"),
         (lambda: masks.lowpass((8, 8), "2"), TypeError, "radius must be a number or a tensor; got str"),
         (lambda: masks.lowpass((8, 8), torch.ones(2)), ValueError, "a tensor radius must hold one real number"),
+        (lambda: masks.lowpass((8, 8), torch.ones(1).to_sparse()), ValueError, "one real number, dense; got"),
         (lambda: masks.lowpass((8, 8), 1, kind="box"), ValueError, "kind must be one of ideal, gaussian"),
         (lambda: masks.lowpass((8, 8), 1, width=1), ValueError, "width is a parameter of logistic and raised_cosine"),
         (lambda: masks.lowpass((8, 8), 1, order=1), ValueError, "order is a parameter of butterworth"),

@@ -21,6 +21,8 @@ pytest.importorskip("sklearn", reason="specops.metrics needs the extra `metrics`
 
 import scipy.ndimage
 import scipy.stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 from testbeds import evaluation
 from torchmetrics import Metric, MetricCollection
 
@@ -286,6 +288,31 @@ def test_detectability_of_unequal_numbers_is_balanced() -> None:
     assert computed(SpectralDetectability(16), [real], [same])["accuracy"] < 0.75
 
 
+@pytest.mark.parametrize("options", [{}, {"folds": 4, "seed": 3}], ids=["5 folds", "4 folds"])
+def test_detectability_is_its_definition(options: dict[str, int]) -> None:
+    """Sides that lie so near that the scaling, the convention and the division into folds all tell."""
+    draw = torch.Generator().manual_seed(2)
+    real, fake = (torch.randn(n, 3, 16, 16, generator=draw) for n in (60, 40))
+    fake = specops.frequency_filter(fake, specops.masks.lowpass((16, 16), 12.0, kind="gaussian"))
+    profiles = []
+    for x in (real, fake):
+        grey = 0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2]
+        log = specops.radial_spectrum(grey, convention="jung2021", scale="log")
+        log = (log - log.amin(1, keepdim=True)) / (log.amax(1, keepdim=True) - log.amin(1, keepdim=True))
+        profiles.append(np.array(sorted(log.tolist(), key=lambda row: row[::-1])))
+    rows, labels = np.concatenate(profiles), np.repeat([1, 0], [60, 40])
+    folds = StratifiedKFold(options.get("folds", 5), shuffle=True, random_state=options.get("seed", 0))
+    scores = []
+    for train, test in folds.split(rows, labels):
+        mean, deviation = rows[train].mean(0), rows[train].std(0)
+        scaled = (rows - mean) / np.where(deviation == 0, 1, deviation)
+        judge = LogisticRegression(max_iter=10_000, class_weight="balanced").fit(scaled[train], labels[train])
+        right = judge.predict(scaled[test]) == labels[test]
+        scores.append(np.mean([right[labels[test] == label].mean() for label in (0, 1)]))
+    value = computed(SpectralDetectability(16, **options), [real], [fake])
+    assert float(value["accuracy"]) == pytest.approx(np.mean(scores), abs=1e-9)
+
+
 @pytest.mark.parametrize("counts", [(50, 50), (50, 30), (7, 13), (1, 4)], ids=str)
 def test_wasserstein_distance_equals_scipy(counts: tuple[int, int]) -> None:
     a, b = (torch.randn(n, 5, dtype=torch.float64) + index for index, n in enumerate(counts))
@@ -344,6 +371,23 @@ def test_sliced_wasserstein_of_a_set_with_itself_is_zero() -> None:
     assert computed(SlicedWassersteinDistance(32), [constant], [constant])["swd"] == 0
 
 
+def test_defaults_of_the_sliced_wasserstein_distance() -> None:
+    real, fake = both_sides()
+    options = {"channels": 3, "patches_per_image": 128, "directions": 128, "repeats": 4, "seed": 0}
+    expected = computed(SlicedWassersteinDistance(32, **options), [real[:3]], [fake[:3]])
+    assert_same(computed(SlicedWassersteinDistance(32), [real[:3]], [fake[:3]]), expected)
+
+
+def test_each_channel_is_brought_to_mean_0_and_deviation_1() -> None:
+    """Other units per channel do not change the distance; images of one patch, since pixels choose positions."""
+    real, fake = torch.randn(9, 3, 7, 7), torch.rand(9, 3, 7, 7) ** 3
+    gain, offset = torch.tensor([1.0, 2.0, 8.0])[:, None, None], torch.tensor([0.0, -1.0, 4.0])[:, None, None]
+    build = functools.partial(SlicedWassersteinDistance, 7, patches_per_image=1)
+    expected = computed(build(), [real], [fake])
+    assert expected["swd"] > 0.01
+    assert_same(computed(build(), [real * gain + offset], [fake]), expected, 1e-4)
+
+
 def test_seeds_choose_positions_and_directions() -> None:
     real, fake = both_sides()
     build = functools.partial(SlicedWassersteinDistance, 32, patches_per_image=16, directions=32, repeats=1)
@@ -360,6 +404,16 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("convention", lambda: RadialSpectrumStatistics(32, convention="x"), ValueError, "convention must be one of"),
     ("scale", lambda: RadialSpectrumStatistics(32, scale="x"), ValueError, "scale must be one of"),
     ("norm", lambda: RadialSpectrumStatistics(32, norm="x"), ValueError, "norm must be one of"),
+    ("correction", lambda: RadialSpectrumStatistics(32, correction=-1), ValueError, "correction must be at least 0"),
+    (
+        "correction type",
+        lambda: RadialSpectrumStatistics(32, correction=0.5),
+        TypeError,
+        "correction must be an integer",
+    ),  # type: ignore[arg-type]
+    ("large split seed", lambda: SpectralDetectability(32, seed=2**32), ValueError, "seed must be at most 4294967295"),
+    ("large seed", lambda: SlicedWassersteinDistance(32, seed=2**32), ValueError, "seed must be at most 4294967295"),
+    ("repeats", lambda: SlicedWassersteinDistance(32, repeats=0), ValueError, "repeats must be at least 1"),
     ("window", lambda: LeakageRatio(32, window="x"), ValueError, "window must be None or 'hann'; got 'x'"),
     ("folds", lambda: SpectralDetectability(32, folds=1), ValueError, "folds must be at least 2; got 1"),
     ("folds type", lambda: SpectralDetectability(32, folds=2.0), TypeError, "folds must be an integer"),  # type: ignore[arg-type]

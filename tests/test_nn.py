@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 import specops
 import specops.nn as snn
 from specops import masks
+from specops.losses import FocalFrequencyLoss
 
 X = torch.randn(2, 4, 8, 6)
 Y = torch.randn(2, 4, 8, 6)
@@ -46,7 +48,10 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module, Tensor], 
         lambda: snn.HFF(2.5, kind="logistic", value_range=(0, 2)),
         lambda m, x: specops.hff(x, 2.5, kind="logistic", value_range=(0, 2)),
     ),
-    "HFC": (lambda: snn.HFC(2.5), lambda m, x: specops.hfc(x, Y.to(x), 2.5)),
+    "HFC": (
+        lambda: snn.HFC(2.5, kind="gaussian", value_range=(-2, 1)),
+        lambda m, x: specops.hfc(x, Y.to(x), 2.5, kind="gaussian", value_range=(-2, 1)),
+    ),
     "FrequencyShift": (
         lambda: snn.FrequencyShift((0.25, 0.5)),
         lambda m, x: specops.frequency_shift(x, (0.25, 0.5)),
@@ -144,6 +149,39 @@ def test_device_and_dtype_of_parameters() -> None:
         assert (parameter.device.type, parameter.dtype) == ("meta", torch.float64)
 
 
+def test_a_window_is_copied() -> None:
+    window = torch.rand(8, 6, requires_grad=True)
+    module = snn.RadialSpectrum(window=window)
+    expected = specops.radial_spectrum(X, window=window.detach())
+    with torch.no_grad():
+        window.zero_()
+    assert torch.equal(module(X), expected)
+    assert not module(X).requires_grad
+
+
+def test_scalars_of_numpy_are_numbers() -> None:
+    """The same values and the same representation as with Python's."""
+    f, i = np.float32, np.int64
+    for given, plain in (
+        (snn.FrequencyFilter(i(8)), snn.FrequencyFilter(8)),  # type: ignore[arg-type]
+        (snn.SpectrumDiscriminator(i(8), i(2)), snn.SpectrumDiscriminator(8, 2)),  # type: ignore[arg-type]
+        (snn.LowPass(f(0.25)), snn.LowPass(0.25)),  # type: ignore[arg-type]
+        (snn.RadialSpectrum(scale="log", eps=f(0.5)), snn.RadialSpectrum(scale="log", eps=0.5)),  # type: ignore[arg-type]
+        (snn.BlurPool(i(3), i(4), i(2)), snn.BlurPool(3, 4, 2)),  # type: ignore[arg-type]
+        (FocalFrequencyLoss(f(2), f(1.5), i(2)), FocalFrequencyLoss(2.0, 1.5, 2)),  # type: ignore[arg-type]
+    ):
+        assert repr(given) == repr(plain)
+    x = torch.rand(2, 8, 8)
+    for given, plain in (
+        (masks.bandpass((i(8), i(8)), f(1), f(3)), masks.bandpass((8, 8), 1, 3)),  # type: ignore[arg-type]
+        (masks.lowpass((8, 8), 3, kind="logistic", width=f(2)), masks.lowpass((8, 8), 3, kind="logistic", width=2)),  # type: ignore[arg-type]
+        (specops.hff(x, f(3), value_range=(i(0), f(1))), specops.hff(x, 3, value_range=(0, 1))),  # type: ignore[arg-type]
+        (specops.frequency_shift(x, (f(0.5), f(0.25))), specops.frequency_shift(x, (0.5, 0.25))),  # type: ignore[arg-type]
+        (specops.upfirdn2d(x, None, up=i(2), gain=f(2)), specops.upfirdn2d(x, None, up=2, gain=2)),  # type: ignore[arg-type]
+    ):
+        assert torch.equal(given, plain)
+
+
 def test_frequency_shift_with_an_imaginary_part() -> None:
     shift = snn.FrequencyShift((0.1, 0.2))
     assert torch.equal(shift(X, Y), specops.frequency_shift(X, (0.1, 0.2), imag=Y))
@@ -229,6 +267,21 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("spectrum scale", lambda: snn.RadialSpectrum(scale="x"), ValueError, "scale must be one of"),
     ("spectrum norm", lambda: snn.RadialSpectrum(norm="x"), ValueError, "norm must be one of"),
     ("spectrum window", lambda: snn.RadialSpectrum(window="x"), ValueError, "window must be None, 'hann' or a tensor"),
+    ("spectrum eps", lambda: snn.RadialSpectrum(eps=-1), ValueError, "eps must be at least 0 and finite; got -1"),
+    ("spectrum eps type", lambda: snn.RadialSpectrum(eps="a"), TypeError, "eps must be a number; got str"),  # type: ignore[arg-type]
+    ("window shape", lambda: snn.RadialSpectrum(window=torch.ones(8)), ValueError, r"tensor \[H, W\]; got \[8\]"),
+    ("window dtype", lambda: snn.RadialSpectrum(window=torch.ones(8, 8).int()), TypeError, "got torch.int32"),
+    ("window array", lambda: snn.RadialSpectrum(window=X.numpy()), ValueError, "'hann' or a tensor"),  # type: ignore[arg-type]
+    ("complex input", lambda: snn.FrequencyFilter((8, 6))(X + 0j), TypeError, r"x must be real; .* Pass x\.real"),
+    ("complex gains", lambda: snn.FrequencyFilter(8, dtype=torch.complex64), TypeError, "dtype must be a floating"),
+    ("integer gains", lambda: snn.RadialFilter(8, dtype=torch.int32), TypeError, "dtype must be a floating"),
+    ("complex cutoff", lambda: snn.LowPass(0.2, dtype=torch.complex64), TypeError, "dtype must be a floating"),
+    ("integer weights", lambda: snn.SpectrumDiscriminator(8, dtype=torch.int8), TypeError, "dtype must be a floating"),
+    ("pool channels", lambda: snn.BlurPool(0), ValueError, "channels must be at least 1; got 0"),
+    ("pool channels type", lambda: snn.BlurPool(2.5), TypeError, "channels must be an integer; got 2.5"),  # type: ignore[arg-type]
+    ("pool filter", lambda: snn.BlurPool(3, 8), ValueError, "taps must be 1 to 7; got 8"),
+    ("pool stride", lambda: snn.BlurPool(3, 4, 0), ValueError, "factor must be at least 1; got 0"),
+    ("pool edges", lambda: snn.BlurPool(3, pad_type=["reflect"]), ValueError, "pad_type must be one of zeros"),  # type: ignore[arg-type]
     ("filter size", lambda: snn.FrequencyFilter((8, 0)), ValueError, "H, W >= 1"),
     ("filter size type", lambda: snn.FrequencyFilter("8"), TypeError, "size must be a pair"),  # type: ignore[arg-type]
     (

@@ -114,6 +114,16 @@ def test_cross_spectrum_polarises_the_power(convention: str) -> None:
     torch.testing.assert_close(windowed, specops.radial_spectrum(x, window="hann", norm="ortho"))
 
 
+def test_derivatives_in_a_window() -> None:
+    x, y, window = (torch.randn(*shape, 4, 5, dtype=torch.float64, requires_grad=True) for shape in ((2,), (2,), ()))
+
+    def spectra(x: Tensor, y: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+        return specops.radial_spectrum(x, window=window), specops.radial_cross_spectrum(x, y, window=window)
+
+    torch.autograd.gradcheck(spectra, (x, y, window))
+    torch.autograd.gradgradcheck(spectra, (x, y, window))
+
+
 def test_ring_correlation() -> None:
     x, y = torch.randn(2, 8, 8, dtype=torch.float64)
     torch.testing.assert_close(specops.fourier_ring_correlation(x, -2 * x), -torch.ones(6, dtype=torch.float64))
@@ -156,6 +166,9 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.fourier_ring_correlation(X, X, convention="x"), ValueError, "convention must be one of"),
     (lambda: specops.radial_spectrum(X, scale="log", eps=-1), ValueError, "eps must be at least 0"),
     (lambda: specops.radial_spectrum(X, eps="a"), TypeError, "eps must be a number; got str"),
+    (lambda: specops.radial_spectrum(X, window=torch.ones(8, 8).to_sparse()), TypeError, "window must be a dense"),
+    (lambda: specops.radial_spectrum(X, eps=float("inf")), ValueError, "eps must be at least 0 and finite; got inf"),
+    (lambda: specops.normalize_profile(torch.ones(3).to_sparse(), "dc"), TypeError, "p must be a dense tensor"),
     (lambda: specops.radial_spectrum(X, window=X.numpy()), ValueError, "window must be None, 'hann' or a tensor"),
     (lambda: specops.radial_spectrum(X, window=torch.ones(8, 8) * 1j), TypeError, "window must be a real"),
     (lambda: specops.radial_spectrum(X, convention=[]), ValueError, "convention must be one of"),  # type: ignore[arg-type]

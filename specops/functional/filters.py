@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specops import geometry, ops
 from specops.functional.options import check_choice, check_image_pair, number_pair
-from specops.ops.contract import check_image, compute_dtype
+from specops.ops.contract import check_image, check_real, compute_dtype
 
 INTERPOLATIONS = ("nearest", "linear")
 
@@ -29,7 +29,7 @@ def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
         [..., H, W] in the dtype of x. Gradients to x and mask of any order.
 
     Raises:
-        TypeError: x or mask is not a real floating-point tensor.
+        TypeError: x or mask is not a dense real floating-point tensor.
         ValueError: a mask of another shape or device.
 
     Source:
@@ -61,7 +61,7 @@ def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", inte
         [..., H, W] in the dtype of x. Gradients to x and profile of any order.
 
     Raises:
-        TypeError: x or profile is not a real floating-point tensor.
+        TypeError: x or profile is not a dense real floating-point tensor.
         ValueError: a profile of another shape or device, an unknown option.
 
     Source:
@@ -78,10 +78,7 @@ def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", inte
     H, W = x.shape[-2:]
     dtype = compute_dtype(x.dtype)
     maps, n_bins = geometry.radial_gain_maps(H, W, convention, dtype, x.device)
-    if not isinstance(profile, Tensor) or not profile.is_floating_point():
-        raise TypeError(
-            f"profile must be a real floating-point tensor; got {getattr(profile, 'dtype', type(profile).__name__)}."
-        )
+    check_real("profile", profile)
     per_image = profile.dim() > 1 and profile.shape[:-1] == x.shape[:-2]
     if profile.dim() == 0 or profile.shape[-1] != n_bins or not (profile.dim() == 1 or per_image):
         raise ValueError(
@@ -163,11 +160,8 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
 def half_plane_gains(x: Tensor, mask: Tensor) -> Tensor:
     """The gains [H·(W//2+1)] of a mask [H, W//2+1] or [H, W], in the dtype of the arithmetic."""
     H, W = x.shape[-2:]
-    if not isinstance(mask, Tensor) or not mask.is_floating_point():
-        raise TypeError(
-            f"mask must be a real floating-point tensor; got {getattr(mask, 'dtype', type(mask).__name__)}."
-        )
-    if mask.shape not in ((H, W // 2 + 1), (H, W)):
+    check_real("mask", mask)
+    if mask.shape != (H, W // 2 + 1) and mask.shape != (H, W):  # traced sizes compare, but are "in" nothing
         raise ValueError(
             f"mask must be [{H}, {W // 2 + 1}] or [{H}, {W}] for x {list(x.shape)}; got {list(mask.shape)}. "
             f"Build it with specops.masks.lowpass(({H}, {W}), ...)."

@@ -12,7 +12,7 @@ from specops.ops.contract import check_image
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises ValueError unless value is one of the choices."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
 
 
@@ -30,11 +30,34 @@ def check_image_pair(names: tuple[str, str], x: object, y: object) -> tuple[Tens
     return x, y
 
 
+def number(name: str, value: object, least: float = -math.inf) -> float:
+    """Returns a finite number, at least `least`, as Python's, or raises TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number; got {type(value).__name__}.")
+    real = float(value)
+    if not (-math.inf < real < math.inf and real >= least):  # comparisons, unlike math.isfinite, can be traced
+        bound = "" if least == -math.inf else f"at least {least} and "
+        raise ValueError(f"{name} must be {bound}finite; got {value}.")
+    return real
+
+
+def integer(name: str, value: object, least: int, most: float = math.inf) -> int:
+    """Returns an integer in [least, most] as Python's, or raises TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r}.")
+    whole = int(value)
+    if whole < least:
+        raise ValueError(f"{name} must be at least {least}; got {value}.")
+    if whole > most:
+        raise ValueError(f"{name} must be at most {most}; got {value}.")
+    return whole
+
+
 def number_pair(name: str, value: object, meaning: str) -> tuple[float, float]:
     """Returns two finite numbers as floats, or raises TypeError or ValueError."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else ()
     if len(pair) != 2 or not all(isinstance(part, numbers.Real) and not isinstance(part, bool) for part in pair):
         raise TypeError(f"{name} must be a pair {meaning} of numbers; got {value!r}.")
-    if not all(math.isfinite(part) for part in pair):
+    if not all(-math.inf < part < math.inf for part in pair):
         raise ValueError(f"{name} must be a pair {meaning} of finite numbers; got {value!r}.")
     return float(pair[0]), float(pair[1])

@@ -13,8 +13,8 @@ from torch import Tensor
 from specops import backends, ops
 from specops.functional import taps as filters
 from specops.functional.filters import frequency_filter
-from specops.functional.options import check_choice
-from specops.ops.contract import check_image, compute_dtype, like_layout
+from specops.functional.options import check_choice, number
+from specops.ops.contract import check_image, check_real, compute_dtype, like_layout
 
 UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
 DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
@@ -73,12 +73,10 @@ def upfirdn2d(
     up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     if f is None:
         f = x.new_ones(1, 1, dtype=dtype)
-    if not isinstance(f, Tensor) or not f.is_floating_point():
-        raise TypeError(f"f must be None or a real floating-point tensor; got {getattr(f, 'dtype', type(f).__name__)}.")
+    check_real("f", f)
     if f.dim() not in (1, 2):
         raise ValueError(f"f must be [fh, fw] or 1-D; got {list(f.shape)}.")
-    if isinstance(gain, bool) or not isinstance(gain, numbers.Real):
-        raise TypeError(f"gain must be a number; got {gain!r}.")
+    gain = number("gain", gain)
     f = f.to(dtype)
     if flip_filter:
         f = f.flip(tuple(range(f.dim())))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-
 import torch
 from torch import Tensor
 
 from specops import geometry, ops
-from specops.functional.options import check_choice, check_image_pair
-from specops.ops.contract import check_image, compute_dtype, ordered_share, ordered_sum
+from specops.functional.options import check_choice, check_image_pair, number
+from specops.ops.contract import check_image, check_real, compute_dtype, ordered_share, ordered_sum
 
 SCALES = ("power", "amplitude", "log", "db")
 NORMS = ("backward", "ortho", "forward")
@@ -63,10 +60,7 @@ def radial_spectrum(
     """
     check_image("x", x)
     check_choice("scale", scale, SCALES)
-    if isinstance(eps, bool) or not isinstance(eps, numbers.Real):
-        raise TypeError(f"eps must be a number; got {type(eps).__name__}.")
-    if not 0 <= eps < math.inf:
-        raise ValueError(f"eps must be at least 0 and finite; got {eps}.")
+    eps = number("eps", eps, least=0)
     factor = _power_factor(norm, x)
     H, W = x.shape[-2:]
     dtype = compute_dtype(x.dtype)
@@ -239,8 +233,7 @@ def normalize_profile(p: Tensor, mode: str) -> Tensor:
         >>> specops.normalize_profile(torch.tensor([4.0, 3.0, 2.0]), "minmax")
         tensor([1.0000, 0.5000, 0.0000])
     """
-    if not isinstance(p, Tensor) or not p.is_floating_point():
-        raise TypeError(f"p must be a real floating-point tensor; got {getattr(p, 'dtype', type(p).__name__)}.")
+    check_real("p", p)
     if p.dim() < 1 or p.shape[-1] < 1:
         raise ValueError(f"p must be [..., K] with K >= 1; got {list(p.shape)}.")
     check_choice("mode", mode, PROFILE_MODES)
@@ -300,8 +293,7 @@ def _window(window: str | Tensor, H: int, W: int, dtype: torch.dtype, device: to
     if isinstance(window, Tensor):
         if window.shape != (H, W):
             raise ValueError(f"window must be [{H}, {W}] like the images; got {list(window.shape)}.")
-        if not window.is_floating_point():
-            raise TypeError(f"window must be a real floating-point tensor; got {window.dtype}.")
+        check_real("window", window)
         if window.device != device:
             raise ValueError(f"window must be on {device} like x; got {window.device}.")
         return window.to(dtype)

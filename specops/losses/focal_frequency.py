@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from specops import geometry, ops
+from specops.functional.options import integer, number
 from specops.losses.contract import checked_sides, sum_of
+from specops.ops.contract import check_real
 
 
 def focal_frequency_loss(
@@ -42,8 +44,8 @@ def focal_frequency_loss(
         A 0-dimensional tensor. It and its derivatives equal those of the package focal-frequency-loss 0.3.0.
 
     Raises:
-        TypeError, ValueError: not two sets of images of one shape and device; a patch factor that does not divide them;
-            a matrix that does not fit or lies outside [0, 1].
+        TypeError, ValueError: not two sets of images of one shape and device; a weight or exponent that is no finite
+            number; a patch factor that does not divide H and W; a matrix that does not fit or lies outside [0, 1].
 
     Source:
         Jiang, Dai, Wu, Loy 2021, "Focal Frequency Loss for Image Reconstruction and Synthesis", equations 7 to 9.
@@ -55,7 +57,9 @@ def focal_frequency_loss(
         tensor(1.)
     """
     pred, target = checked_sides(pred, target, ("pred", "target"), paired=True)
-    _check_focal(pred, loss_weight, alpha, patch_factor, ave_spectrum)
+    loss_weight, alpha = number("loss_weight", loss_weight), number("alpha", alpha)
+    patch_factor = integer("patch_factor", patch_factor, least=1)
+    _check_focal(pred, patch_factor, ave_spectrum)
     patches = _patches(pred - target, patch_factor)
     if ave_spectrum:
         patches = patches.mean(0, keepdim=True)
@@ -93,8 +97,8 @@ class FocalFrequencyLoss(nn.Module):
         batch_matrix: bool = False,
     ) -> None:
         super().__init__()
-        _check_patch_factor(patch_factor)
-        self.loss_weight, self.alpha, self.patch_factor = loss_weight, alpha, patch_factor
+        self.loss_weight, self.alpha = number("loss_weight", loss_weight), number("alpha", alpha)
+        self.patch_factor = integer("patch_factor", patch_factor, least=1)
         self.ave_spectrum, self.log_matrix, self.batch_matrix = ave_spectrum, log_matrix, batch_matrix
 
     def _options(self) -> dict[str, float | int | bool]:
@@ -109,25 +113,13 @@ class FocalFrequencyLoss(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in self._options().items())
 
 
-def _check_focal(pred: Tensor, loss_weight: object, alpha: object, patch_factor: object, ave_spectrum: bool) -> None:
-    for name, value in (("loss_weight", loss_weight), ("alpha", alpha)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"{name} must be a number; got {type(value).__name__}.")
-    _check_patch_factor(patch_factor)
-    assert isinstance(patch_factor, int)
+def _check_focal(pred: Tensor, patch_factor: int, ave_spectrum: bool) -> None:
     if pred.shape[-2] % patch_factor or pred.shape[-1] % patch_factor:
         raise ValueError(
             f"patch_factor must divide H and W; got {patch_factor} for images {list(pred.shape)}. Crop them first."
         )
     if ave_spectrum and pred.dim() < 3:
         raise ValueError(f"ave_spectrum averages over the first of [N, ..., H, W]; got {list(pred.shape)}.")
-
-
-def _check_patch_factor(patch_factor: object) -> None:
-    if isinstance(patch_factor, bool) or not isinstance(patch_factor, int):
-        raise TypeError(f"patch_factor must be an integer; got {patch_factor!r}.")
-    if patch_factor < 1:
-        raise ValueError(f"patch_factor must be at least 1; got {patch_factor}.")
 
 
 def _patches(x: Tensor, factor: int) -> Tensor:
@@ -151,9 +143,7 @@ def _focal_weight(power: Tensor, alpha: float, log_matrix: bool, batch_matrix: b
 def _checked_matrix(matrix: Tensor, patches: Tensor) -> Tensor:
     """A matrix for patches [..., P, C, h, w] -> its even part on the half plane, flat: [..., h·(w//2+1)]."""
     h, w = patches.shape[-2:]
-    if not isinstance(matrix, Tensor) or not matrix.is_floating_point():
-        got = getattr(matrix, "dtype", type(matrix).__name__)
-        raise TypeError(f"matrix must be None or a real floating-point tensor; got {got}.")
+    check_real("matrix", matrix)
     if matrix.device != patches.device:
         raise ValueError(f"matrix must be on {patches.device} like the images; got {matrix.device}.")
     try:

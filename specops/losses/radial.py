@@ -52,7 +52,9 @@ def spectral_regularization(fake: Tensor, real: Tensor) -> Tensor:
 
     -mean over images i and bins k of r_k·ln f_ik + (1 - r_k)·ln(1 - f_ik): f_i is the profile (`durall2020`) of
     20·ln|DFT| of the grey image, brought to [0, 1] by its minimum and maximum; r is the mean of such profiles of the
-    real images. Logarithms end at -100; where they do (each image's own minimum and maximum), there is no gradient.
+    real images. The real profile is the target, since so the least value is at f = r; with the sides exchanged, as in
+    the released code, the term is linear in f and least where every f is 0 or 1. Logarithms end at -100; where they do
+    (each image's own minimum and maximum), there is no gradient.
 
     Args:
         fake, real: images [..., 3, H, W], or [..., 1, H, W] and [H, W] which are grey already; numbers of images may

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 from torch import Tensor
 
+from specops.functional.options import integer
 from specops.losses.radial import GREY_JUNG, log_profile
 from specops.metrics.two_sided import TwoSided
 from specops.nn.arguments import n_bins
@@ -29,7 +30,7 @@ class SpectralDetectability(TwoSided):
     Args:
         size: (H, W) of the images, or the side of square ones.
         folds: of the cross-validation, >= 2.
-        seed: of the division into folds.
+        seed: of the division into folds, 0 to 2³² - 1.
         options: those of torchmetrics.Metric.
 
     Raises:
@@ -52,12 +53,7 @@ class SpectralDetectability(TwoSided):
 
     def __init__(self, size: int | tuple[int, int], *, folds: int = 5, seed: int = 0, **options: Any) -> None:
         super().__init__(size, **options)
-        for name, value, least in (("folds", folds, 2), ("seed", seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer; got {value!r}.")
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}; got {value}.")
-        self.folds, self.seed = folds, seed
+        self.folds, self.seed = integer("folds", folds, least=2), integer("seed", seed, least=0, most=2**32 - 1)
         for side in ("real", "fake"):
             self.add_rows(f"{side}_profiles", n_bins(self.size, "jung2021"))
 

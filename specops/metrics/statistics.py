@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from specops import functional, geometry
+from specops.functional.options import integer
 from specops.metrics.two_sided import TwoSided
 from specops.nn.arguments import check_convention, n_bins
 
@@ -24,7 +25,7 @@ class RadialSpectrumStatistics(TwoSided):
     Args:
         size: (H, W) of the images, or the side of square ones.
         convention, scale, norm: as in `specops.radial_spectrum`.
-        correction: as in torch.std: the sum of squares is divided by n - correction.
+        correction: as in torch.std, an integer >= 0: the sum of squares is divided by n - correction.
         options: those of torchmetrics.Metric.
 
     compute() returns `real_mean`, `real_std`, `fake_mean`, `fake_std`, for the sides of which there are images.
@@ -58,7 +59,8 @@ class RadialSpectrumStatistics(TwoSided):
         super().__init__(size, **options)
         check_convention(convention)
         functional.radial_spectrum(torch.zeros(8, 8), scale=scale, norm=norm)
-        self.convention, self.scale, self.norm, self.correction = convention, scale, norm, correction
+        self.convention, self.scale, self.norm = convention, scale, norm
+        self.correction = integer("correction", correction, least=0)
         for side in SIDES:
             empty = torch.zeros(3, n_bins(self.size, convention), dtype=torch.float64)
             self.add_state(f"{side}_moments", default=empty, dist_reduce_fx=merged_moments)

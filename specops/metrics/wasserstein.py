@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from specops import functional
+from specops.functional.options import integer
 from specops.metrics.two_sided import TwoSided
 
 PATCH = 7  # pixels
@@ -32,7 +33,7 @@ class SlicedWassersteinDistance(TwoSided):
         channels: C.
         patches_per_image: per level.
         directions, repeats: `repeats` times `directions` random directions; memory grows with the first alone.
-        seed: of positions and directions.
+        seed: of positions and directions, 0 to 2³² - 1.
         options: those of torchmetrics.Metric.
 
     compute() returns `swd_S` for each level, S the longer side of the level, and `swd`, their mean. Published tables
@@ -70,25 +71,16 @@ class SlicedWassersteinDistance(TwoSided):
         **options: Any,
     ) -> None:
         super().__init__(size, **options)
-        counts = {
-            "channels": channels,
-            "patches_per_image": patches_per_image,
-            "directions": directions,
-            "repeats": repeats,
-        }
-        for name, value in {**counts, "seed": seed}.items():
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer; got {value!r}.")
-            if value < (name != "seed"):
-                raise ValueError(f"{name} must be at least {int(name != 'seed')}; got {value}.")
+        self.channels = integer("channels", channels, least=1)
+        self.patches_per_image = integer("patches_per_image", patches_per_image, least=1)
+        self.directions, self.repeats = integer("directions", directions, least=1), integer("repeats", repeats, least=1)
+        self.seed = integer("seed", seed, least=0, most=2**32 - 1)
         if min(self.size) < PATCH:
             raise ValueError(f"size must be at least {PATCH} x {PATCH} pixels, one patch; got {self.size}.")
-        self.channels, self.patches_per_image = channels, patches_per_image
-        self.directions, self.repeats, self.seed = directions, repeats, seed
         self.levels = _level_sizes(self.size)
         for side in ("real", "fake"):
             for level in self.levels:
-                self.add_rows(_state(side, level), channels * PATCH**2)
+                self.add_rows(_state(side, level), self.channels * PATCH**2)
 
     def update(self, images: Tensor, real: bool) -> None:
         """Adds images [..., C, H, W]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import torch
 from torch import Tensor
 
@@ -24,7 +26,15 @@ def n_bins(size: tuple[int, int], convention: str) -> int:
 
 def pair_of_sides(size: int | tuple[int, int]) -> tuple[int, int]:
     """Returns (H, W), or raises TypeError or ValueError unless `size` is that, or the side of square images."""
-    return geometry.checked_size((size, size) if isinstance(size, int) else size)
+    sides = (size, size) if isinstance(size, numbers.Integral) else size
+    H, W = geometry.checked_size(sides)  # type: ignore[arg-type]
+    return int(H), int(W)
+
+
+def check_dtype(dtype: torch.dtype | None) -> None:
+    """Raises TypeError unless parameters can be of that dtype; None is torch's default one."""
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"dtype must be a floating-point one of torch; got {dtype!r}.")
 
 
 def image_size(x: Tensor) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from specops import functional, masks
 from specops.functional.filters import INTERPOLATIONS
 from specops.functional.options import check_choice
-from specops.nn.arguments import Device, check_convention, check_size, image_size, n_bins, pair_of_sides
+from specops.nn.arguments import Device, check_convention, check_dtype, check_size, image_size, n_bins, pair_of_sides
 from specops.ops.contract import compute_dtype
 
 NYQUIST = 0.5  # cycles per pixel
@@ -41,6 +42,7 @@ class FrequencyFilter(nn.Module):
     def __init__(self, size: int | tuple[int, int], *, device: Device = None, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.size = pair_of_sides(size)
+        check_dtype(dtype)
         H, W = self.size
         self.mask = nn.Parameter(torch.empty(H, W // 2 + 1, device=device, dtype=dtype))
         self.reset_parameters()
@@ -90,6 +92,7 @@ class RadialFilter(nn.Module):
         self.size = pair_of_sides(size)
         check_convention(convention)
         check_choice("interpolation", interpolation, INTERPOLATIONS)
+        check_dtype(dtype)
         self.convention, self.interpolation = convention, interpolation
         self.profile = nn.Parameter(torch.empty(n_bins(self.size, convention), device=device, dtype=dtype))
         self.reset_parameters()
@@ -130,6 +133,7 @@ class _CutoffFilter(nn.Module):
                 "specops.frequency_filter(x, specops.masks.lowpass(size, cutoff=cutoff))."
             )
         masks.lowpass((1, 1), 1.0, kind=kind, width=width, order=order, device="cpu")
+        check_dtype(dtype)
         self.kind, self.width, self.order = kind, width, order
         self.initial_cutoff = cutoff
         self.cutoff_logit = nn.Parameter(torch.empty((), device=device, dtype=dtype))
@@ -147,9 +151,9 @@ class _CutoffFilter(nn.Module):
 
     @cutoff.setter
     def cutoff(self, value: float) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise TypeError(f"cutoff must be a number in cycles per pixel; got {type(value).__name__}.")
-        share = (value / NYQUIST - MARGIN) / (1 - 2 * MARGIN)
+        share = (float(value) / NYQUIST - MARGIN) / (1 - 2 * MARGIN)
         if not 0 < share < 1:
             low, high = MARGIN * NYQUIST, (1 - MARGIN) * NYQUIST
             raise ValueError(f"cutoff must be in ({low:g}, {high:g}) cycles per pixel; got {value}.")

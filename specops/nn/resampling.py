@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from specops import functional
-from specops.functional.options import check_choice
+from specops.functional.options import check_choice, integer
 from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, blurred, check_taps
 from specops.ops.contract import check_image
 from specops.ops.resample.contract import BOUNDARIES
+
+SHORT_NAMES = {"zero": "zeros", "refl": "reflect", "repl": "replicate"}
 
 
 class Upsample(nn.Module):
@@ -92,11 +94,12 @@ class BlurPool(nn.Module):
 
     def __init__(self, channels: int, filt_size: int = 4, stride: int = 2, pad_type: str = "reflect") -> None:
         super().__init__()
-        boundary = {"zero": "zeros", "refl": "reflect", "repl": "replicate"}.get(pad_type, pad_type)
-        check_choice("pad_type", boundary, BOUNDARIES)
+        check_choice("pad_type", pad_type, (*BOUNDARIES, *SHORT_NAMES))
+        boundary = SHORT_NAMES.get(pad_type, pad_type)
         check_taps(filt_size)
         functional.downsample(torch.zeros(1, 1, device="cpu"), stride, mode="stride")
-        self.channels, self.filt_size, self.stride, self.pad_type = channels, filt_size, stride, boundary
+        self.channels = integer("channels", channels, least=1)
+        self.filt_size, self.stride, self.pad_type = filt_size, stride, boundary
 
     def forward(self, x: Tensor) -> Tensor:
         check_image("x", x)

@@ -7,16 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from specops import functional
-from specops.functional.options import check_choice
+from specops.functional.options import check_choice, integer, number
 from specops.functional.spectra import NORMS, SCALES
-from specops.nn.arguments import Device, check_convention, check_size, n_bins, pair_of_sides
+from specops.nn.arguments import Device, check_convention, check_dtype, check_size, n_bins, pair_of_sides
+from specops.ops.contract import check_real
 
 
 class RadialSpectrum(nn.Module):
     """Returns, called with images [..., H, W], their `specops.radial_spectrum` [..., K].
 
     Args:
-        convention, scale, norm, window, eps: as in `specops.radial_spectrum`; a tensor window becomes a buffer.
+        convention, scale, norm, window, eps: as in `specops.radial_spectrum`; a copy of a tensor window
+            becomes a buffer.
 
     Raises:
         TypeError, ValueError: an option is none of those listed.
@@ -42,13 +44,14 @@ class RadialSpectrum(nn.Module):
         check_convention(convention)
         check_choice("scale", scale, SCALES)
         check_choice("norm", norm, NORMS)
-        if isinstance(window, Tensor):
-            self.register_buffer("window", window)
-        elif window in (None, "hann"):
+        self.convention, self.scale, self.norm, self.eps = convention, scale, norm, number("eps", eps, least=0)
+        if isinstance(window, Tensor) and window.dim() == 2:
+            self.register_buffer("window", check_real("window", window).detach().clone())
+        elif window is None or (isinstance(window, str) and window == "hann"):
             self.window = window
         else:
-            raise ValueError(f"window must be None, 'hann' or a tensor [H, W]; got {window!r}.")
-        self.convention, self.scale, self.norm, self.eps = convention, scale, norm, eps
+            got = list(window.shape) if isinstance(window, Tensor) else repr(window)
+            raise ValueError(f"window must be None, 'hann' or a tensor [H, W]; got {got}.")
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.radial_spectrum(
@@ -99,10 +102,8 @@ class SpectrumDiscriminator(nn.Module):
         super().__init__()
         self.size = pair_of_sides(size)
         check_convention(convention)
-        if isinstance(n_logits, bool) or not isinstance(n_logits, int):
-            raise TypeError(f"n_logits must be an integer; got {n_logits!r}.")
-        if n_logits < 1:
-            raise ValueError(f"n_logits must be at least 1; got {n_logits}.")
+        n_logits = integer("n_logits", n_logits, least=1)
+        check_dtype(dtype)
         self.convention = convention
         width = n_bins(self.size, convention)
         self.hidden = nn.Linear(width, width, device=device, dtype=dtype)

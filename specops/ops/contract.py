@@ -157,6 +157,16 @@ def check_image(name: str, x: object) -> None:
         raise ValueError(f"{name} [..., H, W] must have H, W >= 1; got shape {list(x.shape)}.")
 
 
+def check_real(name: str, t: object) -> Tensor:
+    """Returns t, or raises TypeError unless it is a dense real floating-point tensor."""
+    if not isinstance(t, Tensor) or not t.is_floating_point():
+        got = getattr(t, "dtype", type(t).__name__)
+        raise TypeError(f"{name} must be a real floating-point tensor; got {got}.")
+    if t.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor; got layout {t.layout}. Use {name}.to_dense().")
+    return t
+
+
 def ordered_sum(t: Tensor) -> Tensor:
     """Returns the sum of t [..., P] over its last dimension, the additions in one order for any number of threads.
 
@@ -188,11 +198,18 @@ def batch_first(t: Tensor, dim: int | None, batch: int) -> Tensor:
 
 def memory_format(x: Tensor) -> torch.memory_format:
     """Returns channels_last where x [N, C, H, W] is in that format and not also contiguous, else contiguous."""
-    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
-        return torch.channels_last
-    return torch.contiguous_format
+    if x.dim() != 4 or x.is_contiguous():
+        return torch.contiguous_format
+    expected = 1  # by the strides: under vmap, is_contiguous and contiguous know one format only
+    for dim in (1, 3, 2, 0):
+        if x.shape[dim] != 1 and x.stride(dim) != expected:
+            return torch.contiguous_format
+        expected = expected * x.shape[dim]
+    return torch.channels_last
 
 
 def like_layout(out: Tensor, x: Tensor) -> Tensor:
     """Returns `out` in the memory format of x."""
-    return out.contiguous(memory_format=memory_format(x))
+    if memory_format(x) == torch.contiguous_format:
+        return out.contiguous()
+    return out.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
