@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-import bench.spectral  # noqa: F401  (fills the registry)
+import bench.resampling
+import bench.spectral  # noqa: F401  (these fill the registry)
 import specops
 from bench.measure import compare, peak_bytes
 from bench.plot import save_plot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from specops import geometry
@@ -64,3 +65,10 @@ def published_hfc(real: Tensor, fake: Tensor, radius: float) -> Tensor:
 def _full_mask(size: int, radius: float) -> Tensor:
     frequency = torch.fft.fftfreq(size, 1 / size)
     return (torch.hypot(frequency[:, None], frequency[None, :]) < radius).float()
+
+
+def published_blur(x: Tensor) -> Tensor:
+    """Schwarz et al. 2021: reflected edges, [1, 3, 1] along both axes in one grouped convolution, mean of 2 × 2."""
+    along = torch.tensor([1.0, 3.0, 1.0]) / 5
+    weight = torch.outer(along, along).expand(x.shape[1], 1, 3, 3)
+    return F.avg_pool2d(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, groups=x.shape[1]), 2)

@@ -8,5 +8,7 @@
 #include "columns.h"
 #include "kernels.h"
 #include "swap.h"
+#include "../resample/vectors.h"
 #include "../resample/rows.h"
+#include "../resample/correlation.h"
 #include "table.h"

@@ -64,11 +64,23 @@ Move add_phases(const Windows& windows, ColumnsOwner& owner) {
   return reach;
 }
 
-ColumnsOwner columns_of(const Windows& windows, Boundary boundary) {
+// A tap that adds a sample to an output beside those of the windows.
+struct Fold {
+  int64_t to, sample, tap;
+};
+
+ColumnsOwner columns_of(const Windows& windows, Boundary boundary, const std::vector<Fold>& folds) {
   ColumnsOwner owner;
   Columns& columns = owner.columns;
-  columns.n_out = columns.n_kept = windows.n_out;
-  const auto [first, last] = add_phases(windows, owner);
+  columns.n_out = windows.n_out;
+  auto [first, last] = add_phases(windows, owner);
+  for (const Fold& fold : folds) {
+    owner.folds.push_back(fold.to);
+    owner.taps.push_back(fold.tap);
+    owner.shifts.push_back(fold.sample);
+    first = std::min(first, fold.sample);
+    last = std::max(last, fold.sample);
+  }
   if (first > last) return owner;
   int64_t read_begin = std::max<int64_t>(first, 0), read_end = std::min(last + 1, windows.n_in);
   for (int64_t s = first; s <= last && boundary != Boundary::kZeros; ++s) {
@@ -80,8 +92,10 @@ ColumnsOwner columns_of(const Windows& windows, Boundary boundary) {
   }
   columns.read_begin = read_begin;
   columns.read_end = std::max(read_begin, read_end);
-  const int64_t line_begin = std::min(first, read_begin);
-  columns.read_to = read_begin - line_begin;
+  const int64_t aligned =
+      columns.stride * kWidestVector / static_cast<int64_t>(sizeof(float));  // no vector of it crosses a cache line
+  columns.read_to = ceil_div(read_begin - std::min(first, read_begin), aligned) * aligned;
+  const int64_t line_begin = read_begin - columns.read_to;
   columns.n_line = std::max(last + 1, columns.read_end) - line_begin;
   for (int64_t& shift : owner.shifts) shift -= line_begin;
   for (Move& copy : owner.copies) copy.to -= line_begin, copy.from -= line_begin;
@@ -92,7 +106,6 @@ ColumnsOwner columns_of(const Windows& windows, Boundary boundary) {
 
 Columns ColumnsOwner::view() const {
   Columns view = columns;
-  view.copies = copies.data();
   view.n_copies = static_cast<int64_t>(copies.size());
   view.ends = ends.data();
   view.taps = taps.data();
@@ -125,20 +138,12 @@ RowsOwner rows_of(const Axis& axis, bool transposed) {
 
 ColumnsOwner columns_of(const Axis& axis, bool transposed) {
   const auto [n, n_out, taps, up, down, before, boundary] = axis;
-  if (!transposed) return columns_of({n, n_out, taps, up, down, before, true}, boundary);
-  int64_t first = 0, last = n - 1;
-  if (boundary != Boundary::kZeros) {
-    first = std::min(first, ceil_div(-before, up));
-    last = std::max(last, floor_div((n_out - 1) * down - before + taps - 1, up));
-  }
-  const Windows windows = {n_out, last - first + 1, taps, down, up, taps - 1 - before - first * up, false};
-  ColumnsOwner owner = columns_of(windows, Boundary::kZeros);
-  owner.columns.kept = -first;
-  owner.columns.n_kept = n;
-  for (int64_t s = first; s <= last; ++s) {
-    if (s < 0 || s >= n) owner.folds.push_back({extended(s, n, boundary) - first, s - first});
-  }
-  return owner;
+  if (!transposed) return columns_of({n, n_out, taps, up, down, before, true}, boundary, {});
+  std::vector<Fold> folds;
+  for_samples(axis, [&, n = n, boundary = boundary](int64_t s, int64_t o, int64_t tap) {
+    if (boundary != Boundary::kZeros && (s < 0 || s >= n)) folds.push_back({extended(s, n, boundary), o, tap});
+  });
+  return columns_of({n_out, n, taps, down, up, taps - 1 - before, false}, Boundary::kZeros, folds);
 }
 
 template <class T>

@@ -23,8 +23,8 @@ struct RowsOwner {
 
 struct ColumnsOwner {
   Columns columns = {};
-  std::vector<Move> copies, folds;
-  std::vector<int64_t> ends, taps, shifts;
+  std::vector<Move> copies;
+  std::vector<int64_t> ends, taps, shifts, folds;
   Columns view() const;
 };
 

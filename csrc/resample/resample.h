@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "../common/macros.h"
 #include "../common/pixel.h"
 
 // What a resampling kernel must know beside the pixels; plain structs, since they are read by code of every instruction
@@ -19,6 +20,8 @@ struct Rows {
   const int64_t* ends;  // [n_out]
   const Term* terms;
   int64_t longest;  // terms of one row
+
+  SPECOPS_MEMBER int64_t count(int64_t row) const { return ends[row] - (row == 0 ? 0 : ends[row - 1]); }
 };
 
 // From one place of a row to another.
@@ -33,17 +36,15 @@ struct Columns {
   int64_t n_out, n_line;
   int64_t read_begin, read_end;  // samples of the row that are needed
   int64_t read_to;               // where in the line they go
-  const Move* copies;            // inside the line: the samples beyond the row
-  int64_t n_copies;
+  int64_t n_copies;              // inside the line: samples beyond the row
   int64_t n_taps;
   const int64_t* ends;    // [phases] into the two that follow
   const int64_t* taps;    // [n_taps] of the filter
-  const int64_t* shifts;  // [n_taps]
-  // A transpose computes an extended row, adds what lies beyond the image to where the boundary took it from, and keeps
-  // n_kept samples from `kept` on.
-  const Move* folds;
+  const int64_t* shifts;  // [n_taps], rising in each phase
+  // In a transpose, what lies beyond the image is added to where the boundary took it from: the last n_folds taps are
+  // none of a phase and add line[shift] to these outputs.
+  const int64_t* folds;
   int64_t n_folds;
-  int64_t kept, n_kept;
 };
 
 // Sizes of the memory of one thread, in elements; vectors may run beyond the end of each buffer by their length.
@@ -51,9 +52,10 @@ struct Buffers {
   int64_t slots, slot;  // extended rows, dealt out by stride
   int64_t dealt_pitch;  // 0 if they are left as they are
   int64_t line;         // a row before it is dealt out
-  int64_t phase;        // one phase of an output row, or each of them
+  int64_t phase;        // each phase of an output row
   int64_t phase_pitch;
-  int64_t out;          // an output row
+  int64_t out;  // output rows
+  int64_t out_pitch;
   int64_t lanes;        // partial sums of a correlation
   int64_t pixel_bytes;  // all of these
   int64_t bytes;
@@ -70,6 +72,7 @@ struct Operator {
   const T* row_weights;        // of each term, where the filter is an outer product; else null
   const T* weights;            // [1, n_taps] where the filter is an outer product; else [fh, n_taps]
   const int64_t* offsets;      // [n_taps], of each tap in a slot
+  const Move* copies;          // [n_copies], in elements of a slot
   int64_t fh;
   int64_t inner;  // elements per pixel: channels that lie side by side, or 1
 };

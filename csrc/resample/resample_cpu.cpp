@@ -21,6 +21,7 @@ using resample::Axis;
 
 constexpr int64_t kPixelsPerTask = 16384;
 constexpr int64_t kMostPartialSums = 64;
+constexpr int64_t kSeparableSlots = 2;
 
 template <class T>
 const resample::Kernels<T>& kernels_of() {
@@ -82,6 +83,7 @@ class OwnedOperator {
     op_.row_weights = row_weights_.empty() ? nullptr : row_weights_.data();
     op_.weights = weights_.data();
     op_.offsets = offsets_.data();
+    op_.copies = copies_.data();
   }
 
   OwnedOperator(const OwnedOperator&) = delete;
@@ -108,30 +110,34 @@ class OwnedOperator {
     resample::Buffers& sizes = op_.buffers;
     constexpr int64_t lanes = resample::kWidestVector / sizeof(T), room = 2 * lanes;
     const auto with_room = [](int64_t n) { return (n + 2 * room - 1) / room * room; };
-    const bool dealt = op_.inner == 1 && columns.stride > 1;
+    const bool dealt = op_.inner == 1 && columns.stride > 1, separable = !row_weights_.empty();
     sizes.dealt_pitch = dealt ? with_room((columns.n_line + columns.stride - 1) / columns.stride) : 0;
-    sizes.line = dealt ? with_room(columns.n_line) : 0;
+    sizes.line = dealt ? with_room(columns.n_line + columns.stride * lanes) : 0;
     sizes.slot = dealt ? columns.stride * sizes.dealt_pitch : with_room(columns.n_line * op_.inner);
-    sizes.slots = correlation || row_weights_.empty() ? op_.rows.longest : 1;
+    sizes.out_pitch = with_room(columns.n_out * op_.inner + columns.phases * lanes);
+    sizes.slots = separable ? kSeparableSlots : op_.rows.longest;
     sizes.phase_pitch = with_room((columns.n_out + columns.phases - 1) / columns.phases);
-    sizes.phase = correlation ? columns.phases * sizes.phase_pitch : sizes.phase_pitch;
-    sizes.out = with_room(columns.n_out * op_.inner);
+    sizes.phase = columns.phases * sizes.phase_pitch;
+    sizes.out = kSeparableSlots * sizes.out_pitch;
     sizes.lanes = correlation ? op_.fh * columns.n_taps * lanes : 0;
     const int64_t pixels = sizes.slots * sizes.slot + sizes.line + sizes.phase + sizes.out + sizes.lanes;
     sizes.pixel_bytes = pixels * static_cast<int64_t>(sizeof(T));
     const int64_t n_sums = sizes.slots * columns.n_taps;
+    constexpr int64_t pair_bytes = 4 * sizeof(int64_t);  // at most
     sizes.bytes = sizes.pixel_bytes +
                   (3 * sizes.slots + columns.phases + n_sums) * static_cast<int64_t>(sizeof(int64_t)) +
-                  n_sums * static_cast<int64_t>(sizeof(T));
-    for (const int64_t shift : columns_.shifts) {
-      offsets_.push_back(dealt ? shift % columns.stride * sizes.dealt_pitch + shift / columns.stride
-                               : shift * op_.inner);
-    }
+                  n_sums * (static_cast<int64_t>(sizeof(T)) + pair_bytes);
+    const auto place = [&](int64_t sample) {
+      return dealt ? sample % columns.stride * sizes.dealt_pitch + sample / columns.stride : sample * op_.inner;
+    };
+    for (const int64_t shift : columns_.shifts) offsets_.push_back(place(shift));
+    for (const resample::Move& copy : columns_.copies) copies_.push_back({place(copy.to), place(copy.from)});
   }
 
   resample::RowsOwner rows_;
   resample::ColumnsOwner columns_;
   std::vector<int64_t> row_offsets_, offsets_;
+  std::vector<resample::Move> copies_;
   std::vector<T> row_weights_, weights_;
   resample::Operator<T> op_ = {};
 };
