@@ -213,6 +213,8 @@ def _check(kind: str, parameters: dict[str, Parameter | None]) -> None:
                 raise TypeError(f"{name} must be a number or a tensor; got {type(value).__name__}.")
             if not value > 0:
                 raise ValueError(f"{name} must be above 0; got {value}.")
+            if name in ("width", "order") and not value < math.inf:
+                raise ValueError(f"{name} must be finite; got {value}.")
 
 
 def _readable(value: Tensor) -> bool:

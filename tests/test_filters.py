@@ -256,6 +256,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.frequency_shift(X, (0.5, 0), imag=Y[:2]), ValueError, "x and imag must have one shape"),
     (lambda: specops.frequency_shift_complex(X, Y.double(), (0.5, 0)), ValueError, "real and imag must have one shape"),
     (lambda: specops.hff(X, 0), ValueError, "radius must be above 0; got 0"),
+    (lambda: specops.hff(X, 2, kind=["ideal"]), ValueError, "kind must be one of ideal"),  # type: ignore[arg-type]
     (lambda: specops.hff(X, 2, kind="box"), ValueError, "kind must be one of"),
     (lambda: specops.hff(X, 2, value_range=(1, 1)), ValueError, r"value_range must be \(lo, hi\) with lo < hi"),
     (lambda: specops.frequency_shift(X, (math.nan, 0)), ValueError, "pair .* of finite numbers"),

@@ -138,6 +138,8 @@ def test_compiles_with_a_learnt_radius() -> None:
         (lambda: masks.lowpass((8, 8), 1, kind="box"), ValueError, "kind must be one of ideal, gaussian"),
         (lambda: masks.lowpass((8, 8), 1, width=1), ValueError, "width is a parameter of logistic and raised_cosine"),
         (lambda: masks.lowpass((8, 8), 1, order=1), ValueError, "order is a parameter of butterworth"),
+        (lambda: masks.lowpass((8, 8), 1, kind="butterworth", order=math.inf), ValueError, "order must be finite"),
+        (lambda: masks.lowpass((8, 8), 1, kind="logistic", width=math.inf), ValueError, "width must be finite"),
         (lambda: masks.lowpass((8, 8), 1, kind="logistic", width=0), ValueError, "width must be above 0"),
         (lambda: masks.lowpass((8, 0), 1), ValueError, r"size must be \(H, W\) with H, W >= 1"),
         (lambda: masks.bandpass((8, 8), 3, 2), ValueError, "low must be below high; got 3 and 2"),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specops import geometry, masks, ops
 from specops.functional.filters import frequency_filter
-from specops.functional.options import check_image_pair, number_pair
+from specops.functional.options import check_choice, check_image_pair, number_pair
 from specops.ops.contract import check_image, compute_dtype
 
 
@@ -114,6 +114,7 @@ def _clipped_swap(
 ) -> tuple[Tensor, Tensor]:
     """The low band of a with the rest of b, and b, both folded and clipped."""
     low, high = _range(value_range)
+    check_choice("kind", kind, masks.KINDS)
     H, W = a.shape[-2:]
     dtype = compute_dtype(a.dtype)
     gains_of = _lowpass_gains if isinstance(radius, numbers.Real) else _lowpass_gains.__wrapped__  # type: ignore[attr-defined]
