@@ -62,6 +62,7 @@ struct Buffers {
 };
 
 constexpr int64_t kWidestVector = 64;  // bytes
+constexpr int64_t kStages = 2;         // output rows at a time, where the filter is an outer product: a slot for each
 
 template <class T>
 struct Operator {

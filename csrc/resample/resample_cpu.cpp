@@ -21,7 +21,6 @@ using resample::Axis;
 
 constexpr int64_t kPixelsPerTask = 16384;
 constexpr int64_t kMostPartialSums = 64;
-constexpr int64_t kSeparableSlots = 2;
 
 template <class T>
 const resample::Kernels<T>& kernels_of() {
@@ -115,10 +114,10 @@ class OwnedOperator {
     sizes.line = dealt ? with_room(columns.n_line + columns.stride * lanes) : 0;
     sizes.slot = dealt ? columns.stride * sizes.dealt_pitch : with_room(columns.n_line * op_.inner);
     sizes.out_pitch = with_room(columns.n_out * op_.inner + columns.phases * lanes);
-    sizes.slots = separable ? kSeparableSlots : op_.rows.longest;
+    sizes.slots = separable ? resample::kStages : op_.rows.longest;
     sizes.phase_pitch = with_room((columns.n_out + columns.phases - 1) / columns.phases);
     sizes.phase = columns.phases * sizes.phase_pitch;
-    sizes.out = kSeparableSlots * sizes.out_pitch;
+    sizes.out = resample::kStages * sizes.out_pitch;
     sizes.lanes = correlation ? op_.fh * columns.n_taps * lanes : 0;
     const int64_t pixels = sizes.slots * sizes.slot + sizes.line + sizes.phase + sizes.out + sizes.lanes;
     sizes.pixel_bytes = pixels * static_cast<int64_t>(sizeof(T));

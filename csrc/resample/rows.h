@@ -217,7 +217,8 @@ static void sum_row(const SlotRows<T>& rows, const RowBuffers<T>& buffers, const
   const resample::Operator<T>& op = rows.op;
   if (!writes_directly<Out>(op)) {
     op.inner == 1 ? sum_phases(op, buffers, from, sums, line) : sum_pixels(op, from, sums, line);
-    return add_folds(rows, from, line);
+    if (op.columns.n_folds > 0) add_folds(rows, from, line);
+    return;
   }
   if (op.columns.phases == 2) {
     weighted_pair<Out>(from, sums.pair, op.columns.n_out, to);
@@ -226,7 +227,9 @@ static void sum_row(const SlotRows<T>& rows, const RowBuffers<T>& buffers, const
   } else {
     __builtin_memset(to, 0, op.columns.n_out * sizeof *to);
   }
-  if constexpr (sizeof *to == sizeof(T)) add_folds(rows, from, to);
+  if constexpr (sizeof *to == sizeof(T)) {
+    if (op.columns.n_folds > 0) add_folds(rows, from, to);
+  }
 }
 
 template <class Stored>
@@ -256,8 +259,8 @@ template <class In, class Out, class T>
 static void make_separable_rows(const resample::Operator<T>& op, const RowBuffers<T>& buffers,
                                 const typename In::Stored* from, int64_t begin, int64_t end,
                                 typename Out::Stored* out) {
-  constexpr int64_t kFetchedAhead = 2;
-  const int64_t zero = 0, row_size = op.columns.n_out * op.inner, ring = op.buffers.slots, delay = ring - 1;
+  constexpr int64_t kFetchedAhead = 2, ring = resample::kStages, delay = ring - 1;
+  const int64_t zero = 0, row_size = op.columns.n_out * op.inner;
   const SlotRows<T> taps = {op, &zero, nullptr, 1};
   const RowSums<T> sums = list_sums(taps, buffers);
   const bool direct = writes_directly<Out>(op);
