@@ -44,7 +44,8 @@ def upfirdn2d(
 
     Args:
         x: real images [..., H, W].
-        f: [fh, fw]; or 1-D, applied along both axes; or None for the single tap 1. Gradient.
+        f: [fh, fw]; or 1-D, applied along both axes; or None for the single tap 1. Gradient. Taps are to be finite: of
+            others, backends differ in which samples they spoil (0 · inf in inserted zeros and in padding).
         up, down: integer factor, or (x, y).
         padding: int, (x, y) or (x0, x1, y0, y1), in samples of the zero-inserted image.
         flip_filter: False convolves, True correlates.
