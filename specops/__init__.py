@@ -1,5 +1,8 @@
 """Spectral operations for generative image models, as torch ops with gradients of any order."""
 
+import importlib
+from types import ModuleType
+
 from specops import backends, functional, geometry, masks, ops
 from specops.functional import (
     downsample,
@@ -21,6 +24,15 @@ from specops.functional import (
 )
 
 __version__ = "0.1.0"
+
+_LOADED_WHEN_ASKED_FOR = ("compat", "losses", "metrics", "nn")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _LOADED_WHEN_ASKED_FOR:
+        raise AttributeError(f"module 'specops' has no attribute {name!r}")
+    return importlib.import_module(f"specops.{name}")
+
 
 __all__ = [
     "backends",

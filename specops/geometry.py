@@ -221,7 +221,7 @@ def _number_of_bins(H: int, W: int, convention: Convention) -> int:
         return min(H, W) // 2 + 1
     longest = max(H, W)
     sides = ((H - 1) / 2, (W - 1) / 2) if convention.from_middle else (H // 2 * longest / H, W // 2 * longest / W)
-    n_bins = math.floor(math.sqrt(sides[0] ** 2 + sides[1] ** 2)) + 1 - sum(convention.dropped)
+    n_bins = math.floor(torch.sym_sqrt(sides[0] ** 2 + sides[1] ** 2)) + 1 - sum(convention.dropped)
     if n_bins < 1:
         raise ValueError(f"images of {H} x {W} pixels are too small for this convention: it leaves no bin.")
     return n_bins

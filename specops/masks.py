@@ -182,7 +182,7 @@ def _low(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Param
     if kind == "ideal":
         return (k < radius).to(k.dtype)
     if kind == "gaussian":
-        return torch.exp(-(k**2) / (2 * radius**2))
+        return torch.exp(-((k / radius) ** 2) / 2)
     if kind == "logistic":
         return torch.sigmoid((radius - k) / width)
     if kind == "raised_cosine":

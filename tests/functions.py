@@ -31,15 +31,16 @@ class Function:
         exempt: property -> why it does not hold.
         image: the result comes in the dtype of x, as images do; else in the compute dtype, as spectra and numbers do.
         size: (H, W) of the images, where the function was built for one.
+        keeps_format: the result of channels_last images is channels_last; else always contiguous.
     """
 
     call: Callable[[Tensor], Tensor]
     image: bool = True
     exempt: dict[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None
+    keeps_format: bool = False
 
 
-IDEAL = {"second derivative": "piecewise linear: its second derivative is 0"}
 SCALAR = dict.fromkeys(
     ("any batch", "NaN, Inf"),
     "one number for all images: tests/test_losses.py and tests/test_spectra.py have its batches",
@@ -87,12 +88,12 @@ MODULES: dict[str, Function] = {
     "nn.RadialFilter": Function(_learnt(snn.RadialFilter(SIZE)), size=SIZE),
     "nn.LowPass": Function(snn.LowPass(0.2)),
     "nn.HighPass": Function(snn.HighPass(0.2, kind="butterworth")),
-    "nn.HFF": Function(snn.HFF(2.5), exempt=IDEAL),
-    "nn.HFC": Function(lambda x: snn.HFC(2.5)(x, _two(x))[1], exempt=IDEAL),
+    "nn.HFF": Function(snn.HFF(2.5)),
+    "nn.HFC": Function(lambda x: snn.HFC(2.5)(x, _two(x))[1]),
     "nn.FrequencyShift": Function(snn.FrequencyShift((0.25, 0.1))),
-    "nn.Upsample": Function(snn.Upsample(mode="binomial")),
-    "nn.Downsample": Function(snn.Downsample(mode="blur", taps=5)),
-    "nn.BlurPool": Function(snn.BlurPool(4)),
+    "nn.Upsample": Function(snn.Upsample(mode="binomial"), keeps_format=True),
+    "nn.Downsample": Function(snn.Downsample(mode="blur", taps=5), keeps_format=True),
+    "nn.BlurPool": Function(snn.BlurPool(4), keeps_format=True),
     "nn.SpectrumDiscriminator": Function(
         _learnt(snn.SpectrumDiscriminator(SIZE, 2, dtype=torch.float64)), image=False, exempt=LOGITS, size=SIZE
     ),
@@ -154,22 +155,29 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "frequency_shift": Function(lambda x: specops.frequency_shift(x, (0.25, 0.1), imag=_two(x))),
     "frequency_shift_complex": Function(lambda x: specops.frequency_shift_complex(x, _two(x), (0.25, 0.1))[1]),
-    "hff": Function(lambda x: specops.hff(x, 2.5), exempt=IDEAL),
-    "hfc": Function(lambda x: specops.hfc(x, _two(x), 2.5)[1], exempt=IDEAL),
+    "hff": Function(lambda x: specops.hff(x, 2.5)),
+    "hfc": Function(lambda x: specops.hfc(x, _two(x), 2.5)[1]),
     "swap_bands": Function(
         lambda x: specops.swap_bands(x, _two(x), masks.lowpass((x.shape[-2], x.shape[-1]), 2.5, device=x.device))
     ),
     "upfirdn2d": Function(
         lambda x: specops.upfirdn2d(
             x, torch.tensor([1.0, 3.0, 1.0], device=x.device), up=2, padding=1, gain=0.04, boundary="reflect"
-        )
+        ),
+        keeps_format=True,
     ),
     **{
-        f"downsample ({mode})": Function(lambda x, mode=mode: specops.downsample(x, mode=mode))  # type: ignore[misc]
+        f"downsample ({mode})": Function(
+            lambda x, mode=mode: specops.downsample(x, mode=mode),
+            keeps_format=True,  # type: ignore[misc]
+        )
         for mode in ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
     },
     **{
-        f"upsample ({mode})": Function(lambda x, mode=mode: specops.upsample(x, mode=mode))  # type: ignore[misc]
+        f"upsample ({mode})": Function(
+            lambda x, mode=mode: specops.upsample(x, mode=mode),
+            keeps_format=True,  # type: ignore[misc]
+        )
         for mode in ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
     },
     "log_spectrum_mse": Function(_rgb(losses.log_spectrum_mse), image=False, exempt=SCALAR),

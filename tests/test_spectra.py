@@ -21,21 +21,52 @@ def relative_error(value: Tensor, expected: np.ndarray) -> float:
     return float(np.linalg.norm(value.double().numpy() - expected) / np.linalg.norm(expected))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("side", [32, 64])
-def test_conventions_equal_their_published_codes(side: int, fixes: dict[str, np.ndarray]) -> None:
+def test_conventions_equal_their_published_codes(side: int, dtype: torch.dtype, fixes: dict[str, np.ndarray]) -> None:
     """Those compute in float32, which bounds the agreement."""
-    x = torch.from_numpy(fixes[f"prof_{side}_x"]).double()
-    grey, grey_ssd = (x * GREY).sum(1), (x * GREY_SSD).sum(1)
+    x = torch.from_numpy(fixes[f"prof_{side}_x"]).to(dtype)
+    grey, grey_ssd = (x * GREY.to(dtype)).sum(1), (x * GREY_SSD.to(dtype)).sum(1)
     power = specops.radial_spectrum(grey, convention="durall2020")
-    assert relative_error(power, fixes[f"prof_{side}_durall2020_power"]) <= 2e-7
+    assert relative_error(power, fixes[f"prof_{side}_durall2020_power"]) <= (2e-7 if dtype == torch.float64 else 1e-6)
     log = 10 * specops.radial_spectrum(grey, convention="durall2020", scale="log", eps=0)
     assert relative_error(log, fixes[f"prof_{side}_durall2020_20ln"]) <= 1e-6
     jung = specops.normalize_profile(specops.radial_spectrum(grey, convention="jung2021", scale="log"), "minmax")
-    assert relative_error(jung, fixes[f"prof_{side}_jung2021"]) <= 1e-6
+    weak = (
+        side == 64 and dtype == torch.float32
+    )  # its minimum is a weak coefficient: scipy in float32 is 2.3e-6 off too
+    assert relative_error(jung, fixes[f"prof_{side}_jung2021"]) <= (3e-6 if weak else 1e-6)
     ssd = specops.normalize_profile(
         specops.radial_spectrum(grey_ssd, convention="ssd2021", scale="log", eps=0), "minmax"
     )
     assert relative_error(ssd, fixes[f"prof_{side}_ssd2021"]) <= 1e-6
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan], ids=str)
+@pytest.mark.parametrize("size", [(8, 6), (7, 7), (64, 64), (97, 97)], ids=str)
+def test_inf_and_nan_spread_as_in_the_reference(size: tuple[int, int], value: float) -> None:
+    x = torch.rand(3, *size)
+    x[1, size[0] // 2, 2] = value
+    y = x.flip(-1)
+    found = {}
+    for backend in ("reference", "cpp"):
+        with specops.backends.use(backend):
+            found[backend] = specops.radial_spectrum(x), specops.radial_cross_spectrum(x, y), specops.power_spectrum(x)
+    for here, expected in zip(found["cpp"], found["reference"], strict=True):
+        assert torch.equal(here.isnan(), expected.isnan())
+        assert torch.equal(here.isinf(), expected.isinf())
+        assert here[[0, 2]].isfinite().all()
+
+
+def test_export_with_any_size() -> None:
+    class Profile(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return specops.radial_spectrum(x, convention="durall2020", scale="log")
+
+    H, W = (torch.export.Dim(name, min=4, max=64) for name in "HW")
+    program = torch.export.export(Profile(), (torch.rand(2, 8, 6),), dynamic_shapes=({1: H, 2: W},))
+    x = torch.rand(2, 33, 20)
+    torch.testing.assert_close(program.module()(x), Profile()(x))
 
 
 def test_leakage_equals_the_published_value(fixes: dict[str, np.ndarray]) -> None:
@@ -131,6 +162,7 @@ def test_ring_correlation() -> None:
     torch.testing.assert_close(both, specops.fourier_ring_correlation(y, x))
     assert (both.abs() <= 1).all()
     assert specops.fourier_ring_correlation(x, torch.zeros_like(x)).eq(0).all()
+    assert specops.fourier_ring_correlation(torch.full_like(x, np.nan), torch.zeros_like(x)).isnan().all()
 
 
 @pytest.mark.parametrize("scale", [1e-15, 1e12])

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -46,6 +47,21 @@ spectral::Maps<T> maps_of(const at::Tensor& x, const at::Tensor& index, const at
   return {index.const_data_ptr<int32_t>(), weight.const_data_ptr<T>(), x.size(-2), x.size(-1), n_bins};
 }
 
+// Sums that are not finite are taken again from torch.fft, so that Inf and NaN spread as in the reference.
+template <class T>
+void take_again_where_not_finite(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps,
+                                 at::Tensor& out) {
+  const at::AutoDispatchBelowADInplaceOrView no_autograd;
+  const at::Tensor rows = out.view({-1, maps.n_bins});
+  const T* sums = out.const_data_ptr<T>();
+  for (int64_t plane = 0; plane < rows.size(0); ++plane, sums += maps.n_bins) {
+    if (std::all_of(sums, sums + maps.n_bins, [](T sum) { return std::isfinite(sum); })) continue;
+    const at::Tensor one_x = plane_of(x, plane), one_y = x.is_same(y) ? one_x : plane_of(y, plane);
+    at::Tensor row = rows.select(0, plane);
+    cross_spectra_unserved(one_x, one_y, *spectral::cached_half_plane_sums(maps), EngineOf<T>::kernels(), row);
+  }
+}
+
 template <class T>
 void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps, at::Tensor& out) {
   const Kernels<T>& kernels = EngineOf<T>::kernels();
@@ -71,6 +87,7 @@ void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Map
       }
     }
   });
+  take_again_where_not_finite(x, y, maps, out);
 }
 
 // Runs f(plane, gains, scratch) for every plane, with the gains of its profile; `parted` elements of scratch are for

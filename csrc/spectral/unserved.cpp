@@ -24,6 +24,16 @@
 #include "spectral.h"
 
 namespace specops {
+
+at::Tensor plane_of(const at::Tensor& x, int64_t plane) {
+  at::Tensor result = x;
+  for (int64_t d = x.dim() - 3; d >= 0; --d) {
+    result = result.select(d, plane % x.size(d));
+    plane /= x.size(d);
+  }
+  return result.to(compute_type(x.scalar_type()));
+}
+
 namespace {
 
 // Plane by plane, whatever the number of threads, inside a parallel region: torch.fft then uses one thread, and its
@@ -38,15 +48,6 @@ void for_each_plane(const at::Tensor& x, const F& f) {
     const at::AutoDispatchBelowADInplaceOrView no_autograd;
     for (int64_t plane = begin; plane < end; ++plane) f(plane);
   });
-}
-
-at::Tensor plane_of(const at::Tensor& x, int64_t plane) {
-  at::Tensor result = x;
-  for (int64_t d = x.dim() - 3; d >= 0; --d) {
-    result = result.select(d, plane % x.size(d));
-    plane /= x.size(d);
-  }
-  return result.to(compute_type(x.scalar_type()));
 }
 
 }  // namespace

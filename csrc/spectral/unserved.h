@@ -7,6 +7,9 @@
 // Sizes that the engine does not serve: torch.fft a few planes at a time, the sums as everywhere.
 namespace specops {
 
+// The i-th plane [H, W] of x [..., H, W], in the dtype of the arithmetic.
+at::Tensor plane_of(const at::Tensor& x, int64_t plane);
+
 template <class T>
 void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
                             const Kernels<T>& kernels, at::Tensor& out);

@@ -124,9 +124,9 @@ def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | Non
     check_image("x", x)
     cosine, sine = _carrier(x, shift)
     if imag is None:
-        return (x.to(cosine.dtype) * cosine).to(x.dtype)
+        return (x.to(cosine.dtype) * cosine).to(x.dtype).contiguous()
     check_image_pair(("x", "imag"), x, imag)
-    return (x.to(cosine.dtype) * cosine - imag.to(cosine.dtype) * sine).to(x.dtype)
+    return (x.to(cosine.dtype) * cosine - imag.to(cosine.dtype) * sine).to(x.dtype).contiguous()
 
 
 def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, float]) -> tuple[Tensor, Tensor]:
@@ -154,7 +154,8 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
     check_image_pair(("real", "imag"), real, imag)
     cosine, sine = _carrier(real, shift)
     a, b = real.to(cosine.dtype), imag.to(cosine.dtype)
-    return (a * cosine - b * sine).to(real.dtype), (a * sine + b * cosine).to(real.dtype)
+    shifted = a * cosine - b * sine, a * sine + b * cosine
+    return shifted[0].to(real.dtype).contiguous(), shifted[1].to(real.dtype).contiguous()
 
 
 def half_plane_gains(x: Tensor, mask: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     check_image_pair(("a", "b"), a, b)
     dtype = compute_dtype(a.dtype)
     wide_a, wide_b = a.to(dtype), b.to(dtype)
-    return (wide_b + frequency_filter(wide_a - wide_b, mask)).to(a.dtype)
+    return (wide_b + frequency_filter(wide_a - wide_b, mask)).to(a.dtype).contiguous()
 
 
 def _clipped_swap(

@@ -142,7 +142,7 @@ def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain")
     amplitudes = [_root(radial_spectrum(image, convention=convention)) for image in (x, y)]
     empty = (amplitudes[0] == 0) | (amplitudes[1] == 0)
     first, second = (torch.where(empty, 1, amplitude) for amplitude in amplitudes)
-    return torch.where(empty, 0, cross / first / second)
+    return torch.where(empty & ~cross.isnan(), 0, cross / first / second)
 
 
 def power_spectrum(x: Tensor, *, norm: str = "backward", shift: bool = False) -> Tensor:
@@ -239,9 +239,9 @@ def normalize_profile(p: Tensor, mode: str) -> Tensor:
     check_choice("mode", mode, PROFILE_MODES)
     p = p.to(compute_dtype(p.dtype))
     if mode == "dc":
-        return p / p[..., :1]
+        return (p / p[..., :1]).contiguous()
     low, high = p.amin(-1, keepdim=True), p.amax(-1, keepdim=True)
-    return (p - low) / torch.where(high == low, 1, high - low)
+    return ((p - low) / torch.where(high == low, 1, high - low)).contiguous()
 
 
 def _half_plane_power(x: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class TwoSided(Metric):
     def images(self, images: Tensor) -> Tensor:
         """Returns images [..., C, H, W] as [n, C, H, W] without gradient, or raises TypeError or ValueError."""
         check_size(images, self.size)
-        if images.dim() < 3:
+        if images.dim() < 3 or images.shape[-3] < 1:
             raise ValueError(f"images must be [..., C, H, W]; got {list(images.shape)}. Add channels: x.unsqueeze(-3).")
         if images.device != self.device:
             raise ValueError(f"images must be on {self.device} like the metric; got {images.device}. Move one of them.")
