@@ -202,7 +202,7 @@ class LowPass(_CutoffFilter):
 class HighPass(_CutoffFilter):
     """Returns, called with images [..., H, W] of any size, their high frequencies, the cutoff being learnable.
 
-    Arguments and attributes as of `LowPass`; the two add to the image.
+    Arguments, attributes and errors as of `LowPass`; the two add to the image.
 
     Example:
         >>> import specops.nn
