@@ -107,7 +107,7 @@ FUNCTIONS: dict[str, Function] = {
     **{
         f"radial_spectrum ({name})": Function(
             lambda x, name=name: specops.radial_spectrum(x, convention=name), image=False
-        )  # type: ignore[misc]
+        )
         for name in ("rapsd", "durall2020", "jung2021", "ssd2021")
     },
     "radial_cross_spectrum": Function(lambda x: specops.radial_cross_spectrum(x, _two(x)), image=False),
@@ -128,7 +128,7 @@ FUNCTIONS: dict[str, Function] = {
     **{
         f"masks.lowpass ({kind})": Function(
             lambda x, kind=kind: masks.lowpass(_size(x), _radius(x), kind=kind), exempt=MASK
-        )  # type: ignore[misc]
+        )
         for kind in masks.KINDS[1:]
     },
     "masks.highpass (butterworth)": Function(
@@ -169,14 +169,14 @@ FUNCTIONS: dict[str, Function] = {
     **{
         f"downsample ({mode})": Function(
             lambda x, mode=mode: specops.downsample(x, mode=mode),
-            keeps_format=True,  # type: ignore[misc]
+            keeps_format=True,
         )
         for mode in ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
     },
     **{
         f"upsample ({mode})": Function(
             lambda x, mode=mode: specops.upsample(x, mode=mode),
-            keeps_format=True,  # type: ignore[misc]
+            keeps_format=True,
         )
         for mode in ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
     },

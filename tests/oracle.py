@@ -56,15 +56,15 @@ def _resampled(
 
 def upfirdn2d(x: Tensor, f: Tensor, *sampling: object) -> Array:
     planes = exact(x).reshape(-1, *x.shape[-2:])
-    out = _resampled(planes, exact(f), *sampling)  # type: ignore[arg-type]
+    out = _resampled(planes, exact(f), *sampling)
     return out.reshape(*x.shape[:-2], *out.shape[1:])
 
 
 def upfirdn2d_transpose(y: Tensor, f: Tensor, *sampling_and_size: object) -> Array:
     """Inner products of y with the images of all unit impulses."""
-    *sampling, (H, W) = sampling_and_size  # type: ignore[misc]
+    *sampling, (H, W) = sampling_and_size
     impulses = np.eye(H * W, dtype=np.longdouble).reshape(-1, H, W)
-    responses = _resampled(impulses, exact(f), *sampling)  # type: ignore[arg-type]
+    responses = _resampled(impulses, exact(f), *sampling)
     return np.tensordot(exact(y), responses, ([-2, -1], [1, 2])).reshape(*y.shape[:-2], H, W)
 
 
@@ -72,6 +72,6 @@ def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps: objec
     """Inner products of y with x filtered by all unit impulses."""
     *sampling, taps = sampling_and_taps
     planes, out = exact(x).reshape(-1, *x.shape[-2:]), exact(y).reshape(-1, *y.shape[-2:])
-    impulses = np.eye(taps[0] * taps[1], dtype=np.longdouble).reshape(-1, *taps)  # type: ignore[index]
-    products = [(_resampled(planes, f, *sampling) * out).sum() for f in impulses]  # type: ignore[arg-type]
-    return np.reshape(products, taps)  # type: ignore[arg-type]
+    impulses = np.eye(taps[0] * taps[1], dtype=np.longdouble).reshape(-1, *taps)
+    products = [(_resampled(planes, f, *sampling) * out).sum() for f in impulses]
+    return np.reshape(products, taps)

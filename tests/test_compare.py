@@ -99,8 +99,8 @@ def test_settled_spectra_are_the_last_fifth(runs: list[Path]) -> None:
 def test_animation_has_a_frame_per_kept_step(runs: list[Path]) -> None:
     results = [load_result(folder) for folder in runs[1:]]
     with Image.open(io.BytesIO(plots.animation_webp(results))) as animation:
-        assert animation.n_frames == len(results[0].history.pictures)  # type: ignore[attr-defined]
-        animation.seek(animation.n_frames - 1)  # type: ignore[attr-defined]
+        assert animation.n_frames == len(results[0].history.pictures)
+        animation.seek(animation.n_frames - 1)
         last = np.asarray(animation.convert("RGB"))
     enlarged = results[1].history.pictures[12][0].permute(1, 2, 0).numpy().repeat(16, 0).repeat(16, 1)
     assert np.array_equal(last[28 : 28 + 256, 12 + 2 * 268 :][:, :256], enlarged)

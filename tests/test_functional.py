@@ -268,7 +268,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("one dimension", lambda: radial_spectrum(torch.ones(8)), ValueError, r"\[\.\.\., H, W\]; got shape \[8\]"),
     ("complex", lambda: radial_spectrum(X + 0j), TypeError, r"x must be real; got torch.complex64"),
     ("integer", lambda: radial_spectrum(X.int()), TypeError, r"got torch.int32. Convert it with x.float\(\)"),
-    ("array", lambda: radial_spectrum(np.ones((4, 4))), TypeError, r"must be a torch\.Tensor .*; got ndarray"),  # type: ignore[arg-type]
+    ("array", lambda: radial_spectrum(np.ones((4, 4))), TypeError, r"must be a torch\.Tensor .*; got ndarray"),
     ("no pixels", lambda: radial_spectrum(torch.ones(3, 0, 8)), ValueError, "must have H, W >= 1"),
     ("convention", lambda: radial_spectrum(X, convention="x"), ValueError, "convention must be one of schwarz2021"),
     ("scale", lambda: radial_spectrum(X, scale="dB"), ValueError, "scale must be one of .*; got 'dB'"),
@@ -276,7 +276,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("window name", lambda: radial_spectrum(X, window="hamming"), ValueError, "window must be None, 'hann' or"),
     ("window shape", lambda: radial_spectrum(X, window=torch.ones(8)), ValueError, r"window must be \[8, 8\]"),
     ("upsample mode", lambda: upsample(X, mode="cubic"), ValueError, "mode must be one of zeros, nearest"),
-    ("factor type", lambda: upsample(X, 2.0, mode="zeros"), TypeError, "factor must be an integer; got 2.0"),  # type: ignore[arg-type]
+    ("factor type", lambda: upsample(X, 2.0, mode="zeros"), TypeError, "factor must be an integer; got 2.0"),
     ("factor value", lambda: upsample(X, 0, mode="zeros"), ValueError, "factor must be at least 1; got 0"),
     ("shuffle channels", lambda: upsample(X, mode="shuffle"), ValueError, "C divisible by 4; got shape"),
     ("filter type", lambda: upfirdn2d(X, torch.ones(2).int()), TypeError, r"tensor; got torch\.int32"),
@@ -284,9 +284,9 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("gain NaN", lambda: upfirdn2d(X, None, gain=float("nan")), ValueError, "gain must be finite; got nan"),
     ("filter shape", lambda: upfirdn2d(X, torch.ones(1, 1, 1)), ValueError, r"f must be \[fh, fw\] or 1-D"),
     ("no taps", lambda: upfirdn2d(X, torch.ones(0, 2)), ValueError, "at least one tap"),
-    ("fractional up", lambda: upfirdn2d(X, None, up=2.0), TypeError, r"up must be an integer or \(x, y\); got 2.0"),  # type: ignore[arg-type]
-    ("no padding", lambda: upfirdn2d(X, None, padding=None), TypeError, "padding must be an integer"),  # type: ignore[arg-type]
-    ("gain", lambda: upfirdn2d(X, None, gain="2"), TypeError, "gain must be a number; got str"),  # type: ignore[arg-type]
+    ("fractional up", lambda: upfirdn2d(X, None, up=2.0), TypeError, r"up must be an integer or \(x, y\); got 2.0"),
+    ("no padding", lambda: upfirdn2d(X, None, padding=None), TypeError, "padding must be an integer"),
+    ("gain", lambda: upfirdn2d(X, None, gain="2"), TypeError, "gain must be a number; got str"),
     ("up", lambda: upfirdn2d(X, None, up=0), ValueError, "up must be two factors"),
     ("down", lambda: upfirdn2d(X, None, down=(1, 2, 3)), ValueError, r"down must be an integer or \(x, y\)"),
     ("padding", lambda: upfirdn2d(X, None, padding=(1, 2, 3)), ValueError, "padding must be an integer"),

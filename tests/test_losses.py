@@ -185,7 +185,7 @@ def test_focal_matrix(shape: tuple[int, ...]) -> None:
 def test_focal_loss_of_equal_images_is_zero() -> None:
     x = torch.randn(2, 3, 8, 8, requires_grad=True)
     for options in ({}, {"batch_matrix": True}, {"log_matrix": True}, {"alpha": 0.5}):
-        value = focal_frequency_loss(x, x.detach(), **options)  # type: ignore[arg-type]
+        value = focal_frequency_loss(x, x.detach(), **options)
         assert float(value.detach()) == 0
         assert (torch.autograd.grad(value, x)[0] == 0).all()
 
@@ -299,7 +299,7 @@ def test_module_takes_a_matrix() -> None:
 X = torch.randn(2, 3, 8, 8)
 WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("integers", lambda: log_spectrum_mse(X.int(), X), TypeError, r"fake must be float16.*fake\.float\(\)"),
-    ("array", lambda: log_spectrum_mse(X, X.numpy()), TypeError, r"real must be a torch\.Tensor"),  # type: ignore[arg-type]
+    ("array", lambda: log_spectrum_mse(X, X.numpy()), TypeError, r"real must be a torch\.Tensor"),
     ("no pair", lambda: log_spectrum_mse(X, X[:1]), ValueError, r"one shape; got \[2, 3, 8, 8\] and \[1, 3, 8, 8\]"),
     ("focal pair", lambda: focal_frequency_loss(X, X[:1]), ValueError, "pred and target must have one shape"),
     ("sizes", lambda: spectral_profile_loss(X, X[..., 1:]), ValueError, r"one size \[\.\.\., H, W\]; got"),
@@ -309,14 +309,14 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("channels", lambda: spectral_regularization(X, X[:, :2]), ValueError, r"real must be RGB .* got \[2, 2, 8, 8\]"),
     ("profile channels", lambda: spectral_profile_loss(X[:, 1:], X), ValueError, "fake must be RGB"),
     ("tiny", lambda: spectral_regularization(X[..., :1, :1], X[..., :1, :1]), ValueError, "too small"),
-    ("weight", lambda: focal_frequency_loss(X, X, loss_weight="1"), TypeError, "loss_weight must be a number; got str"),  # type: ignore[arg-type]
-    ("alpha", lambda: focal_frequency_loss(X, X, alpha=None), TypeError, "alpha must be a number; got NoneType"),  # type: ignore[arg-type]
+    ("weight", lambda: focal_frequency_loss(X, X, loss_weight="1"), TypeError, "loss_weight must be a number; got str"),
+    ("alpha", lambda: focal_frequency_loss(X, X, alpha=None), TypeError, "alpha must be a number; got NoneType"),
     ("alpha NaN", lambda: focal_frequency_loss(X, X, alpha=math.nan), ValueError, "alpha must be finite; got nan"),
     ("weight inf", lambda: focal_frequency_loss(X, X, loss_weight=math.inf), ValueError, "loss_weight must be finite"),
     ("matrix layout", lambda: focal_frequency_loss(X, X, X[0, 0].to_sparse()), TypeError, "matrix must be a dense"),
     ("module alpha", lambda: FocalFrequencyLoss(alpha=math.nan), ValueError, "alpha must be finite; got nan"),
-    ("module weight", lambda: FocalFrequencyLoss("1"), TypeError, "loss_weight must be a number; got str"),  # type: ignore[arg-type]
-    ("patch type", lambda: focal_frequency_loss(X, X, patch_factor=2.0), TypeError, "must be an integer; got 2.0"),  # type: ignore[arg-type]
+    ("module weight", lambda: FocalFrequencyLoss("1"), TypeError, "loss_weight must be a number; got str"),
+    ("patch type", lambda: focal_frequency_loss(X, X, patch_factor=2.0), TypeError, "must be an integer; got 2.0"),
     ("patch value", lambda: focal_frequency_loss(X, X, patch_factor=0), ValueError, "at least 1; got 0"),
     ("patches", lambda: focal_frequency_loss(X, X, patch_factor=3), ValueError, "must divide H and W; got 3"),
     (
@@ -325,7 +325,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         ValueError,
         "averages over the first",
     ),
-    ("matrix type", lambda: focal_frequency_loss(X, X, [1]), TypeError, "matrix must be a real .* got list"),  # type: ignore[arg-type]
+    ("matrix type", lambda: focal_frequency_loss(X, X, [1]), TypeError, "matrix must be a real .* got list"),
     ("matrix dtype", lambda: focal_frequency_loss(X, X, X.int()), TypeError, r"matrix must be .* got torch\.int32"),
     (
         "matrix shape",

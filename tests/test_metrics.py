@@ -400,7 +400,7 @@ def test_seeds_choose_positions_and_directions() -> None:
 X = torch.randn(2, 3, 32, 32)
 WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("size", lambda: SpectralDistance((32, 0)), ValueError, "H, W >= 1"),
-    ("size type", lambda: LeakageRatio(32.0), TypeError, "size must be a pair"),  # type: ignore[arg-type]
+    ("size type", lambda: LeakageRatio(32.0), TypeError, "size must be a pair"),
     ("convention", lambda: RadialSpectrumStatistics(32, convention="x"), ValueError, "convention must be one of"),
     ("scale", lambda: RadialSpectrumStatistics(32, scale="x"), ValueError, "scale must be one of"),
     ("norm", lambda: RadialSpectrumStatistics(32, norm="x"), ValueError, "norm must be one of"),
@@ -410,17 +410,17 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         lambda: RadialSpectrumStatistics(32, correction=0.5),
         TypeError,
         "correction must be an integer",
-    ),  # type: ignore[arg-type]
+    ),
     ("large split seed", lambda: SpectralDetectability(32, seed=2**32), ValueError, "seed must be at most 4294967295"),
     ("large seed", lambda: SlicedWassersteinDistance(32, seed=2**32), ValueError, "seed must be at most 4294967295"),
     ("repeats", lambda: SlicedWassersteinDistance(32, repeats=0), ValueError, "repeats must be at least 1"),
     ("window", lambda: LeakageRatio(32, window="x"), ValueError, "window must be None or 'hann'; got 'x'"),
     ("folds", lambda: SpectralDetectability(32, folds=1), ValueError, "folds must be at least 2; got 1"),
-    ("folds type", lambda: SpectralDetectability(32, folds=2.0), TypeError, "folds must be an integer"),  # type: ignore[arg-type]
+    ("folds type", lambda: SpectralDetectability(32, folds=2.0), TypeError, "folds must be an integer"),
     ("split seed", lambda: SpectralDetectability(32, seed=-1), ValueError, "seed must be at least 0"),
     ("patches", lambda: SlicedWassersteinDistance(32, patches_per_image=0), ValueError, "patches_per_image must be at"),
     ("directions", lambda: SlicedWassersteinDistance(32, directions=0), ValueError, "directions must be at least 1"),
-    ("seed", lambda: SlicedWassersteinDistance(32, seed="0"), TypeError, "seed must be an integer; got '0'"),  # type: ignore[arg-type]
+    ("seed", lambda: SlicedWassersteinDistance(32, seed="0"), TypeError, "seed must be an integer; got '0'"),
     ("too small", lambda: SlicedWassersteinDistance(6), ValueError, r"at least 7 x 7 pixels, one patch; got \(6, 6\)"),
     ("channels", lambda: SlicedWassersteinDistance(32, channels=1).update(X, True), ValueError, "1 channels, .* got 3"),
     ("colours", lambda: SpectralDetectability(32).update(X[:, :2], True), ValueError, "images must be RGB"),

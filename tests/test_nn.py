@@ -142,7 +142,7 @@ def test_on_the_meta_device(build: Callable[[], nn.Module], expected: Callable[[
 
 def test_device_and_dtype_of_parameters() -> None:
     for build in (snn.FrequencyFilter, snn.RadialFilter, snn.SpectrumDiscriminator):
-        module = build(8, device="meta", dtype=torch.float64)  # type: ignore[operator]
+        module = build(8, device="meta", dtype=torch.float64)
         assert {(p.device.type, p.dtype) for p in module.parameters()} == {("meta", torch.float64)}
     for cutoff_filter in (snn.LowPass, snn.HighPass):
         (parameter,) = cutoff_filter(0.1, device="meta", dtype=torch.float64).parameters()
@@ -163,21 +163,21 @@ def test_scalars_of_numpy_are_numbers() -> None:
     """The same values and the same representation as with Python's."""
     f, i = np.float32, np.int64
     for given, plain in (
-        (snn.FrequencyFilter(i(8)), snn.FrequencyFilter(8)),  # type: ignore[arg-type]
-        (snn.SpectrumDiscriminator(i(8), i(2)), snn.SpectrumDiscriminator(8, 2)),  # type: ignore[arg-type]
-        (snn.LowPass(f(0.25)), snn.LowPass(0.25)),  # type: ignore[arg-type]
-        (snn.RadialSpectrum(scale="log", eps=f(0.5)), snn.RadialSpectrum(scale="log", eps=0.5)),  # type: ignore[arg-type]
-        (snn.BlurPool(i(3), i(4), i(2)), snn.BlurPool(3, 4, 2)),  # type: ignore[arg-type]
-        (FocalFrequencyLoss(f(2), f(1.5), i(2)), FocalFrequencyLoss(2.0, 1.5, 2)),  # type: ignore[arg-type]
+        (snn.FrequencyFilter(i(8)), snn.FrequencyFilter(8)),
+        (snn.SpectrumDiscriminator(i(8), i(2)), snn.SpectrumDiscriminator(8, 2)),
+        (snn.LowPass(f(0.25)), snn.LowPass(0.25)),
+        (snn.RadialSpectrum(scale="log", eps=f(0.5)), snn.RadialSpectrum(scale="log", eps=0.5)),
+        (snn.BlurPool(i(3), i(4), i(2)), snn.BlurPool(3, 4, 2)),
+        (FocalFrequencyLoss(f(2), f(1.5), i(2)), FocalFrequencyLoss(2.0, 1.5, 2)),
     ):
         assert repr(given) == repr(plain)
     x = torch.rand(2, 8, 8)
     for given, plain in (
-        (masks.bandpass((i(8), i(8)), f(1), f(3)), masks.bandpass((8, 8), 1, 3)),  # type: ignore[arg-type]
-        (masks.lowpass((8, 8), 3, kind="logistic", width=f(2)), masks.lowpass((8, 8), 3, kind="logistic", width=2)),  # type: ignore[arg-type]
-        (specops.hff(x, f(3), value_range=(i(0), f(1))), specops.hff(x, 3, value_range=(0, 1))),  # type: ignore[arg-type]
-        (specops.frequency_shift(x, (f(0.5), f(0.25))), specops.frequency_shift(x, (0.5, 0.25))),  # type: ignore[arg-type]
-        (specops.upfirdn2d(x, None, up=i(2), gain=f(2)), specops.upfirdn2d(x, None, up=2, gain=2)),  # type: ignore[arg-type]
+        (masks.bandpass((i(8), i(8)), f(1), f(3)), masks.bandpass((8, 8), 1, 3)),
+        (masks.lowpass((8, 8), 3, kind="logistic", width=f(2)), masks.lowpass((8, 8), 3, kind="logistic", width=2)),
+        (specops.hff(x, f(3), value_range=(i(0), f(1))), specops.hff(x, 3, value_range=(0, 1))),
+        (specops.frequency_shift(x, (f(0.5), f(0.25))), specops.frequency_shift(x, (0.5, 0.25))),
+        (specops.upfirdn2d(x, None, up=i(2), gain=f(2)), specops.upfirdn2d(x, None, up=2, gain=2)),
     ):
         assert torch.equal(given, plain)
 
@@ -268,29 +268,29 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("spectrum norm", lambda: snn.RadialSpectrum(norm="x"), ValueError, "norm must be one of"),
     ("spectrum window", lambda: snn.RadialSpectrum(window="x"), ValueError, "window must be None, 'hann' or a tensor"),
     ("spectrum eps", lambda: snn.RadialSpectrum(eps=-1), ValueError, "eps must be at least 0 and finite; got -1"),
-    ("spectrum eps type", lambda: snn.RadialSpectrum(eps="a"), TypeError, "eps must be a number; got str"),  # type: ignore[arg-type]
+    ("spectrum eps type", lambda: snn.RadialSpectrum(eps="a"), TypeError, "eps must be a number; got str"),
     ("window shape", lambda: snn.RadialSpectrum(window=torch.ones(8)), ValueError, r"tensor \[H, W\]; got \[8\]"),
     ("window dtype", lambda: snn.RadialSpectrum(window=torch.ones(8, 8).int()), TypeError, "got torch.int32"),
-    ("window array", lambda: snn.RadialSpectrum(window=X.numpy()), ValueError, "'hann' or a tensor"),  # type: ignore[arg-type]
+    ("window array", lambda: snn.RadialSpectrum(window=X.numpy()), ValueError, "'hann' or a tensor"),
     ("complex input", lambda: snn.FrequencyFilter((8, 6))(X + 0j), TypeError, r"x must be real; .* Pass x\.real"),
     ("complex gains", lambda: snn.FrequencyFilter(8, dtype=torch.complex64), TypeError, "dtype must be a floating"),
     ("integer gains", lambda: snn.RadialFilter(8, dtype=torch.int32), TypeError, "dtype must be a floating"),
     ("complex cutoff", lambda: snn.LowPass(0.2, dtype=torch.complex64), TypeError, "dtype must be a floating"),
     ("integer weights", lambda: snn.SpectrumDiscriminator(8, dtype=torch.int8), TypeError, "dtype must be a floating"),
     ("pool channels", lambda: snn.BlurPool(0), ValueError, "channels must be at least 1; got 0"),
-    ("pool channels type", lambda: snn.BlurPool(2.5), TypeError, "channels must be an integer; got 2.5"),  # type: ignore[arg-type]
+    ("pool channels type", lambda: snn.BlurPool(2.5), TypeError, "channels must be an integer; got 2.5"),
     ("pool filter", lambda: snn.BlurPool(3, 8), ValueError, "taps must be 1 to 7; got 8"),
     ("pool stride", lambda: snn.BlurPool(3, 4, 0), ValueError, "factor must be at least 1; got 0"),
-    ("pool edges", lambda: snn.BlurPool(3, pad_type=["reflect"]), ValueError, "pad_type must be one of zeros"),  # type: ignore[arg-type]
+    ("pool edges", lambda: snn.BlurPool(3, pad_type=["reflect"]), ValueError, "pad_type must be one of zeros"),
     ("filter size", lambda: snn.FrequencyFilter((8, 0)), ValueError, "H, W >= 1"),
-    ("filter size type", lambda: snn.FrequencyFilter("8"), TypeError, "size must be a pair"),  # type: ignore[arg-type]
+    ("filter size type", lambda: snn.FrequencyFilter("8"), TypeError, "size must be a pair"),
     (
         "filter input",
         lambda: snn.FrequencyFilter(8)(X),
         ValueError,
         r"\[\.\.\., 8, 8\], as this was built for; got \[2, 4",
     ),
-    ("radial filter size", lambda: snn.RadialFilter((8.0, 8)), TypeError, "pair of integers"),  # type: ignore[arg-type]
+    ("radial filter size", lambda: snn.RadialFilter((8.0, 8)), TypeError, "pair of integers"),
     ("radial filter convention", lambda: snn.RadialFilter(8, convention="x"), ValueError, "convention must be one of"),
     ("interpolation", lambda: snn.RadialFilter(8, interpolation="cubic"), ValueError, "interpolation must be one of"),
     ("radial filter input", lambda: snn.RadialFilter(8)(X.int()), TypeError, r"Convert it with x\.float\(\)"),
@@ -299,18 +299,18 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("cutoff width", lambda: snn.LowPass(0.2, width=2.0), ValueError, "width is a parameter of logistic"),
     ("cutoff of Nyquist", lambda: snn.LowPass(0.5), ValueError, r"cutoff must be in \(5e-05, 0\.49995\) .*; got 0\.5"),
     ("cutoff of 0", lambda: snn.HighPass(0.0), ValueError, "cutoff must be in"),
-    ("cutoff type", lambda: snn.LowPass("0.2"), TypeError, "cutoff must be a number in cycles per pixel; got str"),  # type: ignore[arg-type]
+    ("cutoff type", lambda: snn.LowPass("0.2"), TypeError, "cutoff must be a number in cycles per pixel; got str"),
     ("low-pass input", lambda: snn.LowPass(0.2)(X[0, 0, 0]), ValueError, r"two dimensions \[\.\.\., H, W\]"),
     ("high-pass input", lambda: snn.HighPass(0.2)(1.0), TypeError, r"must be a torch\.Tensor"),
     ("HFF radius", lambda: snn.HFF(0), ValueError, "radius must be above 0"),
     ("HFF kind", lambda: snn.HFF(2, kind="x"), ValueError, "kind must be one of"),
     ("HFC range", lambda: snn.HFC(2, value_range=(1, 1)), ValueError, "lo < hi"),
-    ("shift", lambda: snn.FrequencyShift(0.5), TypeError, "shift must be a pair"),  # type: ignore[arg-type]
+    ("shift", lambda: snn.FrequencyShift(0.5), TypeError, "shift must be a pair"),
     ("upsample mode", lambda: snn.Upsample(mode="cubic"), ValueError, "mode must be one of"),
     ("upsample factor", lambda: snn.Upsample(0, mode="zeros"), ValueError, "factor must be at least 1"),
     ("discriminator size", lambda: snn.SpectrumDiscriminator(0), ValueError, "H, W >= 1"),
     ("discriminator logits", lambda: snn.SpectrumDiscriminator(8, 0), ValueError, "n_logits must be at least 1; got 0"),
-    ("logits type", lambda: snn.SpectrumDiscriminator(8, 1.0), TypeError, "n_logits must be an integer"),  # type: ignore[arg-type]
+    ("logits type", lambda: snn.SpectrumDiscriminator(8, 1.0), TypeError, "n_logits must be an integer"),
     (
         "discriminator convention",
         lambda: snn.SpectrumDiscriminator(8, convention="x"),

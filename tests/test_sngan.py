@@ -102,8 +102,8 @@ class Trainer:
         self.generator, self.discriminator = Generator(), Discriminator()
         self.confuse, self.penalised, self.weight = confuse, functools.partial(penalised, self.discriminator), weight
         options = {"lr": 2e-4, "betas": (0.0, 0.9)}
-        self.of_generator = torch.optim.Adam(self.generator.parameters(), **options)  # type: ignore[arg-type]
-        self.of_discriminator = torch.optim.Adam(self.discriminator.parameters(), **options)  # type: ignore[arg-type]
+        self.of_generator = torch.optim.Adam(self.generator.parameters(), **options)
+        self.of_discriminator = torch.optim.Adam(self.discriminator.parameters(), **options)
         self.discriminator_losses_of = compile_steps(self.discriminator_losses)
         self.generator_loss_of = compile_steps(self.generator_loss)
 

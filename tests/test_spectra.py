@@ -203,7 +203,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.normalize_profile(torch.ones(3).to_sparse(), "dc"), TypeError, "p must be a dense tensor"),
     (lambda: specops.radial_spectrum(X, window=X.numpy()), ValueError, "window must be None, 'hann' or a tensor"),
     (lambda: specops.radial_spectrum(X, window=torch.ones(8, 8) * 1j), TypeError, "window must be a real"),
-    (lambda: specops.radial_spectrum(X, convention=[]), ValueError, "convention must be one of"),  # type: ignore[arg-type]
+    (lambda: specops.radial_spectrum(X, convention=[]), ValueError, "convention must be one of"),
     (lambda: specops.radial_spectrum(X.to_sparse()), TypeError, "x must be a dense tensor"),
     (lambda: specops.power_spectrum(X, norm="x"), ValueError, "norm must be one of"),
     (lambda: specops.power_spectrum(X.to(torch.complex64)), TypeError, "x must be real"),

@@ -54,7 +54,7 @@ FUSED = {"clipped_band_swap": "test_band_swap.py"}
 @pytest.mark.parametrize("op", backends.ops())
 def test_every_op_has_its_twins(op: str) -> None:
     assert callable(getattr(ops, op))
-    assert "Example:" in inspect.getdoc(getattr(ops, op))  # type: ignore[operator]
+    assert "Example:" in inspect.getdoc(getattr(ops, op))
     if op in FUSED:
         assert (Path(__file__).parent / FUSED[op]).exists()
         return

@@ -36,7 +36,7 @@ def run(n: int = 3, batch: int = 2, **settings: object) -> DiscriminatorRun:
     torch.set_num_threads(1)
     pixels = torch.rand(n, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     images = ImageSet(tuple(map(str, range(n))), pixels)
-    chosen = DiscriminatorSettings(resolution=8, batch=batch, **settings)  # type: ignore[arg-type]
+    chosen = DiscriminatorSettings(resolution=8, batch=batch, **settings)
     return DiscriminatorRun(chosen, images, torch.device("cpu"))
 
 

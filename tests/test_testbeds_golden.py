@@ -42,6 +42,10 @@ ROUNDINGS = (
     {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "SSE4_2"},
 )
 
+# Measured: one of them takes the published path for ten steps of `stride` on Intel with AVX-512, none on AMD Zen 4.
+CPUINFO = Path("/proc/cpuinfo")
+STRIDE_STEPS = 10 if CPUINFO.exists() and "GenuineIntel" in CPUINFO.read_text() else 3
+
 
 def train(testbed: str, mode: str, steps: int, rounding: dict[str, str]) -> Report:
     here = Path(__file__).parent
@@ -82,9 +86,9 @@ def test_start_and_first_losses(schwarz: Golden, mode: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["stride", "avg", "schwarz_blur"])
-def test_start_and_first_steps_of_the_discriminator(schwarz: Golden, mode: str) -> None:
-    """Losses of D, R1 and losses of the image; only on some processors does a rounding stay on the published path."""
+@pytest.mark.parametrize(("mode", "same_steps"), [("stride", STRIDE_STEPS), ("avg", 3), ("schwarz_blur", 3)])
+def test_start_and_first_steps_of_the_discriminator(schwarz: Golden, mode: str, same_steps: int) -> None:
+    """Losses of D, R1 and losses of the image; no rounding tried keeps the means on the published path."""
     published_mode = {"schwarz_blur": "blurpool"}.get(mode, mode)
     published = schwarz[f"disc_{published_mode}_trace10"]
 
@@ -93,7 +97,8 @@ def test_start_and_first_steps_of_the_discriminator(schwarz: Golden, mode: str) 
         assert report["start"] == 0
         relative = np.abs(np.array(report["trace"]) / published - 1)
         assert relative[:3].max() <= 1e-4, "before rounding matters"
-        return {"losses": relative[:, [0, 2]].max() / 1e-2}
+        losses = relative[:, [0, 2]]
+        return {"same": relative[:same_steps].max() / 1e-3, "later": losses.max() / 1e-2}
 
     assert_in_one_rounding("discriminator", mode, 10, deviations)
 
