@@ -1,4 +1,4 @@
-"""CUDA sources compiled for the CPU (see cuda_shim.h) and to PTX; both are kept in build/ under a hash of what they were made of."""
+"""CUDA sources compiled for the CPU (see cuda_shim.h) and to PTX, kept in build/ under a hash of their inputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SANITIZERS = {"address": "libasan.so", "thread": "libtsan.so"}
 HEADERS = ("*.h", "*.cuh")
 
 
-class SanitizerReport(AssertionError):
+class SanitizerError(AssertionError):
     """What a sanitizer or the fibers' scheduler found in a kernel."""
 
 
@@ -101,14 +101,14 @@ def load(path: Path) -> ctypes.CDLL:
 
 
 def call(loaded: ctypes.CDLL, function: str, arguments: Sequence[Any], order: str = "forward", seed: int = 0) -> None:
-    """Calls a function with arrays, ints, floats and None; raises SanitizerReport where it does not return 0.
+    """Calls a function with arrays, ints, floats and None; raises SanitizerError where it does not return 0.
 
     An array is passed as the address of its first element; an int as int64, a float as double.
     """
     loaded.specops_emulation_configure(ORDERS[order], ctypes.c_uint(seed))
     status = getattr(loaded, function)(*map(_as_ctypes, arguments))
     if status:
-        raise SanitizerReport(f"{function} returned {status}: {loaded.specops_emulation_failure().decode()}")
+        raise SanitizerError(f"{function} returned {status}: {loaded.specops_emulation_failure().decode()}")
 
 
 def _as_ctypes(value: Any) -> Any:
@@ -155,7 +155,7 @@ def call_sanitized(
     """Returns the arguments of each call as it leaves them, executed in another process under a sanitizer.
 
     Each call is executed in each order (order, seed) from the same arguments; those of the last order are returned.
-    Raises SanitizerReport with the sanitizer's first report.
+    Raises SanitizerError with the sanitizer's first report.
     """
     runtime = subprocess.run(
         ["g++", f"-print-file-name={SANITIZERS[sanitizer]}"], capture_output=True, text=True, check=True
@@ -175,14 +175,14 @@ def call_sanitized(
             env=os.environ | options,
         )
         if done.returncode or "Sanitizer: " in done.stderr:
-            raise SanitizerReport(_first_report(done.stdout + done.stderr))
+            raise SanitizerError(_first_report(done.stdout + done.stderr))
         return pickle.loads(result.read_bytes())
 
 
 def _first_report(text: str) -> str:
     """Returns the sanitizer's verdict and the lines of the sources it names, without its other frames."""
     lines = text.splitlines()
-    start = next((i for i, line in enumerate(lines) if "Sanitizer: " in line or "SanitizerReport" in line), 0)
+    start = next((i for i, line in enumerate(lines) if "Sanitizer: " in line or "SanitizerError" in line), 0)
     wanted = ("Sanitizer", "Write of", "Read of", "WRITE of", "READ of", "Previous", ".cu:", ".cuh:")
     shown = [line for line in lines[start : start + 80] if any(word in line for word in wanted)]
     return "\n".join(shown or lines[-20:])
