@@ -9,7 +9,7 @@ import numpy as np
 from .ptx_text import PtxError
 
 RAW = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
-NOBODY, MANY = -1, -2
+NOBODY, MANY, BLOCKS = -1, -2, -3  # of readers: none, several of one block, of several blocks
 
 
 class AccessError(PtxError):
@@ -64,20 +64,27 @@ class History:
     def load(self, at: np.ndarray, who: Lanes) -> None:
         refuse(self._after_write(at, who), f"{self.what}: read after an unordered write by another thread")
         known_warp, known_lane = self.reading_warp[at], self.reader[at]
-        recent = (self.read[at] == who.epoch) | (known_warp * 32 // who.per_block != who.block)
+        recent = self.read[at] == who.epoch
         warp = np.where(recent & (known_warp != NOBODY) & (known_warp != who.warp), MANY, who.warp)
+        warp = np.where(self._of_other_block(known_warp, who), BLOCKS, warp)
         recent &= (known_warp == who.warp) & (self.read_by_warp[at] == who.warp_epoch)
         lane = np.where(recent & (known_lane != NOBODY) & (known_lane != who.lane), MANY, who.lane)
         self.reading_warp[at], self.reader[at] = warp, lane
-        for kept, new in ((self.reading_warp, warp), (self.reader, lane)):  # several lanes of this very instruction
-            kept[at[kept[at] != new]] = MANY
+        kept = self.reading_warp[at]  # several lanes of this very instruction may have read one granule
+        self.reading_warp[at[kept != warp]] = MANY
+        self.reading_warp[at[(kept == BLOCKS) | (warp == BLOCKS) | self._of_other_block(kept, who)]] = BLOCKS
+        self.reader[at[self.reader[at] != lane]] = MANY
         self.read[at], self.read_by_warp[at] = who.epoch, who.warp_epoch
+
+    @staticmethod
+    def _of_other_block(warp: np.ndarray, who: Lanes) -> np.ndarray:
+        return (warp == BLOCKS) | ((warp >= 0) & (warp * 32 // who.per_block != who.block))
 
     def store(self, at: np.ndarray, who: Lanes, changes: np.ndarray) -> None:
         refuse(self._after_write(at, who) & changes, f"{self.what}: write after an unordered write by another thread")
         reading = self.reading_warp[at]
-        recent = (self.read[at] == who.epoch) | (reading * 32 // who.per_block != who.block)
-        elsewhere = (reading != NOBODY) & (reading != who.warp) & recent
+        elsewhere = (reading != NOBODY) & (reading != who.warp) & (self.read[at] == who.epoch)
+        elsewhere |= self._of_other_block(reading, who)
         beside = (reading == who.warp) & (self.reader[at] != who.lane) & (self.read_by_warp[at] == who.warp_epoch)
         refuse((elsewhere | beside) & changes, f"{self.what}: write after an unordered read by another thread")
         self.writer[at] = who.lane

@@ -137,7 +137,7 @@ def _read_body(entry: Entry, body: str) -> None:
 
 
 def _read_statement(entry: Entry, statement: str, source_line: int) -> None:
-    text = " ".join(re.sub(r"^\s*[{}]\s+", " ", statement).split())
+    text = " ".join(re.sub(r"^(\s*[{}]\s+)+", " ", statement).split())
     label = re.match(r"([\w$]+):\s*", text)
     if label:
         entry.labels[label[1]] = len(entry.instructions)
