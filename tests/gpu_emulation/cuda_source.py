@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def ptx(source: Path, arch: int, options: Sequence[str] = ()) -> str:
 
 def _made(source: Path, suffix: str, command: list[str], libraries: Sequence[str] = ()) -> Path:
     """Returns the file that `command` makes of `source`, from an earlier time where nothing it reads has changed."""
-    inputs = [source, *(path for root in (CSRC, HERE) for kind in HEADERS for path in sorted(root.rglob(kind)))]
+    inputs = sorted({source, *_included(source), *(path for kind in HEADERS for path in HERE.glob(kind))})
     digest = hashlib.sha256(repr(command).encode())
     for path in inputs:
         digest.update(path.read_bytes())
@@ -90,6 +91,20 @@ def _made(source: Path, suffix: str, command: list[str], libraries: Sequence[str
         finally:
             shutil.rmtree(unfinished.parent)
     return made
+
+
+def _included(source: Path) -> set[Path]:
+    """Returns the project's headers that a source includes, directly or not."""
+    found: set[Path] = set()
+    pending = [source]
+    while pending:
+        path = pending.pop()
+        for name in re.findall(r'^#include "(.*)"', path.read_text(), re.MULTILINE):
+            header = next((each for each in (path.parent / name, CSRC / name) if each.exists()), None)
+            if header is not None and header.resolve() not in found:
+                found.add(header.resolve())
+                pending.append(header)
+    return found
 
 
 @functools.cache

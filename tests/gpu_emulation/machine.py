@@ -137,9 +137,8 @@ class Machine:
         self.guarded = self.active
         try:
             if guard is not None:
-                at = self.chosen()
-                self.refuse_undefined([guard], at, "guard")
                 holds = self.value(guard, 0)
+                self.refuse_undefined([guard], self.chosen(), "guard")
                 holds = ~holds if instruction.negated else holds
                 if not holds.all():
                     self.guarded = np.broadcast_to(holds, self.size) & (True if self.active is None else self.active)

@@ -28,7 +28,7 @@ def _form(instruction: Instruction) -> tuple[str, int, str]:
         elif modifier not in QUALIFIERS:
             raise PtxError(f"modifier .{modifier} is not implemented: {instruction}")
     if space == "generic":
-        raise PtxError(f"only global, shared and param memory is implemented: {instruction}")
+        raise PtxError(f"memory other than .global, .shared and .param is not implemented: {instruction}")
     return space, count, kind
 
 
@@ -47,8 +47,8 @@ def compile_load(instruction: Instruction, entry: Entry) -> Execute:
 
     def execute(machine: Machine) -> None:
         at = machine.chosen()
-        machine.refuse_undefined(address.registers, at, "address")
         places = machine.spread(address.read(machine), at)
+        machine.refuse_undefined(address.registers, at, "address")
         undefined = None
         if space == "global":
             values = machine.memory.load(places, size, count, machine.lanes(at))
@@ -103,8 +103,8 @@ def compile_store(instruction: Instruction, entry: Entry) -> Execute:
 
     def execute(machine: Machine) -> None:
         at = machine.chosen()
-        machine.refuse_undefined(address.registers, at, "address")
         places = machine.spread(address.read(machine), at)
+        machine.refuse_undefined(address.registers, at, "address")
         values = np.stack([machine.spread(operand.read(machine), at).view(raw) for operand in operands], axis=1)
         if space == "global":
             for operand in operands:
@@ -160,11 +160,11 @@ def compile_matrix(instruction: Instruction, entry: Entry) -> Execute:
 
     def execute(machine: Machine) -> None:
         at = machine.chosen()
-        machine.refuse_undefined(address.registers, at, "address")
         if len(at) % 32:
             raise PtxError(f"not all lanes of a warp execute {instruction}")
         giving = at.reshape(-1, 32)[:, : 8 * len(names)].ravel()
         places = machine.spread(address.read(machine), giving)
+        machine.refuse_undefined(address.registers, giving, "address")
         who, rows = machine.lanes(giving), machine.row[giving]
         _count_shared(machine, instruction, places, 16, giving)
         shape = (len(at) // 32, len(names), 8, 8)

@@ -64,6 +64,7 @@ class Kernel:
         buffers: Sequence[Buffer] = (),
         counting: bool = True,
         races: bool = True,
+        blocks: range | None = None,
     ) -> Counters:
         """Executes a launch and returns its counters; arrays are written in place.
 
@@ -75,6 +76,7 @@ class Kernel:
             buffers: further arrays that addresses among the arguments point into.
             counting: whether sectors and wavefronts are counted.
             races: whether unordered accesses to global memory are looked for; those to shared memory always are.
+            blocks: those of the grid that are executed, by their linear index; all unless given.
 
         Raises:
             PtxError: out of bounds, misaligned, undefined or unordered accesses, deadlock, or an unknown instruction.
@@ -93,11 +95,11 @@ class Kernel:
             parameters[parameter.name] = _parameter_bytes(parameter, argument)
         memory = GlobalMemory(arrays, self.granule, races)
         counters = Counters()
-        blocks = grid_shape[0] * grid_shape[1] * grid_shape[2]
+        blocks = blocks or range(grid_shape[0] * grid_shape[1] * grid_shape[2])
         step = max(1, MOST_LANES // threads)
         with np.errstate(all="ignore"):
-            for first in range(0, blocks, step):
-                chunk = range(first, min(blocks, first + step))
+            for first in range(blocks.start, blocks.stop, step):
+                chunk = range(first, min(blocks.stop, first + step))
                 shape = (grid_shape, block_shape)
                 Machine(self, shape, chunk, parameters, memory, shared_bytes, counters, counting).run()
         return counters
