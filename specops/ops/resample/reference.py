@@ -14,7 +14,7 @@ from torch import Tensor
 from specops.ops.contract import compute_dtype, like_layout, ordered_sum
 
 
-def _source_index(length: int, up: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:
+def source_index(length: int, up: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:
     """Returns which sample of the input stands at each position of the zero-inserted, extended axis; -1 is a zero.
 
     Position n in [-before, length·up + after) holds sample n / up of the input as extended by `boundary` where up
@@ -47,8 +47,8 @@ def _inserted(x: Tensor, up: Sequence[int], padding: Sequence[int], boundary: st
         z = x.new_zeros(*x.shape[:-2], H * up[1], W * up[0])
         z[..., :: up[1], :: up[0]] = x
         return _padded(z, *padding)
-    rows = _source_index(H, up[1], padding[2], padding[3], boundary, x.device)
-    columns = _source_index(W, up[0], padding[0], padding[1], boundary, x.device)
+    rows = source_index(H, up[1], padding[2], padding[3], boundary, x.device)
+    columns = source_index(W, up[0], padding[0], padding[1], boundary, x.device)
     z = x.index_select(-2, rows.clamp(min=0)).index_select(-1, columns.clamp(min=0))
     return torch.where((rows >= 0).unsqueeze(-1) & (columns >= 0), z, 0)
 
@@ -59,8 +59,8 @@ def _inserted_transpose(
     """z [..., Hz, Wz] -> [..., H, W] with (H, W) = size: the adjoint of `_inserted`."""
     if boundary == "zeros":
         return _padded(z, *(-p for p in padding))[..., :: up[1], :: up[0]]
-    rows = _source_index(size[0], up[1], padding[2], padding[3], boundary, z.device)
-    columns = _source_index(size[1], up[0], padding[0], padding[1], boundary, z.device)
+    rows = source_index(size[0], up[1], padding[2], padding[3], boundary, z.device)
+    columns = source_index(size[1], up[0], padding[0], padding[1], boundary, z.device)
     z = z[..., rows >= 0, :][..., columns >= 0]
     folded = z.new_zeros(*z.shape[:-2], size[0], z.shape[-1]).index_add(-2, rows[rows >= 0], z)
     return folded.new_zeros(*z.shape[:-2], *size).index_add(-1, columns[columns >= 0], folded)

@@ -1,0 +1,299 @@
+"""The CUDA kernels of resampling on the CPU: their source on fibers, their PTX interpreted, against the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from battery import UNIT_ROUNDOFF
+from gpu_emulation import cuda_source, launches
+from samples import RESAMPLING, Sample
+from test_resample_fuzz import Draw
+from torch import Tensor
+
+from specops.ops.contract import compute_dtype, memory_format
+from specops.ops.resample import cuda, gpu_plans, reference
+from specops.ops.resample.contract import output_size
+
+pytestmark = pytest.mark.skipif(
+    cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
+)
+
+SOURCE = cuda_source.CSRC / "resample" / "resample_cuda.cu"
+OPS = ("upfirdn2d", "upfirdn2d_transpose", "upfirdn2d_filter_correlation")
+ARCHS = (80, 90, 100)
+RANDOM_DRAWS = 40
+
+
+def check(op: str, *args: Any) -> Tensor:
+    """Runs an op's kernels as the surrounding context says; each element within one rounding per term."""
+    with torch.no_grad():
+        out = getattr(cuda, op)(*args)
+    first, second = (arg.double() for arg in args[:2])
+    expected = getattr(reference, op)(first, second, *args[2:])
+    terms = getattr(reference, op)(abs(first), abs(second), *args[2:])
+    dtype = compute_dtype(args[0].dtype)
+    roundings = 20.0 + sum(args[-1] if op.endswith("correlation") else args[1].shape)
+    if op.endswith("correlation"):
+        roundings = 8 + 2 * math.sqrt(args[1].numel())
+    bound = roundings * UNIT_ROUNDOFF[dtype] * terms
+    if out.dtype != dtype:
+        bound += UNIT_ROUNDOFF[out.dtype] * abs(expected) + 2**-24
+    assert out.shape == expected.shape
+    assert memory_format(out) == (torch.contiguous_format if op.endswith("correlation") else memory_format(args[0]))
+    assert bool((abs(out - expected) <= bound).all()), f"off by {float(abs(out - expected).max()):.3g}"
+    return out
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments of all three ops."""
+
+    size: tuple[int, int]
+    taps: tuple[int, int] = (1, 1)
+    up: tuple[int, int] = (1, 1)
+    down: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    boundary: str = "zeros"
+    outer: bool = True
+    batch: tuple[int, ...] = (2,)
+    dtype: torch.dtype = torch.float32
+    channels_last: bool = False
+
+    def image(self, size: Sequence[int], seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn((*self.batch, *size), generator=generator, dtype=torch.float64).to(self.dtype)
+        return x.contiguous(memory_format=torch.channels_last) if self.channels_last else x
+
+    def arguments(self, op: str) -> tuple[Any, ...]:
+        out = output_size(self.size, self.taps, self.up, self.down, self.padding)
+        sampling = (self.up, self.down, self.padding, self.boundary)
+        x, y = self.image(self.size, 0), self.image(out, 1)
+        f = torch.randn(self.taps, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        f = (torch.outer(f[:, 0], f[0]) if self.outer else f).to(compute_dtype(self.dtype))
+        return {
+            "upfirdn2d": (x, f, *sampling),
+            "upfirdn2d_transpose": (y, f, *sampling, self.size),
+            "upfirdn2d_filter_correlation": (x, y, *sampling, self.taps),
+        }[op]
+
+
+UP = Case((64, 64), taps=(4, 4), up=(2, 2), padding=(2, 1, 2, 1))
+DOWN = Case((64, 64), taps=(4, 4), down=(2, 2), padding=(1, 1, 1, 1))
+COMMON = {
+    "up 2, 4 taps": UP,
+    "up 2, 12 taps": replace(UP, taps=(12, 12), padding=(6, 5, 6, 5)),
+    "down 2, 4 taps": DOWN,
+    "down 2, 12 taps": replace(DOWN, taps=(12, 12), padding=(5, 5, 5, 5)),
+    "bed of nails": Case((64, 64), up=(2, 2)),
+    "stride": Case((64, 64), down=(2, 2)),
+    "avg": Case((64, 64), taps=(2, 2), down=(2, 2)),
+}
+TILES = {  # every way to divide the work: one tile, several columns, bands, channels, vectors or not
+    "one row": Case((1, 9), taps=(1, 3), padding=(1, 1, 0, 0)),
+    "wide": Case((3, 1100), taps=(3, 3), padding=(1, 1, 1, 1), boundary="circular", batch=(1,)),
+    "wide and odd": Case((3, 1101), taps=(2, 4), up=(2, 1), padding=(2, 1, 1, 0), boundary="reflect", batch=(1,)),
+    "tall": Case((301, 8), taps=(5, 2), down=(1, 2), padding=(0, 1, 2, 2), boundary="replicate", batch=(1,)),
+    "full": replace(UP, size=(16, 12), outer=False),
+    "full with folds": Case((12, 9), (3, 4), (2, 1), (1, 2), (3, 2, 2, 3), "reflect", outer=False),
+    "channels": Case((9, 8), (3, 3), (2, 2), (1, 1), (1, 2, 1, 2), batch=(2, 12), channels_last=True),
+    "odd channels": Case((9, 8), (3, 3), (1, 1), (2, 2), (1, 1, 1, 1), "reflect", batch=(2, 3), channels_last=True),
+    "channels with gaps": Case((11, 12), (1, 1), (1, 1), (3, 2), batch=(1, 8), channels_last=True),
+    "float16": replace(UP, size=(16, 16), dtype=torch.float16),
+    "bfloat16 channels": replace(DOWN, size=(16, 12), batch=(1, 32), dtype=torch.bfloat16, channels_last=True),
+    "float64": replace(DOWN, size=(16, 12), dtype=torch.float64, boundary="replicate"),
+    "crop": Case((14, 13), (3, 2), (2, 3), (1, 2), (-3, -4, 2, -5), "circular"),
+    "far": Case((5, 6), (3, 3), (1, 1), (2, 2), (17, 11, 9, 20), "reflect"),
+}
+CASES = TILES | {name: replace(case, size=(16, 16)) for name, case in COMMON.items()}
+
+
+@pytest.mark.parametrize("order", cuda_source.ORDERS)
+@pytest.mark.parametrize("op", OPS)
+def test_source_in_orders(op: str, order: str) -> None:
+    with launches.executed_source(SOURCE, order, seed=1):
+        for case in TILES.values():
+            check(op, *case.arguments(op))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_source_on_random_arguments_in_random_orders(seed: int) -> None:
+    for draw in (Draw(each) for each in range(seed * RANDOM_DRAWS // 5, (seed + 1) * RANDOM_DRAWS // 5)):
+        sampling = (draw.up, draw.down, draw.padding, draw.boundary)
+        x, y, f = draw.image(draw.size), draw.image(draw.out), draw.filter()
+        with launches.executed_source(SOURCE, "random", seed):
+            check("upfirdn2d", x, f, *sampling)
+            check("upfirdn2d_transpose", y, f, *sampling, draw.size)
+            check("upfirdn2d_filter_correlation", x, y, *sampling, draw.taps)
+
+
+@pytest.mark.parametrize("sample", [s for s in RESAMPLING if s.small], ids=str)
+def test_adjoint_identities(sample: Sample) -> None:
+    """<upfirdn2d(x, f), y> = <x, transpose(y, f)> = <f, correlation(x, y)>."""
+    if sample.op != "upfirdn2d":
+        return
+    x, f, *sampling = sample.arguments(torch.float64)
+    with launches.executed_source(SOURCE):
+        out = cuda.upfirdn2d(x, f, *sampling)
+        y = torch.randn_like(out)
+        by_x = (cuda.upfirdn2d_transpose(y, f, *sampling, x.shape[-2:]) * x).sum()
+        by_f = (cuda.upfirdn2d_filter_correlation(x, y, *sampling, f.shape) * f).sum()
+    bound = 2**-48 * float((reference.upfirdn2d(abs(x), abs(f), *sampling) * abs(y)).sum())
+    assert abs(float((out * y).sum() - by_x)) <= bound
+    assert abs(float((out * y).sum() - by_f)) <= bound
+
+
+@pytest.mark.parametrize("name", ["full with folds", "channels", "wide", "float16"])
+@pytest.mark.parametrize("op", OPS[:2])
+def test_images_do_not_meet(op: str, name: str) -> None:
+    """A NaN stays in its image, a batch is its parts to the bit, and so is a second run in another order."""
+    case = replace(CASES[name], batch=(3, *CASES[name].batch[1:]))
+    x, *rest = case.arguments(op)
+    spoiled = x.clone()
+    spoiled[1, ..., 0, 0] = math.nan
+    with launches.executed_source(SOURCE):
+        out, beside = getattr(cuda, op)(x, *rest), getattr(cuda, op)(spoiled, *rest)
+        parts = [getattr(cuda, op)(each, *rest) for each in (x[:1], x[1:])]
+    with launches.executed_source(SOURCE, "random", seed=7):
+        again = getattr(cuda, op)(x, *rest)
+    assert torch.equal(out, torch.cat(parts))
+    assert torch.equal(out, again)
+    assert torch.equal(out[::2], beside[::2])
+    assert torch.equal(beside.isnan(), getattr(reference, op)(spoiled, *rest).isnan())
+
+
+def test_correlation_is_the_same_in_every_order() -> None:
+    args = replace(UP, size=(16, 16), batch=(5,)).arguments("upfirdn2d_filter_correlation")
+    results = []
+    for order in cuda_source.ORDERS:
+        with launches.executed_source(SOURCE, order, seed=3):
+            results.append(cuda.upfirdn2d_filter_correlation(*args))
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
+def test_filters_that_fit_no_block_go_to_the_reference() -> None:
+    x, f = torch.randn(1, 5, 5), torch.randn(300, 300)
+    args = ((1, 1), (1, 1), (150, 149, 150, 149), "zeros")
+    assert gpu_plans.plan(*gpu_plans.axes_of(x.shape[-2:], f.shape, *args), None, 1, 1, x.dtype, x.device) is None
+    with launches.executed_source(SOURCE):
+        assert torch.equal(cuda.upfirdn2d(x, f, *args), reference.upfirdn2d(x, f, *args))
+
+
+def test_empty_batches() -> None:
+    for op in OPS:
+        args = replace(UP, batch=(0, 3)).arguments(op)
+        assert torch.equal(getattr(cuda, op)(*args), getattr(reference, op)(*args))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "down 2, 4 taps" else pytest.mark.slow) for name in COMMON]
+)
+def test_sectors_of_common_cases(name: str) -> None:
+    """One of enough images: read once and written once, 16 bytes at a time; a stride reads every second row."""
+    case = replace(COMMON[name], batch=(gpu_plans.ENOUGH_BLOCKS,))
+    x, *rest = case.arguments("upfirdn2d")
+    with launches.executed_ptx(SOURCE, 90, blocks=range(1)) as runs:
+        out = cuda.upfirdn2d(x, *rest)
+    torch.testing.assert_close(out[0], reference.upfirdn2d(x[0], *rest), rtol=1e-5, atol=1e-5)
+    places = {t.data_ptr(): i for i, t in enumerate(runs[-1].tensors)}
+    loads, stores = runs[-1].counters.loads, runs[-1].counters.stores
+    needed = x[0][:: case.down[1] if case.taps == (1, 1) else 1]
+    ideal = (needed.numel() + out[0].numel()) * x.element_size() / 32
+    assert runs[-1].launch.grid == (len(x), 1, 1)
+    assert sum(each.sectors for each in (*loads.values(), *stores.values())) / ideal <= 1.05
+    assert loads[places[x.data_ptr()]].widths == stores[places[out.data_ptr()]].widths == {16}
+
+
+@pytest.mark.parametrize("arch", [90, *(pytest.param(arch, marks=pytest.mark.slow) for arch in ARCHS if arch != 90)])
+@pytest.mark.parametrize("op", OPS)
+def test_ptx(op: str, arch: int) -> None:
+    """More than 20 sets of arguments; the default run executes some of them."""
+    names = list(CASES) if arch != 90 else ["full with folds", "odd channels", "far", "bfloat16 channels"]
+    with launches.executed_ptx(SOURCE, arch, counting=False):
+        for name in names:
+            check(op, *CASES[name].arguments(op))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", OPS)
+def test_ptx_of_sm_90_on_all_arguments(op: str) -> None:
+    with launches.executed_ptx(SOURCE, 90, counting=False):
+        for case in CASES.values():
+            check(op, *case.arguments(op))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", OPS[:2])
+def test_addresses_beyond_2_31_elements(op: str) -> None:
+    """The last image of 2^19 + 1 of them, in memory that the system hands out when it is touched."""
+    _, f, *rest = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0)).arguments(op)
+    x = torch.from_numpy(np.zeros((2**19 + 1, 64, 64), dtype=np.int16)).view(torch.bfloat16)
+    x[-1] = torch.randn(64, 64)
+    last = range(2**19, 2**19 + 1)
+    with launches.executed_ptx(SOURCE, 90, counting=False, races=False, blocks=last) as runs:
+        out = getattr(cuda, op)(x, f, *rest)
+    assert [run.launch.grid for run in runs] == [(len(x), 1, 1)]
+    expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
+    torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
+
+
+def noted(cases: Sequence[str] = ("full", "far", "odd channels", "tall")) -> list[tuple[str, list[Any]]]:
+    with launches.noted_calls() as calls:
+        for op in OPS:
+            for name in cases:
+                getattr(cuda, op)(*CASES[name].arguments(op))
+    return calls
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sanitizer", ["address", "thread"])
+def test_sanitizers_find_nothing(sanitizer: str) -> None:
+    orders = (("forward", 0), ("reverse", 0), ("random", 1))
+    cuda_source.call_sanitized(SOURCE, sanitizer, noted(), orders=orders)
+
+
+def barriers() -> list[int]:
+    text = SOURCE.read_text()
+    return [i for i in range(len(text)) if text.startswith(("__syncthreads();", "__syncwarp();"), i)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(barriers())))
+def test_a_missing_barrier_is_reported(number: int, tmp_path: Path) -> None:
+    text, site = SOURCE.read_text(), barriers()[number]
+    mutant = tmp_path / SOURCE.name
+    mutant.write_text(text[:site] + text[text.index(";", site) :])
+    with pytest.raises(cuda_source.SanitizerError, match="data race"):
+        cuda_source.call_sanitized(mutant, "thread", noted(("full", "tall")))
+
+
+GUARDS = {  # in tile.cuh: what keeps a thread inside images
+    "channel of a load": ("source < 0 || channel >= layout.channels", "source < 0"),
+    "column of a vector": ("source + count <= layout.x.n_in", "true"),
+    "channel of a vector": ("channel + count <= layout.channels", "true"),
+    "channel of a store": ("if (channel < layout.channels) narrow", "narrow"),
+    "last columns": (
+        "(place.end_column - place.column) << layout.inner_bits;\n  for_pieces",
+        "layout.out_pitch;\n  for_pieces",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guard", GUARDS)
+def test_a_missing_guard_is_reported(guard: str, tmp_path: Path) -> None:
+    header = SOURCE.with_name("tile.cuh").read_text()
+    found, put = GUARDS[guard]
+    assert found in header
+    (tmp_path / "resample").mkdir()
+    (tmp_path / "resample" / "tile.cuh").write_text(header.replace(found, put))
+    mutant = tmp_path / SOURCE.name
+    mutant.write_text(SOURCE.read_text())
+    with pytest.raises(cuda_source.SanitizerError):
+        cuda_source.call_sanitized(mutant, "address", noted(("full", "channels", "odd channels", "one row")))
