@@ -1,0 +1,107 @@
+#include "spectral_cuda.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/library.h>
+
+// Device and stream for the launchers; specops/ops/spectral/cuda.py makes plans and outputs. No part of torch's CUDA
+// libraries is linked, so that the extension also loads with a torch that has none.
+namespace specops {
+namespace {
+
+void* stream_of(const at::Tensor& t) {
+  const c10::impl::VirtualGuardImpl guard(t.device().type());
+  return guard.getStream(t.device()).native_handle();
+}
+
+// Python has checked the arguments of the ops; this guards memory against plans of another device or type.
+void check_plans(const at::Tensor& x, std::initializer_list<const at::Tensor*> floats,
+                 std::initializer_list<const at::Tensor*> integers) {
+  const auto check = [&](const at::Tensor& t, at::ScalarType type) {
+    TORCH_CHECK_VALUE(t.device() == x.device(), "all tensors must be on ", x.device(), "; got one on ", t.device());
+    TORCH_CHECK_TYPE(t.scalar_type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
+                     t.scalar_type());
+  };
+  check(x, at::kFloat);
+  for (const at::Tensor* t : floats) check(*t, at::kFloat);
+  for (const at::Tensor* t : integers) check(*t, at::kInt);
+}
+
+void check_launch(const char* name, int error) {
+  TORCH_CHECK(error == 0, name, ": the launch failed with CUDA error ", error);
+}
+
+void spectral_power(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& starts,
+                    const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width, int64_t n_bins,
+                    int64_t lanes) {
+  check_plans(x, {&table, &sums}, {&points, &starts});
+  const c10::DeviceGuard guard(x.device());
+  check_launch(
+      "spectral_power",
+      specops_spectral_power(x.const_data_ptr<float>(), table.const_data_ptr<float>(), points.const_data_ptr<int32_t>(),
+                             starts.const_data_ptr<int32_t>(), sums.mutable_data_ptr<float>(), n_images, height, width,
+                             n_bins, lanes, stream_of(x)));
+}
+
+void spectral_cross(const at::Tensor& x, const at::Tensor& y, const at::Tensor& table, const at::Tensor& points,
+                    const at::Tensor& starts, const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width,
+                    int64_t n_bins, int64_t lanes) {
+  check_plans(x, {&y, &table, &sums}, {&points, &starts});
+  const c10::DeviceGuard guard(x.device());
+  check_launch(
+      "spectral_cross",
+      specops_spectral_cross(x.const_data_ptr<float>(), y.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                             points.const_data_ptr<int32_t>(), starts.const_data_ptr<int32_t>(),
+                             sums.mutable_data_ptr<float>(), n_images, height, width, n_bins, lanes, stream_of(x)));
+}
+
+void spectral_filter(const at::Tensor& x, const at::Tensor& table, const at::Tensor& gains, const at::Tensor& profiles,
+                     const at::Tensor& y, int64_t n_images, int64_t height, int64_t width, int64_t profile_stride) {
+  check_plans(x, {&table, &profiles, &y}, {&gains});
+  const c10::DeviceGuard guard(x.device());
+  check_launch("spectral_filter", specops_spectral_filter(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                                                          gains.const_data_ptr<int32_t>(),
+                                                          profiles.const_data_ptr<float>(), y.mutable_data_ptr<float>(),
+                                                          n_images, height, width, profile_stride, stream_of(x)));
+}
+
+void spectral_swap(const at::Tensor& a, const at::Tensor& b, const at::Tensor& table, const at::Tensor& gains,
+                   const at::Tensor& profiles, const at::Tensor& swapped, const at::Tensor& slopes,
+                   const at::Tensor& kept, int64_t n_images, int64_t height, int64_t width, int64_t profile_stride,
+                   int64_t constant, double low, double high) {
+  check_plans(a, {&b, &table, &profiles, &swapped, &kept}, {&gains});
+  const c10::DeviceGuard guard(a.device());
+  float* const kept_pixels = kept.numel() > 0 ? kept.mutable_data_ptr<float>() : nullptr;
+  check_launch("spectral_swap", specops_spectral_swap(
+                                    a.const_data_ptr<float>(), b.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                                    gains.const_data_ptr<int32_t>(), profiles.const_data_ptr<float>(),
+                                    swapped.mutable_data_ptr<float>(), slopes.mutable_data_ptr<int8_t>(), kept_pixels,
+                                    n_images, height, width, profile_stride, constant, low, high, stream_of(a)));
+}
+
+}  // namespace
+}  // namespace specops
+
+TORCH_LIBRARY_FRAGMENT(specops_native, m) {
+  m.def(
+      "spectral_power(Tensor x, Tensor table, Tensor points, Tensor starts, Tensor(a!) sums, int n_images, int height, "
+      "int width, int n_bins, int lanes) -> ()");
+  m.def(
+      "spectral_cross(Tensor x, Tensor y, Tensor table, Tensor points, Tensor starts, Tensor(a!) sums, int n_images, "
+      "int height, int width, int n_bins, int lanes) -> ()");
+  m.def(
+      "spectral_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) y, int n_images, int height, "
+      "int width, int profile_stride) -> ()");
+  m.def(
+      "spectral_swap(Tensor a, Tensor b, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) swapped, "
+      "Tensor(b!) slopes, Tensor(c!) kept, int n_images, int height, int width, int profile_stride, int constant, "
+      "float low, float high) -> ()");
+}
+
+TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
+  m.impl("spectral_power", specops::spectral_power);
+  m.impl("spectral_cross", specops::spectral_cross);
+  m.impl("spectral_filter", specops::spectral_filter);
+  m.impl("spectral_swap", specops::spectral_swap);
+}

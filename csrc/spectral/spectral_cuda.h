@@ -1,0 +1,28 @@
+#pragma once
+
+#include <stdint.h>
+
+// Launchers of the kernels of spectral_cuda.cu: they return a cudaError_t and are given the stream. Images are
+// [n_images, height, width] float32, on 16-byte boundaries; `table` is exp(2 pi i m / max(height, width)). The plans,
+// pairs of an int32 and the bits of a float, are those of specops/ops/spectral/gpu_plans.py.
+extern "C" {
+
+int specops_spectral_power(const float* x, const float* table, const int32_t* points, const int32_t* starts,
+                           float* sums, int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t lanes,
+                           void* stream);
+
+int specops_spectral_cross(const float* x, const float* y, const float* table, const int32_t* points,
+                           const int32_t* starts, float* sums, int64_t n_images, int64_t height, int64_t width,
+                           int64_t n_bins, int64_t lanes, void* stream);
+
+// Image b is filtered by the profile at profiles + b * profile_stride.
+int specops_spectral_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,
+                            int64_t n_images, int64_t height, int64_t width, int64_t profile_stride, void* stream);
+
+// b is one element where `constant`; kept may be null.
+int specops_spectral_swap(const float* a, const float* b, const float* table, const int32_t* gains,
+                          const float* profiles, float* swapped, int8_t* slopes, float* kept, int64_t n_images,
+                          int64_t height, int64_t width, int64_t profile_stride, int64_t constant, double low,
+                          double high, void* stream);
+
+}  // extern "C"
