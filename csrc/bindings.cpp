@@ -32,6 +32,9 @@ TORCH_LIBRARY_IMPL(specops_native, CPU, m) {
   m.impl("upfirdn2d_filter_correlation", specops::upfirdn2d_filter_correlation_cpu);
 }
 
+#define SPECOPS_TEXT(...) #__VA_ARGS__
+#define SPECOPS_TEXT_OF(...) SPECOPS_TEXT(__VA_ARGS__)
+
 namespace {
 
 pybind11::dict build_info() {
@@ -47,6 +50,11 @@ pybind11::dict build_info() {
   compiler += ", with sanitizers,";
 #endif
   info["compiler"] = compiler;
+#if defined(SPECOPS_CUDA_TARGETS)
+  info["cuda"] = SPECOPS_TEXT_OF(SPECOPS_CUDA_TARGETS);
+#else
+  info["cuda"] = "";
+#endif
   info["torch"] = TORCH_VERSION;
   info["isas"] = isas;
   return info;
@@ -56,6 +64,6 @@ pybind11::dict build_info() {
 
 PYBIND11_MODULE(_native, m) {
   m.doc() = "Compiled kernels of specops; registers torch.ops.specops_native.";
-  m.def("build_info", &build_info, "Returns compiler, torch version and instruction sets of this build.");
+  m.def("build_info", &build_info, "Returns compiler, torch version, instruction sets and CUDA targets of this build.");
   m.def("isa", [] { return specops::engine().name; }, "Returns the instruction set in use.");
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -43,6 +44,11 @@ def register_native(op: str) -> None:
     register(op, "cpp", lambda *args: raw()(*args))
 
 
+def register_module(op: str, backend: str, module: str) -> None:
+    """Adds the function `op` of `module`, which is imported at the first call, for `backend`."""
+    register(op, backend, lambda *args: getattr(importlib.import_module(module), op)(*args))
+
+
 def ops() -> tuple[str, ...]:
     """Returns the names of all ops, in the order of their registration."""
     return tuple(_kernels)
@@ -67,13 +73,39 @@ def native() -> ModuleType | str:
     return note.read_text().strip() if note.exists() else "the extension is not built (see README, Installation)"
 
 
+def cuda_build() -> str | None:
+    """Returns why the extension has no CUDA kernels, or None where it has them."""
+    extension = native()
+    if isinstance(extension, str):
+        return extension
+    if extension.build_info().get("cuda"):
+        return None
+    note = Path(__file__).with_name("_cuda_build.txt")
+    return note.read_text().strip() if note.exists() else "the extension was built without CUDA kernels"
+
+
+@functools.cache
+def no_gpu() -> str | None:
+    """Returns why torch has no GPU that the kernels run on (sm_80 or later), or None where it has one."""
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        available = torch.cuda.is_available()
+    if not available:
+        reason = str(told[-1].message).splitlines()[0] if told else "no GPU, or no driver for it"
+        return f"torch.cuda is not available: {reason}"
+    major, minor = torch.cuda.get_device_capability()
+    return None if major >= 8 else f"the GPU is sm_{major}{minor}; the kernels are for sm_80 and later"
+
+
 def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     """Returns why `backend` cannot run `op` on tensors of the device type `device`, or None where it can.
 
     Example:
         >>> import specops
         >>> specops.backends.why_not("cuda", "binned_filter", "cpu")
-        'it has no kernel for this op'
+        'it runs on cuda tensors, not on cpu'
     """
     _check_name(backend)
     if op not in _kernels:
@@ -86,6 +118,10 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     if backend == "cpp":
         extension = native()
         return extension if isinstance(extension, str) else None
+    if backend == "cuda":
+        return cuda_build() or no_gpu()
+    if backend == "triton":
+        return None if importlib.util.find_spec("triton") and not no_gpu() else no_gpu() or "triton is not installed"
     return None
 
 

@@ -74,6 +74,8 @@ def info() -> str:
         except RuntimeError as error:
             isa = f"none: {error}"
         lines.append(f"ISA        {isa} (compiled: {', '.join(built['isas'])})")
+        without = backends.cuda_build()
+        lines.append(f"CUDA       none: {without}" if without else f"CUDA       kernels for {built['cuda']}")
     for device in backends.ORDER:
         lines += ["", f"on {device} tensors"]
         rows = backends.report(device)

@@ -47,3 +47,10 @@ def schwarz() -> dict[str, np.ndarray]:
 def fixes() -> dict[str, np.ndarray]:
     """Values of the published codes of HFC and HFF, radial profiles, leakage, focal frequency loss and blur pooling."""
     return published("fixes_part.npz")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests of GPU kernels, executed without a GPU, are those of `make test-gpu`."""
+    for item in items:
+        if "gpu" in str(item.path.relative_to(item.config.rootpath)) and item.get_closest_marker("slow"):
+            item.add_marker("emulated_gpu")

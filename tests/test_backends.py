@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,14 @@ def test_the_extension_is_built() -> None:
     if os.environ.get("SPECOPS_BUILD") == "0":
         pytest.skip("SPECOPS_BUILD=0: the extension was left out on purpose")
     assert not isinstance(backends.native(), str), backends.native()
+
+
+def test_the_cuda_kernels_are_built_where_there_is_a_toolkit() -> None:
+    if isinstance(backends.native(), str) or os.environ.get("SPECOPS_CUDA") == "0":
+        pytest.skip("the CUDA kernels were left out on purpose")
+    if shutil.which("nvcc") is None:
+        pytest.skip("no CUDA toolkit: nvcc is not on PATH")
+    assert backends.cuda_build() is None, backends.cuda_build()
 
 
 def test_a_pair_is_implemented_whole() -> None:
@@ -157,4 +166,56 @@ def test_info() -> None:
     assert f"specops    {specops.__version__}" in run.stdout
     for op in backends.ops():
         assert op in run.stdout
-    assert "triton, cuda: it has no kernel for this op" in run.stdout
+    for backend in ("triton", "cuda"):
+        reason = backends.why_not(backend, "binned_filter", "cuda")
+        assert reason is None or reason in run.stdout
+    assert "CUDA       " in run.stdout
+
+
+def test_why_there_is_no_gpu_is_said() -> None:
+    """Each reason in turn, on any machine."""
+    code = """
+import torch, types, warnings
+from specops import backends
+torch.version.cuda = None
+print(backends.no_gpu())
+backends.no_gpu.cache_clear()
+torch.version.cuda = "13.0"
+torch.cuda.is_available = lambda: warnings.warn("CUDA initialization: your driver is too old") or False
+print(backends.no_gpu())
+backends.no_gpu.cache_clear()
+torch.cuda.is_available = lambda: False
+print(backends.no_gpu())
+backends.no_gpu.cache_clear()
+torch.cuda.is_available, torch.cuda.get_device_capability = lambda: True, lambda: (7, 5)
+print(backends.no_gpu())
+backends.no_gpu.cache_clear()
+torch.cuda.get_device_capability = lambda: (9, 0)
+print(backends.no_gpu())
+"""
+    said = python(code).stdout.splitlines()
+    assert "is built without CUDA" in said[0]
+    assert said[1:] == [
+        "torch.cuda is not available: CUDA initialization: your driver is too old",
+        "torch.cuda is not available: no GPU, or no driver for it",
+        "the GPU is sm_75; the kernels are for sm_80 and later",
+        "None",
+    ]
+
+
+def test_a_cpu_tensor_forced_to_a_gpu_backend_is_refused() -> None:
+    for backend in ("cuda", "triton"):
+        with backends.use(backend), pytest.raises(RuntimeError, match=rf"'{backend}' was asked for and cannot run"):
+            specops.radial_spectrum(torch.ones(4, 4))
+    assert backends.why_not("cuda", "binned_filter", "cpu") == "it runs on cuda tensors, not on cpu"
+
+
+def test_the_build_says_why_it_has_no_cuda_kernels(tmp_path: Path) -> None:
+    """Without running a compiler: what setup.py decides."""
+    decided = f"import runpy; print(runpy.run_path({str(ROOT / 'setup.py')!r}, run_name='build')['cuda_toolkit']())"
+    quiet = "import setuptools; setuptools.setup = lambda **_: None; " + decided
+    nowhere = {"CUDA_HOME": str(tmp_path)}
+    assert "SPECOPS_CUDA=0 was set" in python(quiet, SPECOPS_CUDA="0").stdout
+    assert "no CUDA toolkit was found (nvcc is not in" in python(quiet, SPECOPS_CUDA="auto", **nowhere).stdout
+    assert "SPECOPS_CUDA=1, but no CUDA toolkit was found" in python(quiet, SPECOPS_CUDA="1", **nowhere).stderr
+    assert "SPECOPS_CUDA must be 0, 1 or auto; got 'yes'" in python(quiet, SPECOPS_CUDA="yes").stderr
