@@ -68,7 +68,7 @@ def upfirdn2d_transpose(
     axes = gpu_plans.axes_of(size, f.shape, up, down, padding, boundary)
     if y.numel() == 0:
         return y.new_empty((*y.shape[:-2], *size))
-    plan = _plan(y, *(gpu_plans.transposed(axis) for axis in axes), axes)  # type: ignore[arg-type]
+    plan = _plan(y, gpu_plans.transposed(axes[0]), gpu_plans.transposed(axes[1]), axes)
     if plan is None:
         return reference.upfirdn2d_transpose(y, f, up, down, padding, boundary, size)
     return _resampled(y, f, plan, size)

@@ -242,9 +242,9 @@ def plan(
     """
     if not (_fits(y) and _fits(x)):
         return None
-    folds = tuple(folds_of(axis) for axis in folded) if folded else (NO_FOLDS, NO_FOLDS)
+    folds = (folds_of(folded[0]), folds_of(folded[1])) if folded else (NO_FOLDS, NO_FOLDS)
     itemsize = dtype.itemsize
-    tiling = _best_tiling(y, x, folds, channels, itemsize, sums)  # type: ignore[arg-type]
+    tiling = _best_tiling(y, x, folds, channels, itemsize, sums)
     if tiling is None:
         return None
     channel_tiles = -(-channels // (1 << tiling.inner_bits))
