@@ -1,0 +1,62 @@
+#include <ATen/core/Tensor.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/library.h>
+
+#include "resample_cuda.h"
+
+// Device and stream for the launchers of resample_cuda.h; specops/ops/resample/cuda.py makes outputs and layouts.
+namespace specops {
+namespace {
+
+void* stream_of(const at::Tensor& t) {
+  const c10::impl::VirtualGuardImpl guard(t.device().type());
+  return guard.getStream(t.device()).native_handle();
+}
+
+const int32_t* lists_of(const at::Tensor& folds) { return folds.numel() ? folds.const_data_ptr<int32_t>() : nullptr; }
+
+void check_arguments(const at::Tensor& x, std::initializer_list<const at::Tensor*> others, at::IntArrayRef layout) {
+  for (const at::Tensor* t : others) {
+    TORCH_CHECK_VALUE(t->device() == x.device(), "all tensors must be on ", x.device(), "; got one on ", t->device());
+  }
+  TORCH_CHECK_VALUE(layout.size() == resample::kLayoutNumbers, "layout must be ", resample::kLayoutNumbers,
+                    " numbers; got ", layout.size());
+}
+
+void check_launch(const char* name, int error) {
+  TORCH_CHECK(error == 0, name, ": the launch failed with CUDA error ", error);
+}
+
+void resample_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& row_folds,
+                   const at::Tensor& column_folds, const at::Tensor& out, at::IntArrayRef layout) {
+  check_arguments(x, {&f, &factors, &row_folds, &column_folds, &out}, layout);
+  const c10::DeviceGuard guard(x.device());
+  check_launch("resample",
+               specops_resample(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(), lists_of(row_folds),
+                                lists_of(column_folds), out.mutable_data_ptr(), layout.data(), stream_of(x)));
+}
+
+void resample_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& sums, const at::Tensor& out,
+                               at::IntArrayRef layout) {
+  check_arguments(x, {&y, &sums, &out}, layout);
+  const c10::DeviceGuard guard(x.device());
+  check_launch("resample_correlation",
+               specops_resample_correlation(x.const_data_ptr(), y.const_data_ptr(), sums.mutable_data_ptr<double>(),
+                                            out.mutable_data_ptr(), layout.data(), stream_of(x)));
+}
+
+}  // namespace
+}  // namespace specops
+
+TORCH_LIBRARY_FRAGMENT(specops_native, m) {
+  m.def(
+      "resample(Tensor x, Tensor f, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) out, "
+      "int[] layout) -> ()");
+  m.def("resample_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout) -> ()");
+}
+
+TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
+  m.impl("resample", specops::resample_cuda);
+  m.impl("resample_correlation", specops::resample_correlation_cuda);
+}
