@@ -1,9 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: setup demo test test-asan conformance bench lint format clean
+.PHONY: setup demo test test-asan test-gpu conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -24,7 +24,11 @@ demo: setup
 		--out output/demo --overwrite
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 -m 'not emulated_gpu' $(TESTS)
+
+# GPU kernels executed without a GPU, at length.
+test-gpu: setup
+	$(BIN)/python -m pytest --numprocesses 2 -m emulated_gpu $(TESTS)
 
 # The extension built again for the address and undefined-behaviour sanitizers, out of the source tree, and the tests on it.
 # Python's own leaks are not looked for.

@@ -1,7 +1,7 @@
 """Builds specops._native; where that is impossible, installs the pure-torch package and notes the reason.
 
 SPECOPS_BUILD=0 skips the extension. SPECOPS_SANITIZE=address,undefined builds it for the sanitizers.
-SPECOPS_CUDA=0 leaves the CUDA kernels out, 1 fails where they cannot be built, auto (the default) builds them where a
+SPECOPS_CUDA=0 (the default) leaves the CUDA kernels out, 1 fails where they cannot be built, auto builds them where a
 CUDA toolkit is found and notes the reason where it cannot; neither asks for a GPU.
 """
 
@@ -64,11 +64,11 @@ def compiler_missing() -> str | None:
 
 def cuda_toolkit() -> Path | str:
     """Returns the root of the CUDA toolkit, or why the CUDA kernels are not built."""
-    wanted = os.environ.get("SPECOPS_CUDA", "auto")
+    wanted = os.environ.get("SPECOPS_CUDA", "0")
     if wanted not in ("0", "1", "auto"):
         raise SystemExit(f"SPECOPS_CUDA must be 0, 1 or auto; got {wanted!r}")
     if wanted == "0":
-        return "SPECOPS_CUDA=0 was set when the package was built"
+        return "SPECOPS_CUDA=auto was not set when the package was built"
     if os.environ.get("SPECOPS_SANITIZE"):
         return "the build for the sanitizers has no CUDA kernels"
     home = os.environ.get("CUDA_HOME")

@@ -105,7 +105,7 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     Example:
         >>> import specops
         >>> specops.backends.why_not("cuda", "binned_filter", "cpu")
-        'it runs on cuda tensors, not on cpu'
+        'it has no kernel for this op'
     """
     _check_name(backend)
     if op not in _kernels:

@@ -39,8 +39,8 @@ def test_the_extension_is_built() -> None:
 
 
 def test_the_cuda_kernels_are_built_where_there_is_a_toolkit() -> None:
-    if isinstance(backends.native(), str) or os.environ.get("SPECOPS_CUDA") == "0":
-        pytest.skip("the CUDA kernels were left out on purpose")
+    if isinstance(backends.native(), str) or os.environ.get("SPECOPS_CUDA", "0") == "0":
+        pytest.skip("SPECOPS_CUDA=auto is not set: the CUDA kernels were left out on purpose")
     if shutil.which("nvcc") is None:
         pytest.skip("no CUDA toolkit: nvcc is not on PATH")
     assert backends.cuda_build() is None, backends.cuda_build()
@@ -207,7 +207,6 @@ def test_a_cpu_tensor_forced_to_a_gpu_backend_is_refused() -> None:
     for backend in ("cuda", "triton"):
         with backends.use(backend), pytest.raises(RuntimeError, match=rf"'{backend}' was asked for and cannot run"):
             specops.radial_spectrum(torch.ones(4, 4))
-    assert backends.why_not("cuda", "binned_filter", "cpu") == "it runs on cuda tensors, not on cpu"
 
 
 def test_the_build_says_why_it_has_no_cuda_kernels(tmp_path: Path) -> None:
@@ -215,7 +214,7 @@ def test_the_build_says_why_it_has_no_cuda_kernels(tmp_path: Path) -> None:
     decided = f"import runpy; print(runpy.run_path({str(ROOT / 'setup.py')!r}, run_name='build')['cuda_toolkit']())"
     quiet = "import setuptools; setuptools.setup = lambda **_: None; " + decided
     nowhere = {"CUDA_HOME": str(tmp_path)}
-    assert "SPECOPS_CUDA=0 was set" in python(quiet, SPECOPS_CUDA="0").stdout
+    assert "SPECOPS_CUDA=auto was not set" in python(quiet, SPECOPS_CUDA="0").stdout
     assert "no CUDA toolkit was found (nvcc is not in" in python(quiet, SPECOPS_CUDA="auto", **nowhere).stdout
     assert "SPECOPS_CUDA=1, but no CUDA toolkit was found" in python(quiet, SPECOPS_CUDA="1", **nowhere).stderr
     assert "SPECOPS_CUDA must be 0, 1 or auto; got 'yes'" in python(quiet, SPECOPS_CUDA="yes").stderr

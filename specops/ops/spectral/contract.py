@@ -203,6 +203,5 @@ _binned_filter = define_bilinear(
     backward=_filter_backward,
     vmap=_filter_vmap,
 )
-for _op in ("binned_cross_spectrum", "binned_filter"):
-    backends.register_native(_op)
-    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda")
+backends.register_native("binned_cross_spectrum")
+backends.register_native("binned_filter")
