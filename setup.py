@@ -71,11 +71,14 @@ def cuda_toolkit() -> Path | str:
         return "SPECOPS_CUDA=auto was not set when the package was built"
     if os.environ.get("SPECOPS_SANITIZE"):
         return "the build for the sanitizers has no CUDA kernels"
-    home = os.environ.get("CUDA_HOME")
-    nvcc = shutil.which("nvcc", path=f"{home}/bin" if home else None)
-    if nvcc:
-        return Path(nvcc).resolve().parents[1]
-    reason = f"no CUDA toolkit was found (nvcc is not {f'in {home}/bin' if home else 'on PATH'})"
+    home, nvcc = os.environ.get("CUDA_HOME"), shutil.which("nvcc")
+    candidates = [Path(home)] if home else [Path("/usr/local/cuda")]
+    if nvcc and not home:  # it may be a script that calls the toolkit's own
+        candidates.insert(0, Path(nvcc).resolve().parents[1])
+    for root in candidates:
+        if (root / "bin" / "nvcc").exists() and (root / "lib64" / "libcudart_static.a").exists():
+            return root
+    reason = f"no CUDA toolkit was found (no bin/nvcc and lib64/libcudart_static.a in {candidates[-1]})"
     if wanted == "1":
         raise SystemExit(f"SPECOPS_CUDA=1, but {reason}")
     return reason

@@ -215,6 +215,9 @@ def test_the_build_says_why_it_has_no_cuda_kernels(tmp_path: Path) -> None:
     quiet = "import setuptools; setuptools.setup = lambda **_: None; " + decided
     nowhere = {"CUDA_HOME": str(tmp_path)}
     assert "SPECOPS_CUDA=auto was not set" in python(quiet, SPECOPS_CUDA="0").stdout
-    assert "no CUDA toolkit was found (nvcc is not in" in python(quiet, SPECOPS_CUDA="auto", **nowhere).stdout
+    assert (
+        f"no CUDA toolkit was found (no bin/nvcc and lib64/libcudart_static.a in {tmp_path}"
+        in python(quiet, SPECOPS_CUDA="auto", **nowhere).stdout
+    )
     assert "SPECOPS_CUDA=1, but no CUDA toolkit was found" in python(quiet, SPECOPS_CUDA="1", **nowhere).stderr
     assert "SPECOPS_CUDA must be 0, 1 or auto; got 'yes'" in python(quiet, SPECOPS_CUDA="yes").stderr
