@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
 
 // sums[b, k] = Σ weight_p Re(conj X_p · Y_p); the lines of x wait in registers while y is transformed.
 template <class S>
-__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 4)
+__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
     cross_kernel(const float* __restrict__ x, const float* __restrict__ y, const float2* table,
                  const Point* __restrict__ points, const int32_t* __restrict__ starts, float* __restrict__ sums,
                  int n_images, int n_bins, int lanes) {
@@ -158,7 +158,7 @@ SPECOPS_DEVICE void apply_gains(Complex (&z)[2][S::E], const Gain* gains, const 
 
 // y[b] = inverse DFT of weight_p / m_p · c[b, index_p] · X_p
 template <class S>
-__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
+__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
     filter_kernel(const float* x, const float2* table, const Gain* gains, const float* profiles, float* y, int n_images,
                   int64_t profile_stride) {
   SPECOPS_DYN_SMEM(float4, shared);
