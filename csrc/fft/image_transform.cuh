@@ -69,31 +69,16 @@ SPECOPS_DEVICE void sync_image() {
   }
 }
 
-// z[k] *= exp(∓ 2 pi i k t / N), ∓ being - forward; the table has exp(2 pi i m / kTable). Products of powers of two are
-// made where they are used: kept, they would not fit in the registers.
+// z[k] *= exp(∓ 2 pi i k t / N), ∓ being - forward; the table has exp(2 pi i m / kTable). Each factor is read: products
+// of a few would cost as many instructions, and up to three roundings.
 template <int N, int E, int kTable, Direction D>
 SPECOPS_DEVICE void twiddle(Complex* z, Complex* also, const float2* table, int t) {
-  Complex unit[4];
 #pragma unroll
-  for (int bit = 0; 1 << bit < E; ++bit) {
-    const float2 entry = table[(t << bit) * (kTable / N)];
-    unit[bit] = {entry.x, D == Direction::kForward ? -entry.y : entry.y};
-  }
-#pragma unroll
-  for (int low = 0; low < 8; ++low) {
-    Complex factor = {1.0f, 0.0f};
-    if (low == 1 || low == 2 || low == 4) factor = unit[low == 4 ? 2 : low - 1];
-    if (low == 3) factor = unit[1] * unit[0];
-    if (low > 4) factor = unit[2] * (low == 7 ? unit[1] * unit[0] : unit[low - 5]);
-    if (low > 0) {
-      z[low] = z[low] * factor;
-      if (also != nullptr) also[low] = also[low] * factor;
-    }
-    if constexpr (E == 16) {
-      const Complex high = low == 0 ? unit[3] : unit[3] * factor;
-      z[low + 8] = z[low + 8] * high;
-      if (also != nullptr) also[low + 8] = also[low + 8] * high;
-    }
+  for (int k = 1; k < E; ++k) {
+    const float2 entry = table[t * k * (kTable / N)];
+    const Complex factor = {entry.x, D == Direction::kForward ? -entry.y : entry.y};
+    z[k] = z[k] * factor;
+    if (also != nullptr) also[k] = also[k] * factor;
   }
 }
 

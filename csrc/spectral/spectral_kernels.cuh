@@ -197,7 +197,7 @@ constexpr int kSlopePitch = S::W + (S::kAlongY == 8  ? 16
 // swapped = in_range(b + filter(a - b)), its slope, and in_range(b). The pixels of b wait in shared memory; where b is
 // constant it is read from its first element.
 template <class S, bool kConstant>
-__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
+__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
     swap_kernel(const float* a, const float* b, const float2* table, const Gain* gains, const float* profiles,
                 float* swapped, int8_t* slopes, float* kept, int n_images, int64_t profile_stride, float low,
                 float high) {
