@@ -1,0 +1,66 @@
+"""Triton's own JIT and compiler, with the interpreter for a device."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+triton = pytest.importorskip("triton", reason="triton is not installed")
+tl = triton.language
+
+from .ptx_text import PtxError  # noqa: E402
+from .triton_driver import executed_on  # noqa: E402
+
+
+@triton.jit
+def scaled_sum_kernel(x, y, out, scale, n, MASKED: tl.constexpr, SIZE: tl.constexpr):
+    i = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    if MASKED:
+        total = tl.load(x + i, mask=i < n, other=0.0) + tl.load(y + i, mask=i < n, other=0.0)
+        tl.store(out + i, total * scale, mask=i < n)
+    else:
+        tl.store(out + i, (tl.load(x + i) + tl.load(y + i)) * scale)
+
+
+@triton.jit
+def row_sums_kernel(x, out, COLUMNS: tl.constexpr):
+    row = tl.program_id(0)
+    tl.store(out + row, tl.sum(tl.load(x + row * COLUMNS + tl.arange(0, COLUMNS)).to(tl.float32)))
+
+
+@pytest.mark.parametrize("arch", [80, 90, 100])
+def test_kernels_of_every_target_run_on_cpu_tensors(arch: int) -> None:
+    x, y = torch.randn(2, 1000)
+    out = torch.full((1000,), torch.nan)
+    with executed_on(arch) as runs:
+        scaled_sum_kernel[(4,)](x, y, out, 0.5, 1000, MASKED=True, SIZE=256, num_warps=2)
+    torch.testing.assert_close(out, (x + y) * 0.5, rtol=0, atol=0)
+    (run,) = runs
+    assert run.grid == (4, 1, 1)
+    assert f"sm_{arch}" in run.ptx
+    loads = run.counters.loads[run.storage(x)]
+    assert (loads.bytes, run.counters.stores[run.storage(out)].bytes) == (8000, 4000)  # x and y in one storage
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_reductions_through_shared_memory(dtype: torch.dtype) -> None:
+    x = torch.randint(-8, 8, (3, 512)).to(dtype)
+    out = torch.empty(3)
+    with executed_on(90) as runs:
+        row_sums_kernel[(3,)](x, out, COLUMNS=512, num_warps=4)
+    assert torch.equal(out, x.float().sum(-1))
+    assert runs[0].counters.barriers > 0
+    assert runs[0].counters.loads[runs[0].storage(x)].excess == 1.0
+
+
+def test_a_mask_left_out_is_reported() -> None:
+    x, y, out = torch.randn(3, 1000).unbind()
+    x, y, out = x.clone(), y.clone(), out.clone()
+    with executed_on(80), pytest.raises(PtxError, match=r"block 3 .* out of bounds"):
+        scaled_sum_kernel[(4,)](x, y, out, 1.0, 1000, MASKED=False, SIZE=256, num_warps=2)
+
+
+def test_tensors_elsewhere_are_refused() -> None:
+    x = torch.empty(1024, device="meta")
+    with executed_on(80), pytest.raises((TypeError, ValueError)):
+        scaled_sum_kernel[(4,)](x, x, x, 1.0, 1024, MASKED=False, SIZE=256, num_warps=2)
