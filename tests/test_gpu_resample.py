@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 import torch
 from battery import UNIT_ROUNDOFF
 from gpu_emulation import cuda_source, launches
+from gpu_emulation.mutation import Mutant, cuda_barriers, cuda_masks
 from samples import RESAMPLING, Sample
 from test_resample_fuzz import Draw
 from torch import Tensor
 
+from specops.ops import cuda_launch
 from specops.ops.contract import compute_dtype, memory_format
 from specops.ops.resample import cuda, gpu_plans, reference
 from specops.ops.resample.contract import output_size
@@ -62,6 +65,7 @@ class Case:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     boundary: str = "zeros"
     outer: bool = True
+    difference: bool = False  # taps 1, -1, 0 along both axes: their sum says nothing of them
     batch: tuple[int, ...] = (2,)
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
@@ -76,6 +80,9 @@ class Case:
         sampling = (self.up, self.down, self.padding, self.boundary)
         x, y = self.image(self.size, 0), self.image(out, 1)
         f = torch.randn(self.taps, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        if self.difference:
+            line = torch.tensor([1.0, -1.0, 0.0], dtype=torch.float64)
+            f = torch.outer(line[: self.taps[0]], line[: self.taps[1]])
         f = (torch.outer(f[:, 0], f[0]) if self.outer else f).to(compute_dtype(self.dtype))
         return {
             "upfirdn2d": (x, f, *sampling),
@@ -109,6 +116,7 @@ TILES = {  # every way to divide the work: one tile, several columns, bands, cha
     "bfloat16 channels": replace(DOWN, size=(16, 12), batch=(1, 32), dtype=torch.bfloat16, channels_last=True),
     "float64": replace(DOWN, size=(16, 12), dtype=torch.float64, boundary="replicate"),
     "crop": Case((14, 13), (3, 2), (2, 3), (1, 2), (-3, -4, 2, -5), "circular"),
+    "difference": Case((7, 6), (3, 3), padding=(1, 1, 1, 1), difference=True),
     "far": Case((5, 6), (3, 3), (1, 1), (2, 2), (17, 11, 9, 20), "reflect"),
 }
 CASES = TILES | {name: replace(case, size=(16, 16)) for name, case in COMMON.items()}
@@ -168,6 +176,21 @@ def test_images_do_not_meet(op: str, name: str) -> None:
     assert torch.equal(beside.isnan(), getattr(reference, op)(spoiled, *rest).isnan())
 
 
+@pytest.mark.parametrize(("name", "outer"), [("full", 0), ("difference", 1), ("tall", 1), ("float64", 1)])
+def test_outer_products_are_found(name: str, outer: float) -> None:
+    factors = []
+    with launches.executed_source(SOURCE):
+        execute = cuda_launch.launch
+
+        def launch(name: str, *args: Any) -> None:
+            execute(name, *args)
+            factors.append(float(args[2][0]))
+
+        with launches.launching(launch):
+            cuda.upfirdn2d(*CASES[name].arguments("upfirdn2d"))
+    assert factors == [outer]
+
+
 def test_correlation_is_the_same_in_every_order() -> None:
     args = replace(UP, size=(16, 16), batch=(5,)).arguments("upfirdn2d_filter_correlation")
     results = []
@@ -194,16 +217,18 @@ def test_empty_batches() -> None:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == "down 2, 4 taps" else pytest.mark.slow) for name in COMMON]
 )
-def test_sectors_of_common_cases(name: str) -> None:
-    """One of enough images: read once and written once, 16 bytes at a time; a stride reads every second row."""
+@pytest.mark.parametrize("op", OPS[:2])
+def test_sectors_of_common_cases(op: str, name: str) -> None:
+    """One of enough images: read once and written once, 16 bytes at a time; of a stride every second row."""
     case = replace(COMMON[name], batch=(gpu_plans.ENOUGH_BLOCKS,))
-    x, *rest = case.arguments("upfirdn2d")
+    x, *rest = case.arguments(op)
     with launches.executed_ptx(SOURCE, 90, blocks=range(1)) as runs:
-        out = cuda.upfirdn2d(x, *rest)
-    torch.testing.assert_close(out[0], reference.upfirdn2d(x[0], *rest), rtol=1e-5, atol=1e-5)
+        out = getattr(cuda, op)(x, *rest)
+    torch.testing.assert_close(out[0], getattr(reference, op)(x[0], *rest), rtol=1e-5, atol=1e-5)
     places = {t.data_ptr(): i for i, t in enumerate(runs[-1].tensors)}
     loads, stores = runs[-1].counters.loads, runs[-1].counters.stores
-    needed = x[0][:: case.down[1] if case.taps == (1, 1) else 1]
+    skipped = case.down if op == "upfirdn2d" else case.up
+    needed = x[0][:: skipped[1] if case.taps == (1, 1) else 1]
     ideal = (needed.numel() + out[0].numel()) * x.element_size() / 32
     assert runs[-1].launch.grid == (len(x), 1, 1)
     assert sum(each.sectors for each in (*loads.values(), *stores.values())) / ideal <= 1.05
@@ -243,57 +268,79 @@ def test_addresses_beyond_2_31_elements(op: str) -> None:
     torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
 
 
-def noted(cases: Sequence[str] = ("full", "far", "odd channels", "tall")) -> list[tuple[str, list[Any]]]:
+def noted(cases: Mapping[str, Case]) -> list[tuple[str, list[Any]]]:
     with launches.noted_calls() as calls:
         for op in OPS:
-            for name in cases:
-                getattr(cuda, op)(*CASES[name].arguments(op))
+            for case in cases.values():
+                getattr(cuda, op)(*case.arguments(op))
     return calls
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_sanitizers_find_nothing(sanitizer: str) -> None:
-    orders = (("forward", 0), ("reverse", 0), ("random", 1))
-    cuda_source.call_sanitized(SOURCE, sanitizer, noted(), orders=orders)
+    orders = [("forward", 0), ("reverse", 0), *(("random", seed) for seed in range(5))]
+    cuda_source.call_sanitized(SOURCE, sanitizer, noted(TILES), orders=orders)
 
 
-def barriers() -> list[int]:
-    text = SOURCE.read_text()
-    return [i for i in range(len(text)) if text.startswith(("__syncthreads();", "__syncwarp();"), i)]
+MUTATED = ("resample_cuda.cu", "tile.cuh", "windows.cuh")
+CONDITIONS = (  # what keeps a thread inside images and is no `if`
+    ("tile.cuh", "source + count <= layout.x.n_in", "true"),
+    ("tile.cuh", "channel + count <= layout.channels", "true"),
+    ("tile.cuh", "width = (place.end_column - place.column) << layout.inner_bits;", "width = layout.out_pitch;"),
+    ("tile.cuh", "at < place.n_slots ? ", "true ? "),
+    ("resample_cuda.cu", "smaller(layout.y.tile, end_row - row)", "layout.y.tile"),
+)
+SPEED_ONLY = (  # what is right either way; the widths of accesses are tested above
+    "if (!layout.store_vectors)",
+    "if (layout.y.taps > 1 && layout.x.taps > 1)",
+)
+
+
+def text_of(name: str) -> str:
+    return SOURCE.with_name(name).read_text()
+
+
+def mutants() -> list[tuple[str, Mutant]]:
+    found = [(name, each) for name in MUTATED for each in (*cuda_barriers(text_of(name)), *cuda_masks(text_of(name)))]
+    for name, condition, instead in CONDITIONS:
+        assert condition in text_of(name)
+        line = text_of(name).partition(condition)[0].count("\n") + 1
+        found.append((name, Mutant(condition, line, text_of(name).replace(condition, instead))))
+    return [(name, each) for name, each in found if each.what not in SPEED_ONLY]
+
+
+@functools.cache
+def mutation_calls() -> list[tuple[str, list[Any]]]:
+    return noted(TILES)
+
+
+def results(source: Path) -> list[np.ndarray]:
+    """What the calls leave in outputs, and whether their filters were found to be outer products."""
+    left = cuda_source.call_sanitized(source, "address", mutation_calls(), orders=[("forward", 0)])
+    outputs = [args[5] if len(args) == 8 else args[3] for args in left]
+    flags = [args[2][:8] for args in left if len(args) == 8]
+    return outputs + flags
+
+
+@functools.cache
+def expected_results() -> list[np.ndarray]:
+    return results(SOURCE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(barriers())))
-def test_a_missing_barrier_is_reported(number: int, tmp_path: Path) -> None:
-    text, site = SOURCE.read_text(), barriers()[number]
-    mutant = tmp_path / SOURCE.name
-    mutant.write_text(text[:site] + text[text.index(";", site) :])
-    with pytest.raises(cuda_source.SanitizerError, match="data race"):
-        cuda_source.call_sanitized(mutant, "thread", noted(("full", "tall")))
-
-
-GUARDS = {  # in tile.cuh: what keeps a thread inside images
-    "channel of a load": ("source < 0 || channel >= layout.channels", "source < 0"),
-    "column of a vector": ("source + count <= layout.x.n_in", "true"),
-    "channel of a vector": ("channel + count <= layout.channels", "true"),
-    "channel of a store": ("if (channel < layout.channels) narrow", "narrow"),
-    "last columns": (
-        "(place.end_column - place.column) << layout.inner_bits;\n  for_pieces",
-        "layout.out_pitch;\n  for_pieces",
-    ),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("guard", GUARDS)
-def test_a_missing_guard_is_reported(guard: str, tmp_path: Path) -> None:
-    header = SOURCE.with_name("tile.cuh").read_text()
-    found, put = GUARDS[guard]
-    assert found in header
+@pytest.mark.parametrize(("name", "mutant"), mutants(), ids=[f"{name} {mutant}" for name, mutant in mutants()])
+def test_every_barrier_and_mask_is_needed(name: str, mutant: Mutant, tmp_path: Path) -> None:
+    """Without it a sanitizer reports something or a result is another."""
     (tmp_path / "resample").mkdir()
-    (tmp_path / "resample" / "tile.cuh").write_text(header.replace(found, put))
-    mutant = tmp_path / SOURCE.name
-    mutant.write_text(SOURCE.read_text())
-    with pytest.raises(cuda_source.SanitizerError):
-        cuda_source.call_sanitized(mutant, "address", noted(("full", "channels", "odd channels", "one row")))
+    for each in MUTATED[1:]:
+        (tmp_path / "resample" / each).write_text(mutant.source if each == name else text_of(each))
+    source = tmp_path / SOURCE.name
+    source.write_text(mutant.source if name == SOURCE.name else SOURCE.read_text())
+    try:
+        found = results(source)
+    except cuda_source.SanitizerError:
+        return
+    if all(np.array_equal(one, other) for one, other in zip(found, expected_results(), strict=True)):
+        with pytest.raises(cuda_source.SanitizerError, match="data race"):
+            cuda_source.call_sanitized(source, "thread", mutation_calls())

@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksEach)
   int32_t loaded = first_sample(layout.y, row);
   for (; row < end_row; row += layout.y.tile) {
     const int32_t rows = smaller(layout.y.tile, end_row - row);
-    load_rows(layout, place, from, row_folds, column_folds, row, rows, loaded, tile.samples);
+    load_rows<true>(layout, place, from, row_folds, column_folds, row, rows, loaded, tile.samples);
     find_rows(layout, row, rows, tile.rows);
     __syncthreads();
     if (separable) {
@@ -312,7 +312,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksEach)
     int32_t loaded = first_sample(layout.y, first_row);
     for (int32_t row = first_row; row < end_row; row += layout.y.tile) {
       const int32_t rows = smaller(layout.y.tile, end_row - row);
-      load_rows(layout, place, from, Folds{}, Folds{}, row, rows, loaded, samples);
+      load_rows<false>(layout, place, from, Folds{}, Folds{}, row, rows, loaded, samples);
       load_outputs(layout, place, row, rows, other, outputs);
       find_pairs(layout.y, row, row + rows, row_pairs);
       __syncthreads();

@@ -4,7 +4,7 @@
 #include <cuda_fp16.h>
 #include <stdint.h>
 
-#include "resample/windows.cuh"
+#include "windows.cuh"
 
 // Pixels between global and shared memory. A tile is a set of output rows and columns (of `inner` channels of
 // channels-last images); the samples that it needs lie in shared memory in the dtype of the arithmetic.
@@ -64,7 +64,7 @@ static __device__ __forceinline__ void for_pieces(int32_t lines, int32_t pieces,
 // 16 bytes as they travel, and what they hold.
 template <class Element>
 struct Pack {
-  static constexpr int32_t kCount = 16 / sizeof(Element);
+  static constexpr int32_t kCount = 16 / sizeof(Element), kInSector = 2 * kCount;
   Element at[kCount];
 };
 
@@ -106,7 +106,7 @@ static __device__ __forceinline__ Place place_of(const Layout& layout, int64_t b
   place.column = place.column_tile * layout.x.tile;
   place.end_column = smaller(place.column + layout.x.tile, layout.x.n_out);
   const int32_t first = first_sample(layout.x, place.column);
-  place.first_slot = layout.channels == 1 ? first - floor_mod(first, Pack<Stored>::kCount) : first;
+  place.first_slot = layout.channels == 1 ? first - floor_mod(first, Pack<Stored>::kInSector) : first;
   place.n_slots = larger(end_sample(layout.x, place.end_column - 1), first) - place.first_slot;
   return place;
 }
@@ -179,7 +179,7 @@ static __device__ __forceinline__ int2 term(const Folds& folds, int32_t index) {
 
 // The samples that the output rows [row, row + rows) need and that are not in shared memory since the last step;
 // `loaded` is one beyond the last sample that is. Sample s lies in row s mod slots, extra samples come after these.
-template <class Stored, class T>
+template <bool folded, class Stored, class T>
 static __device__ __forceinline__ void load_rows(const Layout& layout, const Place& place, const Stored* plane,
                                                  const Folds& row_folds, const Folds& column_folds, int32_t row,
                                                  int32_t rows, int32_t& loaded, T* samples) {
@@ -187,25 +187,28 @@ static __device__ __forceinline__ void load_rows(const Layout& layout, const Pla
   const int32_t first = larger(first_sample(layout.y, row), loaded);
   const int32_t fresh = larger(end_sample(layout.y, row + rows - 1) - first, 0);
   int32_t extras = 0, extra = 0;
-  if (layout.y.extras > 0) {
+  if (folded && layout.y.extras > 0) {
     extra = extras_begin(row_folds, row / layout.y.tile);
     extras = extras_begin(row_folds, row / layout.y.tile + 1) - extra;
   }
-  const int32_t packs = ((place.n_slots << layout.inner_bits) + count - 1) / count;
+  // An even number, so that no two warps share a sector.
+  constexpr int32_t in_sector = Pack<Stored>::kInSector;
+  const int32_t packs = ((place.n_slots << layout.inner_bits) + in_sector - 1) / in_sector * (in_sector / count);
   int32_t singles = 0, single = 0;
-  if (layout.x.extras > 0) {
+  if (folded && layout.x.extras > 0) {
     single = extras_begin(column_folds, place.column_tile);
     singles = (extras_begin(column_folds, place.column_tile + 1) - single) << layout.inner_bits;
   }
   for_pieces(fresh + extras, packs + singles, [&](int32_t line, int32_t piece) {
     const int32_t sample = first + line;
     if (line < fresh && !in_a_window(layout.y, sample)) return;
-    const int32_t source = line < fresh ? source_of(layout.y, sample) : extra_source(row_folds, extra + line - fresh);
+    const int32_t source =
+        folded && line >= fresh ? extra_source(row_folds, extra + line - fresh) : source_of(layout.y, sample);
     const int32_t slot = line < fresh ? floor_mod(sample, layout.y.slots) : layout.y.slots + line - fresh;
     const int64_t row_elements = static_cast<int64_t>(layout.x.n_in) * layout.channels;
     const Stored* const from = plane + larger(source, 0) * row_elements;
     T* const to = samples + slot * layout.pitch;
-    if (piece >= packs) {
+    if (folded && piece >= packs) {
       const int32_t column = (piece - packs) >> layout.inner_bits;
       const int32_t channel = place.channel + (piece - packs) - (column << layout.inner_bits);
       const int32_t at = source < 0 ? -1 : extra_source(column_folds, single + column);

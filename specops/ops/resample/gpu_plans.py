@@ -154,9 +154,10 @@ def _tiling(
     y: Axis, x: Axis, folds: tuple[Folds, Folds], rows: int, columns: int, inner_bits: int, itemsize: int, sums: bool
 ) -> Tiling:
     vector = VECTOR_BYTES // itemsize
-    row_slots, column_slots = y.slots(rows, 1), x.slots(columns, vector if inner_bits == 0 else 1)
+    sector = SECTOR_BYTES // itemsize
+    row_slots, column_slots = y.slots(rows, 1), x.slots(columns, sector if inner_bits == 0 else 1)
     row_extras, column_extras = folds[0].extras(rows), folds[1].extras(columns)
-    column_slots = _rounded(column_slots << inner_bits, vector) >> inner_bits
+    column_slots = _rounded(column_slots << inner_bits, sector) >> inner_bits
     pitch = _rounded((column_slots + column_extras) << inner_bits, vector)
     out_pitch = _rounded(columns << inner_bits, vector)
     wide = max(itemsize, 4)
