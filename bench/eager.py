@@ -13,7 +13,7 @@ class EagerSpectrum:
     """radial_spectrum as rfft2, power, index_add."""
 
     def __init__(self, size: int) -> None:
-        [(index, weight)], self.n_bins = geometry.radial_mean_maps(
+        index, weight, self.n_bins = geometry.radial_mean_maps(
             size, size, "schwarz2021", torch.float32, torch.device("cpu")
         )
         self.index, self.weight = index.flatten().long(), weight

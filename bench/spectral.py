@@ -165,7 +165,7 @@ def add_half_types() -> None:
 def overhead(backward: bool) -> Timings:
     """In units of 1 µs: the peer sleeps for none, its time is taken as 1 µs."""
     x = images(1, 8)
-    [(index, weight)], n_bins = specops.geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, x.device)
+    index, weight, n_bins = specops.geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, x.device)
     leaf = x.clone().requires_grad_(backward)
 
     def run() -> Tensor:
