@@ -36,6 +36,7 @@ struct RealColumns {
   int64_t ahead;  // from `first` to what will be read next: a stride of rows hides it from the hardware
   SPECOPS_MEMBER Complex<Vec<T>> operator()(int64_t y) const {
     __builtin_prefetch(first + y * stride + ahead);
+    if (kLanes<T> * sizeof(*second) >= 64) __builtin_prefetch(second + y * stride + ahead);
     return {read_pixels<Pixels, T>(first + y * stride, 1, kLanes<T>),
             read_pixels<Pixels, T>(second + y * stride, 1, kLanes<T>)};
   }

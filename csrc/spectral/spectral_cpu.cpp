@@ -67,7 +67,9 @@ void take_again_where_not_finite(const at::Tensor& x, const at::Tensor& y, const
   const at::Tensor rows = out.view({-1, maps.n_bins});
   const T* sums = out.const_data_ptr<T>();
   for (int64_t plane = 0; plane < rows.size(0); ++plane, sums += maps.n_bins) {
-    if (std::all_of(sums, sums + maps.n_bins, [](T sum) { return std::isfinite(sum); })) continue;
+    bool finite = true;
+    for (int64_t k = 0; k < maps.n_bins; ++k) finite &= std::isfinite(sums[k]);
+    if (finite) continue;
     const at::Tensor one_x = plane_of(x, plane), one_y = x.is_same(y) ? one_x : plane_of(y, plane);
     at::Tensor row = rows.select(0, plane);
     cross_spectra_unserved(one_x, one_y, *spectral::cached_half_plane_sums(maps), scaling_of<T>(scale),

@@ -261,8 +261,10 @@ def _root(power: Tensor) -> Tensor:
 
 def _power_factor(norm: str, x: Tensor) -> float:
     check_choice("norm", norm, NORMS)
+    if norm == "backward":
+        return 1.0
     n_pixels = x.shape[-2] * x.shape[-1]
-    return {"backward": 1.0, "ortho": 1 / n_pixels, "forward": 1 / n_pixels**2}[norm]
+    return 1 / n_pixels if norm == "ortho" else 1 / n_pixels**2
 
 
 def _windowed(x: Tensor, window: str | Tensor | None) -> Tensor:

@@ -92,7 +92,9 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
 
 
 def check_pair(names: tuple[str, str], x: Tensor, y: Tensor) -> None:
-    """Raises TypeError or ValueError unless y is an image like x."""
+    """Raises TypeError or ValueError unless y is an image like x, which is one."""
+    if x is y:
+        return
     check_image(names[1], y)
     if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
         raise ValueError(
@@ -113,20 +115,23 @@ def check_gains(x: Tensor, c: Tensor, weight: Tensor) -> None:
 
 def check_maps(x: Tensor, index: Tensor, weight: Tensor) -> None:
     """Raises TypeError or ValueError unless index and weight are maps for images x."""
-    half_plane = (x.shape[-2], x.shape[-1] // 2 + 1)
-    dtype = compute_dtype(x.dtype)
-    one = index.dim() == 2 or (index.dim() == 3 and index.shape[0] > 0)
-    if not one or index.shape[-2:] != half_plane or weight.shape != index.shape:
+    H, W = x.shape[-2:]
+    half_plane = (H, W // 2 + 1)
+    shape = index.shape
+    several = len(shape) == 3 and shape[0] > 0 and shape[1:] == half_plane
+    if (shape != half_plane and not several) or weight.shape != shape:
         raise ValueError(
             f"index and weight must be {list(half_plane)} or {['M', *half_plane]} for x {list(x.shape)}; got "
             f"{list(index.shape)} and {list(weight.shape)}. The half plane is that of torch.fft.rfft2."
         )
+    dtype = compute_dtype(x.dtype)
     if index.dtype != torch.int32 or weight.dtype != dtype:
         raise TypeError(
             f"index must be torch.int32 and weight {dtype} for x of {x.dtype}; got {index.dtype} and {weight.dtype}."
         )
-    if index.device != x.device or weight.device != x.device:
-        raise ValueError(f"index and weight must be on {x.device} like x; got {index.device} and {weight.device}.")
+    device = x.device
+    if index.device != device or weight.device != device:
+        raise ValueError(f"index and weight must be on {device} like x; got {index.device} and {weight.device}.")
     if weight.requires_grad:
         raise ValueError("weight is geometry and has no gradient; pass weight.detach() and learn the gains c instead.")
 
