@@ -43,8 +43,8 @@ def transform_bound(size: Size, unit: float) -> float:
     return (2 if rest == 1 else 4) * unit * math.sqrt(math.log2(max(size)))
 
 
-def bins(size: Size, dtype: torch.dtype) -> tuple[Tensor, Tensor, int]:
-    return specops.geometry.radial_mean_maps(*size, "schwarz2021", dtype, torch.device("cpu"))
+def bins(size: Size | torch.Size, dtype: torch.dtype) -> tuple[Tensor, Tensor, int]:
+    return specops.geometry.radial_mean_maps(size[0], size[1], "schwarz2021", dtype, torch.device("cpu"))
 
 
 def exact_spectrum(x: Tensor) -> Array:
@@ -64,7 +64,7 @@ def torch_spectrum(x: Tensor) -> Tensor:
 
 def mask(x: Tensor) -> Tensor:
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    return specops.masks.lowpass(x.shape[-2:], max(x.shape[-2:]) / 4, kind="gaussian", dtype=dtype)
+    return specops.masks.lowpass((x.shape[-2], x.shape[-1]), max(x.shape[-2:]) / 4, kind="gaussian", dtype=dtype)
 
 
 def exact_filter(x: Tensor) -> Array:

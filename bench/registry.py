@@ -49,8 +49,8 @@ class Entry:
         setup: returns what to time, or raises PeerError; called once, just before.
         must, aim: bounds of the ratio ours / peers; None where there is none.
         pixels: input pixels per call, for ns per pixel; 0 where calls are what counts.
-        alone: timed in a process of its own. The large temporaries of a published procedure may cost it a page fault
-            each or none, as the calls before have left the allocator.
+        alone: timed in a process of its own that recycles memory. Else the large temporaries of a published procedure
+            may be mapped anew in each call or in none, which doubles its time or not.
     """
 
     claim: str

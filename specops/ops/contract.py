@@ -88,7 +88,7 @@ def _autograd(
 
     def below(keyset: Any, *args: Any) -> Any:
         with torch._C._AutoDispatchBelowAutograd():
-            if keyset.raw_repr() & _below_autograd in _plain:  # the dispatcher would call it too, 2 µs later
+            if _only_a_backend_follows(keyset):  # the dispatcher would call it too, 2 µs later
                 return select(*args)
             return overload.redispatch(keyset & torch._C._after_autograd_keyset, *args)
 
@@ -96,8 +96,11 @@ def _autograd(
         @staticmethod
         def forward(ctx: Any, *args_and_keyset: Any) -> Any:
             *args, keyset = args_and_keyset
-            with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
+            if _only_a_backend_follows(keyset):
                 out = below(keyset, *args)
+            else:
+                with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
+                    out = below(keyset, *args)
             tensors = [arg for arg in args if isinstance(arg, Tensor)]
             ctx.settings, ctx.same = args[len(tensors) :], args[0] is args[1]
             if residual is not None:
@@ -129,6 +132,11 @@ def _autograd(
             return Recorded.apply(*args, keyset)  # type: ignore[attr-defined]
 
     return kernel
+
+
+def _only_a_backend_follows(keyset: Any) -> bool:
+    """Whether no tracing, transform or dispatch mode is to see a call after autograd has."""
+    return keyset.raw_repr() & _below_autograd in _plain
 
 
 def _arguments(ctx: Any) -> list[Any]:

@@ -148,7 +148,7 @@ def _cross_backward(
     needs: tuple[bool, bool], grad: Tensor, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int
 ) -> tuple[Tensor | None, Tensor | None]:
     if x is y:
-        return _binned_filter(x, 2 * grad, index, weight), None
+        return _binned_filter(x, grad + grad, index, weight), None
     grad_x = _binned_filter(y, grad, index, weight) if needs[0] else None
     grad_y = _binned_filter(x, grad, index, weight) if needs[1] else None
     return grad_x, grad_y
