@@ -4,6 +4,7 @@
 #include "butterfly.h"
 #include "stockham.h"
 #include "pixels.h"
+#include "scale.h"
 #include "sums.h"
 #include "columns.h"
 #include "kernels.h"
