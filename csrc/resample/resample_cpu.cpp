@@ -78,6 +78,10 @@ class OwnedOperator {
     }
     if (f != nullptr) take_filter(f->const_data_ptr<T>(), along_y.taps, along_x.taps);
     size_buffers(f == nullptr);
+    if (!row_weights_.empty() && inner == 1) {
+      fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n, weights_, kernels_of<T>().lanes);
+      op_.fused = fused_.view();
+    }
     op_.row_offsets = row_offsets_.data();
     op_.row_weights = row_weights_.empty() ? nullptr : row_weights_.data();
     op_.weights = weights_.data();
@@ -138,6 +142,7 @@ class OwnedOperator {
   std::vector<int64_t> row_offsets_, offsets_;
   std::vector<resample::Move> copies_;
   std::vector<T> row_weights_, weights_;
+  resample::FusedOwner<T> fused_;
   resample::Operator<T> op_ = {};
 };
 
