@@ -47,8 +47,8 @@ struct LineOfSums {
   SPECOPS_MEMBER Vec<T> edge(int64_t vector) const {
     const bool left = vector < fused.inside_begin;
     const int64_t inside = left ? 0 : fused.inside_end - fused.inside_begin;
-    const int64_t index = vector - fused.edges_begin - inside;
-    if (index >= fused.n_edges) return Vec<T>{};
+    const int64_t index = vector - fused.first - inside;
+    if (vector < fused.first || vector >= fused.end) return Vec<T>{};
     using Lanes = typename VectorOf<T>::lanes;
     const Lanes of_first = reinterpret_cast<Lanes>(picked<T>(first, fused.edges + index * 2 * L));
     const Lanes of_last = reinterpret_cast<Lanes>(picked<T>(last, fused.edges + (index * 2 + 1) * L));
@@ -59,6 +59,10 @@ struct LineOfSums {
   template <int N>
   SPECOPS_MEMBER void read(int64_t vector, Vec<T>* sums) const {
     const auto* samples = from + fused.begin + vector * L;
+    if (vector >= fused.end || vector + N <= fused.first) {
+      for (int i = 0; i < N; ++i) sums[i] = Vec<T>{};
+      return;
+    }
     if (vector >= fused.inside_begin && vector + N <= fused.inside_end) return sum_vectors<N, In>(samples, rows, sums);
     for (int i = 0; i < N; ++i, ++vector, samples += L) {
       if (vector >= fused.inside_begin && vector < fused.inside_end) {
@@ -69,6 +73,13 @@ struct LineOfSums {
     }
   }
 
+  // Asks for n vectors of an input row that comes later, maybe beyond the image.
+  SPECOPS_MEMBER void fetch(int64_t vector, int64_t n) const {
+    constexpr int64_t kRowsAhead = 8;
+    const auto* row = from + rows.offsets[rows.n_terms - 1] + kRowsAhead * fused.row_size;
+    for (int64_t i = 0; i < n; ++i) __builtin_prefetch(row + (vector + i) * L);
+  }
+
   const resample::Fused<T>& fused;
   const typename In::Stored* from;
   const Sum<T>& rows;
@@ -76,12 +87,13 @@ struct LineOfSums {
 };
 
 // Vectors of a line, each part of it in a row of its own: those before the Blocks that are filtered, these, those
-// after.
+// after, which are as many as are read at once.
 template <class T, int Stride, int Blocks>
 struct Window {
   static constexpr int64_t L = kLanes<T>;
   static constexpr int kBefore = (resample::kPlacesBefore + L - 1) / L;
-  static constexpr int kAfter = (resample::kPlaces - 1 - resample::kPlacesBefore + L - 1) / L;
+  static constexpr int kReach = (resample::kPlaces - 1 - resample::kPlacesBefore + L - 1) / L;
+  static constexpr int kAfter = (kReach + Blocks - 1) / Blocks * Blocks;
 
   Vec<T> parts[Stride][kBefore + Blocks + kAfter];
 
@@ -125,10 +137,13 @@ SPECOPS_INLINE void add_place(const resample::Fused<T>& fused, const Window<T, S
   }
 }
 
-template <int Phases, int Stride, int Blocks, class T, int... Place>
+template <int Phases, int Stride, int Blocks, int First, class T, int... Place>
 SPECOPS_INLINE void add_places(const resample::Fused<T>& fused, const Window<T, Stride, Blocks>& window,
                                Vec<T> (*sums)[Blocks], Sequence<Place...>) {
-  (add_place<Phases, Stride, Blocks, Place, T>(fused, window, sums), ...);
+  constexpr uint32_t bits = ((uint32_t{1} << sizeof...(Place)) - 1) << First;
+  bool any = false;
+  for (int r = 0; r < Phases; ++r) any |= (fused.places[r] & bits) != 0;
+  if (any) (add_place<Phases, Stride, Blocks, First + Place, T>(fused, window, sums), ...);
 }
 
 // Filters the blocks in the window; `count` pixels of them are kept.
@@ -137,7 +152,10 @@ SPECOPS_INLINE void write_blocks(const resample::Fused<T>& fused, const Window<T
                                  int64_t count, typename Out::Stored* to) {
   constexpr int64_t L = kLanes<T>;
   Vec<T> sums[Phases][Blocks] = {};
-  add_places<Phases, Stride, Blocks, T>(fused, window, sums, typename MakeSequence<Stride * resample::kPlaces>::type{});
+  constexpr int kOuter = 3 * Stride, kMiddle = 7 * Stride, kRest = resample::kPlaces * Stride - kOuter - kMiddle;
+  add_places<Phases, Stride, Blocks, 0>(fused, window, sums, typename MakeSequence<kOuter>::type{});
+  add_places<Phases, Stride, Blocks, kOuter>(fused, window, sums, typename MakeSequence<kMiddle>::type{});
+  add_places<Phases, Stride, Blocks, kOuter + kMiddle>(fused, window, sums, typename MakeSequence<kRest>::type{});
   for (int u = 0; u < Blocks; ++u) {
     if constexpr (Phases == 1) {
       write_pixels<Out, T>(to + u * L, Blocks == 1 ? count : L, sums[0][u]);
@@ -150,36 +168,37 @@ SPECOPS_INLINE void write_blocks(const resample::Fused<T>& fused, const Window<T
   }
 }
 
+// As many blocks at a time as fit, from the first one that is left, where `vector` of the line begins.
+template <int Phases, int Stride, int Blocks, class In, class Out, class T>
+SPECOPS_INLINE void write_whole_blocks(const resample::Fused<T>& fused, const LineOfSums<In, T>& line, int64_t& vector,
+                                       int64_t& left, typename Out::Stored*& to) {
+  using Held = Window<T, Stride, Blocks>;
+  constexpr int64_t whole = Blocks * Phases * kLanes<T>, least = Blocks > 1 ? whole : 1;
+  constexpr int kKept = Held::kBefore + Held::kAfter;
+  if (left < least) return;
+  Held window;
+  window.template read<Held::kBefore>(line, vector - Stride * Held::kBefore, 0);
+  for (int ahead = 0; ahead < Held::kAfter; ahead += Blocks) {
+    window.template read<Blocks>(line, vector + Stride * ahead, Held::kBefore + ahead);
+  }
+  for (; left >= least; left -= whole, to += whole, vector += Stride * Blocks) {
+    window.template read<Blocks>(line, vector + Stride * Held::kAfter, kKept);
+    line.fetch(vector, Stride * Blocks);
+    write_blocks<Phases, Stride, Blocks, Out>(fused, window, left < whole ? left : whole, to);
+    for (int part = 0; part < Stride; ++part) {
+      for (int i = 0; i < kKept; ++i) window.parts[part][i] = window.parts[part][i + Blocks];
+    }
+  }
+}
+
 template <int Phases, int Stride, class In, class Out, class T>
-static void fused_row(const resample::Operator<T>& op, const typename In::Stored* from, const Sum<T>& rows,
-                      typename Out::Stored* to) {
-  constexpr int Blocks = SPECOPS_VECTOR_BYTES == 64 ? 4 / Stride : 2 / Stride;
-  constexpr int64_t L = kLanes<T>, whole = Phases * L;
-  using Many = Window<T, Stride, Blocks>;
-  constexpr int kKept = Many::kBefore + Many::kAfter;
-  const resample::Fused<T>& fused = op.fused;
-  const LineOfSums<In, T> line(fused, from, rows);
-  Many many;
-  many.template read<kKept>(line, -Stride * Many::kBefore, 0);
-  int64_t vector = Stride * Many::kAfter, left = op.columns.n_out;
-  for (; left >= Blocks * whole; left -= Blocks * whole, to += Blocks * whole, vector += Stride * Blocks) {
-    many.template read<Blocks>(line, vector, kKept);
-    write_blocks<Phases, Stride, Blocks, Out>(fused, many, Blocks * whole, to);
-    for (int part = 0; part < Stride; ++part) {
-      for (int i = 0; i < kKept; ++i) many.parts[part][i] = many.parts[part][i + Blocks];
-    }
-  }
-  Window<T, Stride, 1> one;
-  for (int part = 0; part < Stride; ++part) {
-    for (int i = 0; i < kKept; ++i) one.parts[part][i] = many.parts[part][i];
-  }
-  for (; left > 0; left -= whole, to += whole, vector += Stride) {
-    one.template read<1>(line, vector, kKept);
-    write_blocks<Phases, Stride, 1, Out>(fused, one, left < whole ? left : whole, to);
-    for (int part = 0; part < Stride; ++part) {
-      for (int i = 0; i < kKept; ++i) one.parts[part][i] = one.parts[part][i + 1];
-    }
-  }
+SPECOPS_INLINE void fused_row(const resample::Operator<T>& op, const typename In::Stored* from, const Sum<T>& rows,
+                              typename Out::Stored* to) {
+  constexpr int Blocks = (SPECOPS_VECTOR_BYTES == 64 ? 4 : 2) / Stride;
+  const LineOfSums<In, T> line(op.fused, from, rows);
+  int64_t vector = 0, left = op.columns.n_out;
+  write_whole_blocks<Phases, Stride, Blocks, In, Out>(op.fused, line, vector, left, to);
+  write_whole_blocks<Phases, Stride, 1, In, Out>(op.fused, line, vector, left, to);
 }
 
 // Adds to an output row what lies beyond the image.

@@ -225,14 +225,17 @@ FusedOwner<T> fused_of(const ColumnsOwner& owner, int64_t row_size, const std::v
       needed_end = std::max(needed_end, sample + stride * last_step + 1);
     }
   }
-  fused.edges_begin = -stride * ceil_div(kPlacesBefore, lanes);
-  fused.inside_begin = std::max(ceil_div(-fused.begin, lanes), fused.edges_begin);
-  fused.inside_end = std::max(floor_div(row_size - fused.begin, lanes), fused.inside_begin);
+  fused.inside_begin = ceil_div(-fused.begin, lanes);
+  fused.inside_end = floor_div(row_size - fused.begin, lanes);
   const Edges<T> edges(owner, row_size, lanes);
-  for (int64_t v = fused.edges_begin; fused.begin + v * lanes < needed_end; ++v) {
+  const bool zeros = owner.copies.empty();
+  const int64_t read_begin = zeros ? std::max<int64_t>(first, 0) : first;
+  const int64_t read_end = zeros ? std::min(needed_end, row_size) : needed_end;
+  fused.first = std::min(floor_div(read_begin - fused.begin, lanes), fused.inside_begin);
+  fused.end = std::max(ceil_div(read_end - fused.begin, lanes), fused.inside_end);
+  for (int64_t v = fused.first; v < fused.end; ++v) {
     if (v >= fused.inside_begin && v < fused.inside_end) continue;
     if (!edges.add(fused.begin + v * lanes, first, needed_end, result)) return result;
-    ++fused.n_edges;
   }
   for (int64_t fold = n_taps; fold < columns.n_taps; ++fold) {
     result.fold_samples.push_back(edges.place_of(owner.shifts[fold] + owner.line_begin));

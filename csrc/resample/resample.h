@@ -85,9 +85,9 @@ struct Fused {
   bool serves;
   int64_t row_size;
   int64_t begin;
-  int64_t inside_begin, inside_end;       // vectors
-  int64_t edges_begin, n_edges;           // vectors from there on that do not lie inside; after those all are zeros
-  const typename LaneOf<T>::type* edges;  // [n_edges, 2, L] lanes of the first and the last vector
+  int64_t first, end;                     // vectors; those before and after are zeros
+  int64_t inside_begin, inside_end;       // of which these lie inside the row
+  const typename LaneOf<T>::type* edges;  // [others, 2, L], lanes of the first and the last vector
   bool uses_first, uses_last;
   uint32_t places[2];           // of each phase, a bit for each
   const T* weights;             // [phases, stride · kPlaces]
