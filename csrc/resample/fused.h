@@ -146,31 +146,41 @@ SPECOPS_INLINE void add_places(const resample::Fused<T>& fused, const Window<T, 
   if (any) (add_place<Phases, Stride, Blocks, First + Place, T>(fused, window, sums), ...);
 }
 
+template <class Out, class T>
+SPECOPS_INLINE void write_output(typename Out::Stored* to, int64_t count, Vec<T> values, bool past_caches) {
+  if constexpr (sizeof *to == sizeof(T)) {
+    if (past_caches) return store_past_caches(to, values);
+  }
+  write_pixels<Out, T>(to, count, values);
+}
+
 // Filters the blocks in the window; `count` pixels of them are kept.
 template <int Phases, int Stride, int Blocks, class Out, class T>
-SPECOPS_INLINE void write_blocks(const resample::Fused<T>& fused, const Window<T, Stride, Blocks>& window,
+SPECOPS_INLINE void write_blocks(const resample::Operator<T>& op, const Window<T, Stride, Blocks>& window,
                                  int64_t count, typename Out::Stored* to) {
   constexpr int64_t L = kLanes<T>;
   Vec<T> sums[Phases][Blocks] = {};
   constexpr int kOuter = 3 * Stride, kMiddle = 7 * Stride, kRest = resample::kPlaces * Stride - kOuter - kMiddle;
-  add_places<Phases, Stride, Blocks, 0>(fused, window, sums, typename MakeSequence<kOuter>::type{});
-  add_places<Phases, Stride, Blocks, kOuter>(fused, window, sums, typename MakeSequence<kMiddle>::type{});
-  add_places<Phases, Stride, Blocks, kOuter + kMiddle>(fused, window, sums, typename MakeSequence<kRest>::type{});
+  add_places<Phases, Stride, Blocks, 0>(op.fused, window, sums, typename MakeSequence<kOuter>::type{});
+  add_places<Phases, Stride, Blocks, kOuter>(op.fused, window, sums, typename MakeSequence<kMiddle>::type{});
+  add_places<Phases, Stride, Blocks, kOuter + kMiddle>(op.fused, window, sums, typename MakeSequence<kRest>::type{});
   for (int u = 0; u < Blocks; ++u) {
     if constexpr (Phases == 1) {
-      write_pixels<Out, T>(to + u * L, Blocks == 1 ? count : L, sums[0][u]);
+      write_output<Out, T>(to + u * L, Blocks == 1 ? count : L, sums[0][u], op.past_caches);
     } else {
       const Vec<T> both[2] = {sums[0][u], sums[1][u]};
-      write_pixels<Out, T>(to + 2 * u * L, Blocks == 1 && count < L ? count : L, gathered<InTurn, 2, 0, T>(both));
+      write_output<Out, T>(to + 2 * u * L, Blocks == 1 && count < L ? count : L, gathered<InTurn, 2, 0, T>(both),
+                           op.past_caches);
       if (Blocks == 1 && count <= L) return;
-      write_pixels<Out, T>(to + (2 * u + 1) * L, Blocks == 1 ? count - L : L, gathered<InTurn, 2, 1, T>(both));
+      write_output<Out, T>(to + (2 * u + 1) * L, Blocks == 1 ? count - L : L, gathered<InTurn, 2, 1, T>(both),
+                           op.past_caches);
     }
   }
 }
 
 // As many blocks at a time as fit, from the first one that is left, where `vector` of the line begins.
 template <int Phases, int Stride, int Blocks, class In, class Out, class T>
-SPECOPS_INLINE void write_whole_blocks(const resample::Fused<T>& fused, const LineOfSums<In, T>& line, int64_t& vector,
+SPECOPS_INLINE void write_whole_blocks(const resample::Operator<T>& op, const LineOfSums<In, T>& line, int64_t& vector,
                                        int64_t& left, typename Out::Stored*& to) {
   using Held = Window<T, Stride, Blocks>;
   constexpr int64_t whole = Blocks * Phases * kLanes<T>, least = Blocks > 1 ? whole : 1;
@@ -184,7 +194,7 @@ SPECOPS_INLINE void write_whole_blocks(const resample::Fused<T>& fused, const Li
   for (; left >= least; left -= whole, to += whole, vector += Stride * Blocks) {
     window.template read<Blocks>(line, vector + Stride * Held::kAfter, kKept);
     line.fetch(vector, Stride * Blocks);
-    write_blocks<Phases, Stride, Blocks, Out>(fused, window, left < whole ? left : whole, to);
+    write_blocks<Phases, Stride, Blocks, Out>(op, window, left < whole ? left : whole, to);
     for (int part = 0; part < Stride; ++part) {
       for (int i = 0; i < kKept; ++i) window.parts[part][i] = window.parts[part][i + Blocks];
     }
@@ -197,8 +207,9 @@ SPECOPS_INLINE void fused_row(const resample::Operator<T>& op, const typename In
   constexpr int Blocks = (SPECOPS_VECTOR_BYTES == 64 ? 4 : 2) / Stride;
   const LineOfSums<In, T> line(op.fused, from, rows);
   int64_t vector = 0, left = op.columns.n_out;
-  write_whole_blocks<Phases, Stride, Blocks, In, Out>(op.fused, line, vector, left, to);
-  write_whole_blocks<Phases, Stride, 1, In, Out>(op.fused, line, vector, left, to);
+  write_whole_blocks<Phases, Stride, Blocks, In, Out>(op, line, vector, left, to);
+  if constexpr (Blocks == 4) write_whole_blocks<Phases, Stride, 2, In, Out>(op, line, vector, left, to);
+  write_whole_blocks<Phases, Stride, 1, In, Out>(op, line, vector, left, to);
 }
 
 // Adds to an output row what lies beyond the image.
@@ -223,6 +234,15 @@ constexpr bool fuses(const resample::Operator<T>& op) {
   return op.fused.serves && (sizeof(typename Out::Stored) == sizeof(T) || op.columns.n_folds == 0);
 }
 
+template <class Out, class T>
+static void write_zeros(const resample::Operator<T>& op, typename Out::Stored* to) {
+  if (!op.past_caches) {
+    __builtin_memset(to, 0, op.columns.n_out * sizeof *to);
+    return;
+  }
+  for (int64_t i = 0; i < op.columns.n_out; i += kLanes<T>) write_output<Out, T>(to + i, kLanes<T>, Vec<T>{}, true);
+}
+
 template <int Phases, int Stride, class In, class Out, class T>
 static void make_fused_rows(const resample::Operator<T>& op, const typename In::Stored* from, int64_t begin,
                             int64_t end, typename Out::Stored* out) {
@@ -230,7 +250,7 @@ static void make_fused_rows(const resample::Operator<T>& op, const typename In::
     typename Out::Stored* to = out + row * op.columns.n_out;
     const int64_t n_terms = op.rows.count(row), first = op.rows.ends[row] - n_terms;
     if (n_terms == 0) {
-      __builtin_memset(to, 0, op.columns.n_out * sizeof *to);
+      write_zeros<Out>(op, to);
       continue;
     }
     const Sum<T> rows = {op.row_offsets + first, op.row_weights + first, n_terms};
@@ -239,4 +259,5 @@ static void make_fused_rows(const resample::Operator<T>& op, const typename In::
       if (op.columns.n_folds > 0) add_fused_folds(op, from, rows, to);
     }
   }
+  if (op.past_caches) end_stores_past_caches();
 }

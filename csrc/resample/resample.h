@@ -105,6 +105,7 @@ struct Operator {
   const int64_t* offsets;      // [n_taps], of each tap in a slot
   const Move* copies;          // [n_copies], in elements of a slot
   Fused<T> fused;
+  bool past_caches;  // fused passes write there: the output is large, its rows are whole cache lines
   int64_t fh;
   int64_t inner;  // elements per pixel: channels that lie side by side, or 1
 };
