@@ -10,6 +10,7 @@
 #include "kernels.h"
 #include "swap.h"
 #include "../resample/vectors.h"
+#include "../resample/fused.h"
 #include "../resample/rows.h"
 #include "../resample/correlation.h"
 #include "table.h"

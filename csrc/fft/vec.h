@@ -34,6 +34,25 @@ SPECOPS_INLINE void store(T* to, Vec<T> v) {
   *reinterpret_cast<typename VectorOf<T>::unaligned*>(to) = v;
 }
 
+// Stores a vector at its own alignment past the caches where there is a way to.
+template <class T>
+SPECOPS_INLINE void store_past_caches(T* to, Vec<T> v) {
+#if defined(__x86_64__) && SPECOPS_VECTOR_BYTES > 16
+  __asm__("vmovntps %1, %0" : "=m"(*reinterpret_cast<typename VectorOf<T>::unaligned*>(to)) : "v"(v));
+#elif defined(__x86_64__)
+  __asm__("movntps %1, %0" : "=m"(*reinterpret_cast<typename VectorOf<T>::unaligned*>(to)) : "x"(v));
+#else
+  store(to, v);
+#endif
+}
+
+// Makes what was stored past the caches visible to other threads.
+SPECOPS_INLINE void end_stores_past_caches() {
+#if defined(__x86_64__)
+  __asm__ volatile("sfence" ::: "memory");
+#endif
+}
+
 // Keeps v in a register: the compiler would rather load it again for each use.
 template <class V>
 SPECOPS_INLINE V held(V v) {

@@ -78,5 +78,5 @@ static void correlate_rows(const resample::Operator<T>& op, Pixel type, const vo
 
 template <class T>
 constexpr resample::Kernels<T> resample_kernels() {
-  return {resample_rows<T>, correlate_rows<T>};
+  return {kLanes<T>, resample_rows<T>, correlate_rows<T>};
 }
