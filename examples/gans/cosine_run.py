@@ -74,7 +74,7 @@ class CosineRun(Training):
             for name, network in self._networks.items()
         }
         self._real = settings.data.sample(_EVALUATED_IMAGES, draws.generator(settings.seed, "evaluated waves", 0))
-        self._evaluator = Evaluator(self._real)
+        self._evaluator = Evaluator(self._real, patches_per_image=8)
         self._meter = LeakageMeter(self._real)
 
     @property

@@ -20,18 +20,18 @@ _PIECE = 256
 class Evaluator:
     """Measures of generated images `[m, C, N, N]` in [-1, 1] against the same real ones `[n, C, N, N]`.
 
-    `features` is a network from images `[n, 3, N, N]` in [-1, 1] to features `[n, d]`, for FID and KID. The side of the
-    real images is worked out once.
+    `features` is a network from images `[n, 3, N, N]` in [-1, 1] to features `[n, d]`, for FID and KID; `patches_per_image` are
+    those of the Wasserstein distance. The side of the real images is worked out once.
     """
 
-    def __init__(self, real: Tensor, *, features: nn.Module | None = None) -> None:
+    def __init__(self, real: Tensor, *, features: nn.Module | None = None, patches_per_image: int = 64) -> None:
         size, channels = real.shape[-1], real.shape[1]
         self.real_spectrum = reduced_spectrum(real)
         self._metrics: dict[str, Any] = {
             "bands": SpectralDistance(size),
             "leakage": LeakageRatio(size),
             "detectability": SpectralDetectability(size),
-            "swd": SlicedWassersteinDistance(size, channels=channels, patches_per_image=64, repeats=1),
+            "swd": SlicedWassersteinDistance(size, channels=channels, patches_per_image=patches_per_image, repeats=1),
         }
         if features is not None:
             self._metrics |= _feature_metrics(features, real)
@@ -39,7 +39,7 @@ class Evaluator:
             _feed(metric.to(real.device), real, real=True)
 
     def measure(self, fake: Tensor) -> dict[str, float]:
-        """e_low … e_corner, leakage, detectability, cloaking, swd_N per level N, swd; with features fid and KID's columns.
+        """e_low … e_corner, leakage, detectability, cloaking, swd_N per level N, swd; of features fid, kid_mean.
 
         Detectability is the accuracy in [½, 1], cloaking the score of 1 for what cannot be told apart.
         """
