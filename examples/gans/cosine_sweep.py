@@ -1,4 +1,4 @@
-"""The sweep over carriers, generators and seeds: its commands, its table and what the table says."""
+"""The sweep over carriers, generators and seeds: its runs, its table and what the table says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from testbeds.errors import InputError
 from testbeds.results import mean_and_deviation
 from testbeds.run_folder import CONFIG, METRICS, read_config
+from testbeds.sweep import Job
 
 from . import cosine_plots
 from .cosine_waves import Frequency, frequency_name
@@ -18,24 +19,23 @@ from .cosine_waves import Frequency, frequency_name
 FREQUENCIES = ("3,3", "12,12", "20,20", "29,29")
 GENERATORS = ("plain", "shifted")
 SEEDS = (0, 1, 2)
+_SCRIPT = Path(__file__).parents[1] / "cosine_bias.py"
 _SIZE = ("--resolution", "64", "--width", "8", "--steps", "150", "--eval-every", "50")
 
 Errors = dict[str, dict[Frequency, list[float]]]
 """Final leakage ratios, one per seed, by generator and frequency, frequencies in ascending order."""
 
 
-def commands(out: Path) -> list[tuple[Path, list[str]]]:
-    """The folders of the sweep below `out`, with the arguments of examples/cosine_bias.py that fill each."""
-    folders = {(name, seed): out / f"{name}-{seed}" for seed in SEEDS for name in GENERATORS}
+def jobs(out: Path) -> list[Job]:
+    """The runs of the sweep, in folders below `out`: a job per generator and seed, each of all frequencies."""
     return [
-        (
-            folder,
-            [
-                *("--frequencies", *FREQUENCIES, "--generator", name, "--seed", str(seed)),
-                *(*_SIZE, "--threads", "1", "--resume", "--out", str(folder)),
-            ],
+        Job(
+            _SCRIPT,
+            ("--frequencies", *FREQUENCIES, "--generator", name, "--seed", str(seed), *_SIZE),
+            out / f"{name}-{seed}",
         )
-        for (name, seed), folder in folders.items()
+        for seed in SEEDS
+        for name in GENERATORS
     ]
 
 
