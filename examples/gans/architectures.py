@@ -180,6 +180,11 @@ def normalized_once(network: nn.Module) -> Iterator[None]:
         yield
 
 
+def widened(x: Tensor) -> Tensor:
+    """x in float32 where it is of half precision."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
 def _conv(in_channels: int, out_channels: int, side: int) -> nn.Conv2d:
     conv = nn.Conv2d(in_channels, out_channels, side, padding=side // 2)
     return _initialized(conv, gain=math.sqrt(2) if side > 1 else 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,8 @@ _PIECE = 256
 class Evaluator:
     """Measures of generated images `[m, C, N, N]` in [-1, 1] against the same real ones `[n, C, N, N]`.
 
-    `features` is a network from images `[n, 3, N, N]` in [-1, 1] to features `[n, d]`, for FID and KID; `patches_per_image` are
-    those of the Wasserstein distance. The side of the real images is worked out once.
+    `features` is a network from images `[n, 3, N, N]` in [-1, 1] to features `[n, d]`, for FID and KID;
+    `patches_per_image` are those of the Wasserstein distance. The side of the real images is worked out once.
     """
 
     def __init__(self, real: Tensor, *, features: nn.Module | None = None, patches_per_image: int = 64) -> None:
@@ -87,10 +88,12 @@ def _feature_metrics(features: nn.Module, real: Tensor) -> dict[str, Any]:
     from torchmetrics.image.kid import KernelInceptionDistance
 
     subset = min(1000, len(real) // 2)
-    return {
-        "fid": FrechetInceptionDistance(feature=features),
-        "kid": KernelInceptionDistance(feature=features, subset_size=subset),
-    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Metric .* will save all extracted features", UserWarning)
+        return {
+            "fid": FrechetInceptionDistance(feature=features),
+            "kid": KernelInceptionDistance(feature=features, subset_size=subset),
+        }
 
 
 def _feed(metric: Any, images: Tensor, *, real: bool) -> None:

@@ -19,7 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 import specops.nn
 from specops import losses
 
-from .architectures import Generator
+from .architectures import Generator, widened
 
 NONE = "none"
 
@@ -186,7 +186,7 @@ class ShiftedGenerator(nn.Module):
         self.carrier = specops.nn.FrequencyShift(shift)
 
     def forward(self, z: Tensor) -> Tensor:
-        shifted: Tensor = self.carrier(self.generator(z).float())
+        shifted: Tensor = self.carrier(widened(self.generator(z)))
         return shifted
 
 

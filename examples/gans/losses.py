@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .architectures import Discriminator, ProjectingDiscriminator, RotationDiscriminator
+from .architectures import Discriminator, ProjectingDiscriminator, RotationDiscriminator, widened
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def rotation_loss(discriminator: Discriminator, images: Tensor) -> Tensor:
     assert isinstance(discriminator, RotationDiscriminator)
     turns = torch.arange(len(images), device=images.device) * 4 // len(images)
     turned = torch.cat([torch.rot90(images[turns == k], k, (2, 3)) for k in range(4)])
-    return functional.cross_entropy(discriminator.turns(discriminator.features(turned)[1]).float(), turns)
+    return functional.cross_entropy(widened(discriminator.turns(discriminator.features(turned)[1])), turns)
 
 
 def info_nce_loss(discriminator: Discriminator, images: Tensor) -> Tensor:
@@ -69,8 +69,8 @@ def info_nce_loss(discriminator: Discriminator, images: Tensor) -> Tensor:
     """
     assert isinstance(discriminator, ProjectingDiscriminator)
     local, pooled = discriminator.features(images)
-    of_local = discriminator.of_local(local).float().flatten(2)  # [n, P, hw]
-    of_global = discriminator.of_global(pooled[..., None, None]).float().flatten(1)  # [n, P]
+    of_local = widened(discriminator.of_local(local)).flatten(2)  # [n, P, hw]
+    of_global = widened(discriminator.of_global(pooled[..., None, None])).flatten(1)  # [n, P]
     n, _, places = of_local.shape
     products = torch.einsum("ip,jpk->ijk", of_global, of_local)
     own = products.diagonal(dim1=0, dim2=1).T  # [n, hw]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .architectures import Discriminator, normalized_once
+from .architectures import Discriminator, normalized_once, widened
 from .fixes import Fixes
 from .losses import LOSSES, SELF_SUPERVISION
 
@@ -28,7 +28,7 @@ class DiscriminatorObjective(nn.Module):
         with normalized_once(self.discriminator):
             with _precision(images, self._amp):
                 logits = self.discriminator(shown)
-            judged = self.fixes.judged(logits.float(), images)
+            judged = self.fixes.judged(widened(logits), images)
             parts = {f"loss_d{i}" if i else "loss_d": self._loss(each[:n], each[n:]) for i, each in enumerate(judged)}
             total = torch.stack(list(parts.values())).sum()
             if self._extra is not None:
@@ -56,12 +56,12 @@ class GeneratorObjective(nn.Module):
         discriminator, fixes = self._judges
         with _precision(z, self._amp):
             fake = self.generator(z)
-        fake = fake.float()
+        fake = widened(fake)
         _, shown = fixes.shown(real, fake)
         with normalized_once(discriminator):
             with _precision(z, self._amp):
                 logits = discriminator(shown)
-            losses = [self._loss(each) for each in fixes.judged(logits.float(), fake)]
+            losses = [self._loss(each) for each in fixes.judged(widened(logits), fake)]
             parts = {"loss_g": torch.stack(losses).mean()}
             total = parts["loss_g"]
             for penalty in fixes.penalties(fake, real):

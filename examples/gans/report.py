@@ -84,7 +84,10 @@ def write_report(folder: Path, result: RunResult, settings: Mapping[str, Any]) -
 def render(result: RunResult, settings: Mapping[str, Any]) -> str:
     """The report as one self-contained HTML page."""
     limits = plots.density_limits([result])
-    draw = {**_DRAWN, "spectrum": partial(plots.spectrum, limits=limits)}
+    draw: dict[str, Callable[..., matplotlib.figure.Figure]] = {
+        **_DRAWN,
+        "spectrum": partial(plots.spectrum, limits=limits),
+    }
     pictures = {"held-out real images": result.real_pictures}
     pictures |= {f"step {step:,}": shown for step, shown in plots.snapshots(result).items()}
     return page(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import specops
 
 from . import distributed, draws
-from .architectures import DISCRIMINATORS, LATENT_CHANNELS, Generator
+from .architectures import DISCRIMINATORS, LATENT_CHANNELS, Generator, widened
 from .evaluation import Evaluator
 from .fixes import FixOptions, make_fixes
 from .loader import Loader
@@ -192,7 +192,7 @@ class GanRun(Training):
         z = self._draw("discriminator latents", number)
         with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16, enabled=self.settings.amp):
             fake = self.generator(z)
-        self._descend("discriminator", *self._discriminator_objective(real, fake.float()))
+        self._descend("discriminator", *self._discriminator_objective(real, widened(fake)))
 
     def _train_generator(self, real: Tensor) -> Tensor:
         for parameter in self._judges:
