@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -163,11 +164,9 @@ def test_correlation_is_that_of_random_filters(d: int, offset: tuple[int, int]) 
 
 
 def test_table_of_correlations() -> None:
-    assert correlation_table().splitlines() == [
-        "| map | 16 x 16 | 32 x 32 | 64 x 64 | 128 x 128 |",
-        "|---|---|---|---|---|",
-        "| correlation | 0.72658 | 0.92519 | 0.98087 | 0.99519 |",
-    ]
+    *_, values = correlation_table().splitlines()
+    assert values == "| correlation | 0.72658 | 0.92519 | 0.98087 | 0.99519 |"
+    assert correlation_table() in (Path(__file__).parents[1] / "docs" / "cosines.md").read_text()
     assert filter_spectrum_correlation(5, 5) == pytest.approx(0, abs=1e-15)
     assert filter_spectrum_correlation(1, 7) == 1
     with pytest.raises(ValueError, match="from 1 to d = 4"):

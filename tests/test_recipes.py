@@ -104,6 +104,13 @@ def test_page_has_the_recipes() -> None:
     assert len(DIFFS) == PAGE.count("```diff")
 
 
+def test_readme_shows_lines_of_a_recipe() -> None:
+    (shown,) = re.findall(r"^```diff\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line for line in shown.splitlines() if line != " ..."]
+    assert len(lines) == 3
+    assert set(lines) <= set(DIFFS[OF_DCGAN[0]].splitlines())
+
+
 @pytest.mark.parametrize("key", OF_DCGAN, ids=lambda key: f"{key[0]}-{key[1]}")
 def test_a_diff_on_the_dcgan_trains(
     key: tuple[str, int], plain: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
