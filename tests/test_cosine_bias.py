@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from gans import cosine_report, cosine_sweep
+from gans.cosine_run import CosineRun, CosineSettings
+from gans.cosine_waves import PlanarCosines
 from test_testbeds_command_line import assert_same_numbers, environment, table
 from testbeds.errors import InputError
 
@@ -177,6 +179,27 @@ def test_killed_while_training(finished: Path, tmp_path: Path, undrawn: None) ->
     assert start(*arguments(tmp_path / "killed", "--resume", steps=steps)) == 0
     assert start(*arguments(tmp_path / "whole", steps=steps)) == 0
     assert_same_numbers(tmp_path / "killed", tmp_path / "whole", pictures={"generated.png", "densities.npz"})
+
+
+def test_every_batch_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five batches of waves a step, no two alike, the same ones for the same seed."""
+    seen: list[torch.Tensor] = []
+    sample = PlanarCosines.sample
+
+    def recorded(data: PlanarCosines, n: int, generator: torch.Generator) -> torch.Tensor:
+        seen.append(sample(data, n, generator))
+        return seen[-1]
+
+    monkeypatch.setattr(PlanarCosines, "sample", recorded)
+    settings = CosineSettings(frequencies=((3, 3),), resolution=32, width=1, batch=4)
+    for _ in range(2):
+        run = CosineRun(settings, torch.device("cpu"))
+        run.advance()
+        run.advance()
+    first, again = (torch.stack(seen[start + 1 : start + 11]) for start in (0, 11))
+    assert len(seen) == 22
+    assert torch.equal(first, again)
+    assert len(first.flatten(1).unique(dim=0)) == 10
 
 
 # The sweep
