@@ -31,8 +31,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> str:
     """Run what is not finished and write the document; returns where it is."""
     cosines = cosine_sweep.jobs(options.out / "cosines")
-    costs = fix_sweep.measured_costs(options.out / "cost.json")
     run_all([*fix_sweep.jobs(options.out / "gans"), *cosines], at_once=options.at_once)
+    costs = fix_sweep.measured_costs(options.out / "cost.json")
     results = fix_sweep.load(options.out / "gans")
     folders = [job.folder for job in cosines]
     pictures = options.document.with_suffix("")

@@ -81,17 +81,16 @@ class _FiniteWatch:
         """Raise TrainingError at the first loss that is not finite, in every process where one of them met it."""
         losses = distributed.mean_of_processes(torch.stack(self._losses)).cpu()
         for step, values in zip(self._steps, losses, strict=True):
-            bad = [f"{name} is {value:g}" for name, value in zip(self._names, values.tolist(), strict=True)]
-            bad = [text for text, finite in zip(bad, values.isfinite().tolist(), strict=True) if not finite]
+            bad = [name for name, finite in zip(self._names, values.isfinite().tolist(), strict=True) if not finite]
             if bad:
-                raise TrainingError(self._message(f"{' and '.join(bad)} at step {step}"))
+                raise TrainingError(self._message(f"not finite at step {step}: {', '.join(bad)}"))
         self._steps, self._losses = [], []
 
     def look_at_weights(self, training: Training) -> None:
         """Raise TrainingError where a loss was finite and the weights after its step are not."""
         sums = torch.stack([_sum_of(network) for network in training._networks.values()])
         if not distributed.mean_of_processes(sums).isfinite().all():
-            raise TrainingError(self._message(f"weights are not finite after step {training.step}"))
+            raise TrainingError(self._message(f"not finite after step {training.step}: weights"))
 
     def _message(self, what: str) -> str:
         advice = "try a smaller --lr, another --loss, or without --amp"

@@ -115,7 +115,8 @@ class GanRun(Training):
         """Evaluate samples and add them to the history, with the mean losses since the last evaluation."""
         names = list(self._sums)
         means = distributed.mean_of_processes(torch.stack([self._sums[name] for name in names]) / self._steps_summed)
-        self._sums, self._steps_summed = {}, 0
+        if self.step % self.settings.eval_every == 0:  # else the last of a run that may go on from here
+            self._sums, self._steps_summed = {}, 0
         if self._evaluator is None:
             return
         fake = self.generate(len(self._held_out))
@@ -133,12 +134,16 @@ class GanRun(Training):
         return samples * self._carrier
 
     def state(self) -> State:
-        return super().state() | ({} if self.average is None else {"average": self.average.state_dict()})
+        sums = {**self._sums, "steps": torch.tensor(self._steps_summed)} if self._steps_summed else {}
+        average = {} if self.average is None else self.average.state_dict()
+        return super().state() | {"average": average, "sums": sums}
 
     def load_state(self, state: State) -> None:
         super().load_state(state)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+        self._sums = {name: total.to(self._device) for name, total in state.get("sums", {}).items()}
+        self._steps_summed = int(self._sums.pop("steps", 0))
         self._loader = None
 
     def _make_networks(self) -> None:
