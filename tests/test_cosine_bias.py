@@ -237,6 +237,12 @@ def test_table_and_reading_of_a_sweep(tmp_path: Path) -> None:
     ]
 
 
+def test_what_grows_within_the_spread_is_said_to_overlap() -> None:
+    (sentence,) = cosine_sweep.reading({"plain": {(3, 3): [0.2, 0.4], (9, 9): [0.35, 0.6]}})
+    assert "the leakage grows" in sentence
+    assert "the runs of the two ends overlap; between 3,3 and 9,9 runs overlap" in sentence
+
+
 def test_unfinished_sweep_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no finished run"):
         cosine_sweep.table([tmp_path])
