@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
-.PHONY: setup demo test test-asan conformance bench lint format clean
+.PHONY: setup demo fixes test test-asan conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -22,6 +22,10 @@ $(VENV)/built: $(VENV)/installed setup.py $(NATIVE)
 demo: setup
 	$(BIN)/python examples/generator_testbed.py --data photo --upsample bilinear nearest zeros --steps 1500 --threads 1 \
 		--out output/demo --overwrite
+
+# Writes docs/fixes.md from 24 trainings with and without fixes and a sweep of planar cosines; goes on where it was stopped.
+fixes: setup
+	$(BIN)/python examples/fixes.py --out output/fixes
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)
