@@ -47,8 +47,11 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Give the optimizer the state of `optimizer_tensors`; its options stay as they are."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
+        like = parameters[int(index)]  # whose memory order Adam, where fused, takes for granted
+        ordered = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+        state.setdefault(int(index), {})[name] = ordered
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
