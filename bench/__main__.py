@@ -14,7 +14,8 @@ import torch
 from tqdm import tqdm
 
 import bench.resampling
-import bench.spectral  # noqa: F401  (these fill the registry)
+import bench.spectral
+import bench.testbeds  # noqa: F401  (these fill the registry)
 import specops
 from bench.measure import compare, peak_bytes
 from bench.plot import save_plot
