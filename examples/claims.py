@@ -41,6 +41,9 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Testbed and options of each group of runs."""
 
 
+WORDS = {True: "yes", False: "no", None: ""}
+
+
 @dataclass(frozen=True)
 class PlannedRun:
     """A run to be had: its group, folder, last step and command line."""
@@ -128,10 +131,10 @@ def load(runs: Sequence[PlannedRun]) -> Groups:
 def text_of(number: int, claim: Claim, conditions: Sequence[Condition], pictures: str) -> str:
     """The claim's section of the page."""
     rows = [
-        f"| {condition.criterion} | {'; '.join(map(str, condition.measured))} | {'yes' if condition.holds else 'no'} |"
+        f"| {condition.criterion} | {'; '.join(map(str, condition.measured))} | {WORDS[condition.holds]} |"
         for condition in conditions
     ]
-    verdict = "holds" if all(condition.holds for condition in conditions) else "does not hold"
+    verdict = "holds" if all(condition.holds is not False for condition in conditions) else "does not hold"
     return "\n".join(
         [
             f"## {number}. {verdict[0].upper()}{verdict[1:]}",
@@ -185,10 +188,10 @@ def write_page(path: Path, options: argparse.Namespace, runs: Sequence[PlannedRu
     holds = True
     for number, claim in enumerate(CLAIMS, start=1):
         conditions = claim.judge(groups)
-        holds = holds and all(condition.holds for condition in conditions)
+        holds = holds and all(condition.holds is not False for condition in conditions)
         for condition in conditions:
             measured = "; ".join(map(str, condition.measured))
-            print(f"{number}  {'holds' if condition.holds else 'FAILS'}  {condition.criterion}: {measured}")
+            print(f"{number}  {WORDS[condition.holds]:3}  {condition.criterion}: {measured}")
         members = [result for name in claim.groups for result in groups[name]]
         first = [groups[name][0] for name in claim.groups]
         write_atomically(pictures / f"claim-{number}.png", plots.png(plots.density_ratio(members), dpi=90))

@@ -56,7 +56,7 @@ def groups(numbers: dict[str, dict[str, float]]) -> Groups:
 
 
 def verdicts(numbers: dict[str, dict[str, float]]) -> list[list[bool]]:
-    return [[condition.holds for condition in claim.judge(groups(numbers))] for claim in CLAIMS]
+    return [[each.holds for each in claim.judge(groups(numbers)) if each.holds is not None] for claim in CLAIMS]
 
 
 def test_all_claims_hold_where_the_orderings_are_there() -> None:
@@ -66,10 +66,8 @@ def test_all_claims_hold_where_the_orderings_are_there() -> None:
 CONTRARY = {
     "bilinear-has-high-frequencies": (0, 0, {"bilinear": {"e_high": 0.05}}),
     "nails-learn-unevenly": (0, 1, {"zeros": {"e_mid": -0.95}}),
-    "nails-without-peak": (0, 2, {"zeros": {"bin": 1.5}}),
-    "bilinear-peaks-too": (0, 2, {"bilinear": {"bin": 30.0}}),
+    "nails-without-peak": (0, 2, {"zeros": {"e_corner": 0.0}}),
     "corner-stays": (1, 0, {"zeros with log-spectrum": {"e_corner": -0.95}}),
-    "checkerboard-stays": (1, 1, {"zeros with log-spectrum": {"bin": 0.05}}),
     "image-low-worst": (2, 0, {"average": {"e_low": -0.7}}),
     "highpass-high-worst": (2, 1, {"average, high-pass image": {"e_high": -0.8}}),
     "stride-as-good": (3, 0, {"stride": {"psnr": 24}}),
