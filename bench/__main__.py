@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 import bench.accuracy
 import bench.resampling
-import bench.spectral  # noqa: F401  (these fill the registry)
+import bench.spectral
+import bench.testbeds  # noqa: F401  (these fill the registry)
 import specops
 from bench.alone import compare_alone
 from bench.measure import compare, peak_bytes

@@ -97,6 +97,6 @@ def published_mask(shape: tuple[int, ...], radius: float) -> Tensor:
 
 def published_blur(x: Tensor) -> Tensor:
     """Schwarz et al. 2021: reflected edges, [1, 3, 1] along both axes in one grouped convolution, mean of 2 × 2."""
-    along = torch.tensor([1.0, 3.0, 1.0]) / 5
-    weight = torch.outer(along, along).expand(x.shape[1], 1, 3, 3)
+    along = torch.tensor([1.0, 3.0, 1.0])
+    weight = (torch.outer(along, along) / 25).expand(x.shape[1], 1, 3, 3)
     return F.avg_pool2d(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, groups=x.shape[1]), 2)

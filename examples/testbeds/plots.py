@@ -78,8 +78,9 @@ def snapshots(result: RunResult) -> dict[int, Tensor]:
     return {steps[index]: result.history.pictures[steps[index]] for index in chosen}
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, *, dpi: int = _DPI) -> bytes:
     """The figure as a PNG file."""
+    figure.set_dpi(dpi)
     return _save(figure, "png")
 
 
