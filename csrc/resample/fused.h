@@ -33,117 +33,175 @@ SPECOPS_INLINE Vec<T> picked(Vec<T> v, const typename resample::LaneOf<T>::type*
   return reinterpret_cast<Vec<T>>(reinterpret_cast<Lanes>(chosen) & (choice >= 0));
 }
 
-// The line of one output row.
-template <class In, class T>
-struct LineOfSums {
+// What one output row, or two that follow each other, sum along y. Of the first row's terms, `shared` from `lag` on are
+// of the same input rows as the first terms of the second.
+template <int Rows, class T>
+struct SumsOfRows {
+  Sum<T> rows[Rows];
+  int64_t lag, shared;
+};
+
+template <int U, class In, class T>
+SPECOPS_INLINE void add_terms(const typename In::Stored* from, const Sum<T>& sum, int64_t begin, int64_t end,
+                              Vec<T>* sums) {
+  for (int64_t term = begin; term < end; ++term) {
+    const Vec<T> weight = broadcast(sum.weights[term]);
+    for (int u = 0; u < U; ++u) {
+      sums[u] += weight * read_pixels<In, T>(from + sum.offsets[term] + u * kLanes<T>, 1, kLanes<T>);
+    }
+  }
+}
+
+// U vectors of each row, whose terms are added in the same order whether it is summed alone or not.
+template <int Rows, int U, class In, class T>
+SPECOPS_INLINE void sum_rows(const typename In::Stored* from, const SumsOfRows<Rows, T>& sum, Vec<T> (*sums)[U]) {
+  for (int r = 0; r < Rows; ++r) {
+    for (int u = 0; u < U; ++u) sums[r][u] = Vec<T>{};
+  }
+  const Sum<T>& first = sum.rows[0];
+  if constexpr (Rows == 1) {
+    add_terms<U, In>(from, first, 0, first.n_terms, sums[0]);
+  } else {
+    const Sum<T>& second = sum.rows[1];
+    add_terms<U, In>(from, first, 0, sum.lag, sums[0]);
+    for (int64_t term = 0; term < sum.shared; ++term) {
+      const Vec<T> a = broadcast(first.weights[sum.lag + term]), b = broadcast(second.weights[term]);
+      for (int u = 0; u < U; ++u) {
+        const Vec<T> samples = held(read_pixels<In, T>(from + second.offsets[term] + u * kLanes<T>, 1, kLanes<T>));
+        sums[0][u] += a * samples;
+        sums[1][u] += b * samples;
+      }
+    }
+    add_terms<U, In>(from, first, sum.lag + sum.shared, first.n_terms, sums[0]);
+    add_terms<U, In>(from, second, sum.shared, second.n_terms, sums[1]);
+  }
+}
+
+// The lines of one or two output rows.
+template <int Rows, class In, class T>
+struct LinesOfSums {
   static constexpr int64_t L = kLanes<T>;
 
-  SPECOPS_MEMBER LineOfSums(const resample::Fused<T>& fused_, const typename In::Stored* row, const Sum<T>& rows_)
-      : fused(fused_), from(row), rows(rows_) {
-    if (fused.uses_first) sum_vectors<1, In>(from, rows, &first);
-    if (fused.uses_last) sum_vectors<1, In>(from + fused.row_size - L, rows, &last);
+  SPECOPS_MEMBER LinesOfSums(const resample::Fused<T>& fused_, const typename In::Stored* plane,
+                             const SumsOfRows<Rows, T>& sum_)
+      : fused(fused_), from(plane), sum(sum_) {
+    if (fused.uses_first) sum_rows<Rows, 1, In>(from, sum, first);
+    if (fused.uses_last) sum_rows<Rows, 1, In>(from + fused.row_size - L, sum, last);
   }
 
-  SPECOPS_MEMBER Vec<T> edge(int64_t vector) const {
+  SPECOPS_MEMBER Vec<T> edge(int row, int64_t vector) const {
     const bool left = vector < fused.inside_begin;
     const int64_t inside = left ? 0 : fused.inside_end - fused.inside_begin;
     const int64_t index = vector - fused.first - inside;
     if (vector < fused.first || vector >= fused.end) return Vec<T>{};
     using Lanes = typename VectorOf<T>::lanes;
-    const Lanes of_first = reinterpret_cast<Lanes>(picked<T>(first, fused.edges + index * 2 * L));
-    const Lanes of_last = reinterpret_cast<Lanes>(picked<T>(last, fused.edges + (index * 2 + 1) * L));
+    const Lanes of_first = reinterpret_cast<Lanes>(picked<T>(first[row][0], fused.edges + index * 2 * L));
+    const Lanes of_last = reinterpret_cast<Lanes>(picked<T>(last[row][0], fused.edges + (index * 2 + 1) * L));
     return reinterpret_cast<Vec<T>>(of_first | of_last);
   }
 
-  // N vectors of the line, from this one.
+  // N vectors of each line, from this one.
   template <int N>
-  SPECOPS_MEMBER void read(int64_t vector, Vec<T>* sums) const {
+  SPECOPS_MEMBER void read(int64_t vector, Vec<T> (*sums)[N]) const {
     const auto* samples = from + fused.begin + vector * L;
-    if (vector >= fused.end || vector + N <= fused.first) {
-      for (int i = 0; i < N; ++i) sums[i] = Vec<T>{};
-      return;
+    if (vector >= fused.inside_begin && vector + N <= fused.inside_end) {
+      return sum_rows<Rows, N, In>(samples, sum, sums);
     }
-    if (vector >= fused.inside_begin && vector + N <= fused.inside_end) return sum_vectors<N, In>(samples, rows, sums);
     for (int i = 0; i < N; ++i, ++vector, samples += L) {
-      if (vector >= fused.inside_begin && vector < fused.inside_end) {
-        sum_vectors<1, In>(samples, rows, sums + i);
-      } else {
-        sums[i] = edge(vector);
-      }
+      const bool inside = vector >= fused.inside_begin && vector < fused.inside_end;
+      Vec<T> one[Rows][1];
+      if (inside) sum_rows<Rows, 1, In>(samples, sum, one);
+      for (int row = 0; row < Rows; ++row) sums[row][i] = inside ? one[row][0] : edge(row, vector);
     }
   }
 
   // Asks for n vectors of an input row that comes later, maybe beyond the image.
   SPECOPS_MEMBER void fetch(int64_t vector, int64_t n) const {
     constexpr int64_t kRowsAhead = 8;
+    const Sum<T>& rows = sum.rows[Rows - 1];
     const auto* row = from + rows.offsets[rows.n_terms - 1] + kRowsAhead * fused.row_size;
     for (int64_t i = 0; i < n; ++i) __builtin_prefetch(row + (vector + i) * L);
   }
 
   const resample::Fused<T>& fused;
   const typename In::Stored* from;
-  const Sum<T>& rows;
-  Vec<T> first = {}, last = {};
+  const SumsOfRows<Rows, T>& sum;
+  Vec<T> first[Rows][1] = {}, last[Rows][1] = {};
 };
 
-// Vectors of a line, each part of it in a row of its own: those before the Blocks that are filtered, these, those
+// Vectors of the lines, each part of one in a row of its own: those before the Blocks that are filtered, these, those
 // after, which are as many as are read at once.
-template <class T, int Stride, int Blocks>
+template <class T, int Rows, int Stride, int Blocks>
 struct Window {
   static constexpr int64_t L = kLanes<T>;
   static constexpr int kBefore = (resample::kPlacesBefore + L - 1) / L;
   static constexpr int kReach = (resample::kPlaces - 1 - resample::kPlacesBefore + L - 1) / L;
   static constexpr int kAfter = (kReach + Blocks - 1) / Blocks * Blocks;
+  static constexpr int kKept = kBefore + kAfter;
 
-  Vec<T> parts[Stride][kBefore + Blocks + kAfter];
+  Vec<T> parts[Rows][Stride][kKept + Blocks];
 
-  // N vectors of each part from the line, to place `at`.
+  // N vectors of each part from the lines, to place `at`.
   template <int N, class In>
-  SPECOPS_MEMBER void read(const LineOfSums<In, T>& line, int64_t vector, int at) {
-    Vec<T> v[Stride * N];
-    line.template read<Stride * N>(vector, v);
-    for (int i = 0; i < N; ++i) {
-      if constexpr (Stride == 1) {
-        parts[0][at + i] = v[i];
-      } else {
-        parts[0][at + i] = gathered<Dealt, 2, 0, T>(v + 2 * i);
-        parts[1][at + i] = gathered<Dealt, 2, 1, T>(v + 2 * i);
+  SPECOPS_MEMBER void read(const LinesOfSums<Rows, In, T>& lines, int64_t vector, int at) {
+    Vec<T> v[Rows][Stride * N];
+    lines.template read<Stride * N>(vector, v);
+    for (int row = 0; row < Rows; ++row) {
+      for (int i = 0; i < N; ++i) {
+        if constexpr (Stride == 1) {
+          parts[row][0][at + i] = v[row][i];
+        } else {
+          parts[row][0][at + i] = gathered<Dealt, 2, 0, T>(v[row] + 2 * i);
+          parts[row][1][at + i] = gathered<Dealt, 2, 1, T>(v[row] + 2 * i);
+        }
+      }
+    }
+  }
+
+  SPECOPS_MEMBER void advance() {
+    for (int row = 0; row < Rows; ++row) {
+      for (int part = 0; part < Stride; ++part) {
+        for (int i = 0; i < kKept; ++i) parts[row][part][i] = parts[row][part][i + Blocks];
       }
     }
   }
 
   // Lane i of block u: sample stride·(L u + i - kPlacesBefore) + place.
   template <int Place>
-  SPECOPS_MEMBER Vec<T> samples(int u) const {
+  SPECOPS_MEMBER Vec<T> samples(int row, int u) const {
     constexpr int shift = kBefore * L - resample::kPlacesBefore + Place / Stride;
-    return shifted<shift, T>(parts[Place % Stride] + u);
+    return shifted<shift, T>(parts[row][Place % Stride] + u);
   }
 };
 
 // Adds the samples at one place, times its taps.
-template <int Phases, int Stride, int Blocks, int Place, class T>
-SPECOPS_INLINE void add_place(const resample::Fused<T>& fused, const Window<T, Stride, Blocks>& window,
-                              Vec<T> (*sums)[Blocks]) {
+template <int Phases, int Place, class T, int Rows, int Stride, int Blocks>
+SPECOPS_INLINE void add_place(const resample::Fused<T>& fused, const Window<T, Rows, Stride, Blocks>& window,
+                              Vec<T> (*sums)[Phases][Blocks]) {
   constexpr uint32_t bit = uint32_t{1} << Place;
   bool any = false;
   for (int r = 0; r < Phases; ++r) any |= (fused.places[r] & bit) != 0;
   if (!any) return;
-  Vec<T> samples[Blocks];
-  for (int u = 0; u < Blocks; ++u) samples[u] = window.template samples<Place>(u);
+  Vec<T> samples[Rows][Blocks];
+  for (int row = 0; row < Rows; ++row) {
+    for (int u = 0; u < Blocks; ++u) samples[row][u] = window.template samples<Place>(row, u);
+  }
   for (int r = 0; r < Phases; ++r) {
     if ((fused.places[r] & bit) == 0) continue;
     const Vec<T> weight = broadcast(fused.weights[r * Stride * resample::kPlaces + Place]);
-    for (int u = 0; u < Blocks; ++u) sums[r][u] += weight * samples[u];
+    for (int row = 0; row < Rows; ++row) {
+      for (int u = 0; u < Blocks; ++u) sums[row][r][u] += weight * samples[row][u];
+    }
   }
 }
 
-template <int Phases, int Stride, int Blocks, int First, class T, int... Place>
-SPECOPS_INLINE void add_places(const resample::Fused<T>& fused, const Window<T, Stride, Blocks>& window,
-                               Vec<T> (*sums)[Blocks], Sequence<Place...>) {
+template <int Phases, int First, class T, int Rows, int Stride, int Blocks, int... Place>
+SPECOPS_INLINE void add_places(const resample::Fused<T>& fused, const Window<T, Rows, Stride, Blocks>& window,
+                               Vec<T> (*sums)[Phases][Blocks], Sequence<Place...>) {
   constexpr uint32_t bits = ((uint32_t{1} << sizeof...(Place)) - 1) << First;
   bool any = false;
   for (int r = 0; r < Phases; ++r) any |= (fused.places[r] & bits) != 0;
-  if (any) (add_place<Phases, Stride, Blocks, First + Place, T>(fused, window, sums), ...);
+  if (any) (add_place<Phases, First + Place>(fused, window, sums), ...);
 }
 
 template <class Out, class T>
@@ -154,62 +212,61 @@ SPECOPS_INLINE void write_output(typename Out::Stored* to, int64_t count, Vec<T>
   write_pixels<Out, T>(to, count, values);
 }
 
-// Filters the blocks in the window; `count` pixels of them are kept.
-template <int Phases, int Stride, int Blocks, class Out, class T>
-SPECOPS_INLINE void write_blocks(const resample::Operator<T>& op, const Window<T, Stride, Blocks>& window,
+// Filters the blocks in the window; `count` pixels of each row are kept.
+template <int Phases, class Out, class T, int Rows, int Stride, int Blocks>
+SPECOPS_INLINE void write_blocks(const resample::Operator<T>& op, const Window<T, Rows, Stride, Blocks>& window,
                                  int64_t count, typename Out::Stored* to) {
   constexpr int64_t L = kLanes<T>;
-  Vec<T> sums[Phases][Blocks] = {};
+  Vec<T> sums[Rows][Phases][Blocks] = {};
   constexpr int kOuter = 3 * Stride, kMiddle = 7 * Stride, kRest = resample::kPlaces * Stride - kOuter - kMiddle;
-  add_places<Phases, Stride, Blocks, 0>(op.fused, window, sums, typename MakeSequence<kOuter>::type{});
-  add_places<Phases, Stride, Blocks, kOuter>(op.fused, window, sums, typename MakeSequence<kMiddle>::type{});
-  add_places<Phases, Stride, Blocks, kOuter + kMiddle>(op.fused, window, sums, typename MakeSequence<kRest>::type{});
-  for (int u = 0; u < Blocks; ++u) {
-    if constexpr (Phases == 1) {
-      write_output<Out, T>(to + u * L, Blocks == 1 ? count : L, sums[0][u], op.past_caches);
-    } else {
-      const Vec<T> both[2] = {sums[0][u], sums[1][u]};
-      write_output<Out, T>(to + 2 * u * L, Blocks == 1 && count < L ? count : L, gathered<InTurn, 2, 0, T>(both),
-                           op.past_caches);
-      if (Blocks == 1 && count <= L) return;
-      write_output<Out, T>(to + (2 * u + 1) * L, Blocks == 1 ? count - L : L, gathered<InTurn, 2, 1, T>(both),
-                           op.past_caches);
+  add_places<Phases, 0>(op.fused, window, sums, typename MakeSequence<kOuter>::type{});
+  add_places<Phases, kOuter>(op.fused, window, sums, typename MakeSequence<kMiddle>::type{});
+  add_places<Phases, kOuter + kMiddle>(op.fused, window, sums, typename MakeSequence<kRest>::type{});
+  for (int row = 0; row < Rows; ++row, to += op.columns.n_out) {
+    for (int u = 0; u < Blocks; ++u) {
+      if constexpr (Phases == 1) {
+        write_output<Out, T>(to + u * L, Blocks == 1 ? count : L, sums[row][0][u], op.past_caches);
+      } else {
+        const Vec<T> both[2] = {sums[row][0][u], sums[row][1][u]};
+        write_output<Out, T>(to + 2 * u * L, Blocks == 1 && count < L ? count : L, gathered<InTurn, 2, 0, T>(both),
+                             op.past_caches);
+        if (Blocks == 1 && count <= L) continue;
+        write_output<Out, T>(to + (2 * u + 1) * L, Blocks == 1 ? count - L : L, gathered<InTurn, 2, 1, T>(both),
+                             op.past_caches);
+      }
     }
   }
 }
 
-// As many blocks at a time as fit, from the first one that is left, where `vector` of the line begins.
-template <int Phases, int Stride, int Blocks, class In, class Out, class T>
-SPECOPS_INLINE void write_whole_blocks(const resample::Operator<T>& op, const LineOfSums<In, T>& line, int64_t& vector,
-                                       int64_t& left, typename Out::Stored*& to) {
-  using Held = Window<T, Stride, Blocks>;
+// As many blocks at a time as fit, from the first one that is left, where `vector` of the lines begins.
+template <int Phases, int Stride, int Blocks, class Out, int Rows, class In, class T>
+SPECOPS_INLINE void write_whole_blocks(const resample::Operator<T>& op, const LinesOfSums<Rows, In, T>& lines,
+                                       int64_t& vector, int64_t& left, typename Out::Stored*& to) {
+  using Held = Window<T, Rows, Stride, Blocks>;
   constexpr int64_t whole = Blocks * Phases * kLanes<T>, least = Blocks > 1 ? whole : 1;
-  constexpr int kKept = Held::kBefore + Held::kAfter;
   if (left < least) return;
   Held window;
-  window.template read<Held::kBefore>(line, vector - Stride * Held::kBefore, 0);
+  window.template read<Held::kBefore>(lines, vector - Stride * Held::kBefore, 0);
   for (int ahead = 0; ahead < Held::kAfter; ahead += Blocks) {
-    window.template read<Blocks>(line, vector + Stride * ahead, Held::kBefore + ahead);
+    window.template read<Blocks>(lines, vector + Stride * ahead, Held::kBefore + ahead);
   }
   for (; left >= least; left -= whole, to += whole, vector += Stride * Blocks) {
-    window.template read<Blocks>(line, vector + Stride * Held::kAfter, kKept);
-    line.fetch(vector, Stride * Blocks);
-    write_blocks<Phases, Stride, Blocks, Out>(op, window, left < whole ? left : whole, to);
-    for (int part = 0; part < Stride; ++part) {
-      for (int i = 0; i < kKept; ++i) window.parts[part][i] = window.parts[part][i + Blocks];
-    }
+    window.template read<Blocks>(lines, vector + Stride * Held::kAfter, Held::kKept);
+    lines.fetch(vector, Stride * Blocks);
+    write_blocks<Phases, Out>(op, window, left < whole ? left : whole, to);
+    window.advance();
   }
 }
 
-template <int Phases, int Stride, class In, class Out, class T>
-SPECOPS_INLINE void fused_row(const resample::Operator<T>& op, const typename In::Stored* from, const Sum<T>& rows,
-                              typename Out::Stored* to) {
-  constexpr int Blocks = (SPECOPS_VECTOR_BYTES == 64 ? 4 : 2) / Stride;
-  const LineOfSums<In, T> line(op.fused, from, rows);
+template <int Phases, int Stride, class In, class Out, int Rows, class T>
+SPECOPS_INLINE void fused_rows(const resample::Operator<T>& op, const typename In::Stored* from,
+                               const SumsOfRows<Rows, T>& sum, typename Out::Stored* to) {
+  constexpr int kWhole = (SPECOPS_VECTOR_BYTES == 64 ? 4 : 2) / Stride / Rows, Blocks = kWhole > 0 ? kWhole : 1;
+  const LinesOfSums<Rows, In, T> lines(op.fused, from, sum);
   int64_t vector = 0, left = op.columns.n_out;
-  write_whole_blocks<Phases, Stride, Blocks, In, Out>(op, line, vector, left, to);
-  if constexpr (Blocks == 4) write_whole_blocks<Phases, Stride, 2, In, Out>(op, line, vector, left, to);
-  write_whole_blocks<Phases, Stride, 1, In, Out>(op, line, vector, left, to);
+  write_whole_blocks<Phases, Stride, Blocks, Out>(op, lines, vector, left, to);
+  if constexpr (Blocks == 4) write_whole_blocks<Phases, Stride, 2, Out>(op, lines, vector, left, to);
+  if constexpr (Blocks > 1) write_whole_blocks<Phases, Stride, 1, Out>(op, lines, vector, left, to);
 }
 
 // Adds to an output row what lies beyond the image.
@@ -246,17 +303,28 @@ static void write_zeros(const resample::Operator<T>& op, typename Out::Stored* t
 template <int Phases, int Stride, class In, class Out, class T>
 static void make_fused_rows(const resample::Operator<T>& op, const typename In::Stored* from, int64_t begin,
                             int64_t end, typename Out::Stored* out) {
+  const auto sum_of = [&](int64_t row) {
+    const int64_t n_terms = op.rows.count(row), first = op.rows.ends[row] - n_terms;
+    return Sum<T>{op.row_offsets + first, op.row_weights + first, n_terms};
+  };
+  const auto fold = [&](int64_t row) {
+    if constexpr (sizeof *out == sizeof(T)) {
+      if (op.columns.n_folds > 0) add_fused_folds(op, from, sum_of(row), out + row * op.columns.n_out);
+    }
+  };
   for (int64_t row = begin; row < end; ++row) {
     typename Out::Stored* to = out + row * op.columns.n_out;
-    const int64_t n_terms = op.rows.count(row), first = op.rows.ends[row] - n_terms;
-    if (n_terms == 0) {
+    const resample::Shared& shared = op.rows.shared[row];
+    if (op.rows.count(row) == 0) {
       write_zeros<Out>(op, to);
-      continue;
-    }
-    const Sum<T> rows = {op.row_offsets + first, op.row_weights + first, n_terms};
-    fused_row<Phases, Stride, In, Out>(op, from, rows, to);
-    if constexpr (sizeof *to == sizeof(T)) {
-      if (op.columns.n_folds > 0) add_fused_folds(op, from, rows, to);
+    } else if (shared.count > 0 && row + 1 < end) {
+      fused_rows<Phases, Stride, In, Out>(
+          op, from, SumsOfRows<2, T>{{sum_of(row), sum_of(row + 1)}, shared.lag, shared.count}, to);
+      fold(row++);
+      fold(row);
+    } else {
+      fused_rows<Phases, Stride, In, Out>(op, from, SumsOfRows<1, T>{{sum_of(row)}, 0, 0}, to);
+      fold(row);
     }
   }
   if (op.past_caches) end_stores_past_caches();

@@ -64,6 +64,26 @@ Move add_phases(const Windows& windows, ColumnsOwner& owner) {
   return reach;
 }
 
+// What each row shares with the next.
+void add_shared(RowsOwner& owner) {
+  const Rows rows = owner.view();
+  const int64_t n = static_cast<int64_t>(owner.ends.size());
+  owner.shared.assign(n, {0, 0});
+  for (int64_t row = 0; row + 1 < n; ++row) {
+    const Term* end = rows.terms + rows.ends[row];
+    const Term* begin = end - rows.count(row);
+    const Term* next_end = rows.terms + rows.ends[row + 1];
+    if (end == next_end) continue;
+    const auto same = [](const Term& a, const Term& b) { return a.source == b.source; };
+    const Term* first = std::find_if(begin, end, [&](const Term& term) { return same(term, *end); });
+    const Term* last = std::mismatch(first, end, end, next_end, same).first;
+    owner.shared[row] = {first - begin, last - first};
+  }
+  for (int64_t row = 0; row + 1 < n; ++row) {
+    if (owner.shared[row + 1].count > owner.shared[row].count) owner.shared[row].count = 0;
+  }
+}
+
 // A tap that adds a sample to an output beside those of the windows.
 struct Fold {
   int64_t to, sample, tap;
@@ -133,6 +153,7 @@ RowsOwner rows_of(const Axis& axis, bool transposed) {
   std::vector<int64_t> next(ends.size(), 0);
   std::copy(ends.begin(), ends.end() - 1, next.begin() + 1);
   for_terms([&](int64_t row, Term term) { owner.terms[next[row]++] = term; });
+  add_shared(owner);
   return owner;
 }
 

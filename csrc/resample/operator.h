@@ -17,8 +17,9 @@ struct Axis {
 struct RowsOwner {
   std::vector<int64_t> ends;
   std::vector<Term> terms;
+  std::vector<Shared> shared;
   int64_t longest = 0;
-  Rows view() const { return {ends.data(), terms.data(), longest}; }
+  Rows view() const { return {ends.data(), terms.data(), shared.data(), longest}; }
 };
 
 struct ColumnsOwner {

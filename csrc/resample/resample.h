@@ -15,11 +15,18 @@ struct Term {
   int64_t source, tap;
 };
 
+// Terms of an output row that have the sources of the next row's first ones: `count` of them, from `lag` on. None where
+// the next row had better be paired with the one after it.
+struct Shared {
+  int64_t lag, count;
+};
+
 // The terms of each output row, one list after the other.
 struct Rows {
   const int64_t* ends;  // [n_out]
   const Term* terms;
-  int64_t longest;  // terms of one row
+  const Shared* shared;  // [n_out]
+  int64_t longest;       // terms of one row
 
   SPECOPS_MEMBER int64_t count(int64_t row) const { return ends[row] - (row == 0 ? 0 : ends[row - 1]); }
 };
