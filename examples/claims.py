@@ -130,10 +130,9 @@ def load(runs: Sequence[PlannedRun]) -> Groups:
 
 def text_of(number: int, claim: Claim, conditions: Sequence[Condition], pictures: str) -> str:
     """The claim's section of the page."""
-    rows = [
-        f"| {condition.criterion} | {'; '.join(map(str, condition.measured))} | {WORDS[condition.holds]} |"
-        for condition in conditions
-    ]
+    cells = [(each.criterion, "; ".join(map(str, each.measured)), WORDS[each.holds]) for each in conditions]
+    escaped = [[text.replace("|", "\\|") for text in row] for row in cells]
+    rows = [f"| {' | '.join(row)} |" for row in escaped]
     verdict = "holds" if all(condition.holds is not False for condition in conditions) else "does not hold"
     return "\n".join(
         [
