@@ -103,14 +103,13 @@ struct LinesOfSums {
   // N vectors of each line, from this one.
   template <int N>
   SPECOPS_MEMBER void read(int64_t vector, Vec<T> (*sums)[N]) const {
-    const auto* samples = from + fused.begin + vector * L;
     if (vector >= fused.inside_begin && vector + N <= fused.inside_end) {
-      return sum_rows<Rows, N, In>(samples, sum, sums);
+      return sum_rows<Rows, N, In>(from + fused.begin + vector * L, sum, sums);
     }
-    for (int i = 0; i < N; ++i, ++vector, samples += L) {
+    for (int i = 0; i < N; ++i, ++vector) {
       const bool inside = vector >= fused.inside_begin && vector < fused.inside_end;
       Vec<T> one[Rows][1];
-      if (inside) sum_rows<Rows, 1, In>(samples, sum, one);
+      if (inside) sum_rows<Rows, 1, In>(from + fused.begin + vector * L, sum, one);
       for (int row = 0; row < Rows; ++row) sums[row][i] = inside ? one[row][0] : edge(row, vector);
     }
   }
@@ -119,8 +118,11 @@ struct LinesOfSums {
   SPECOPS_MEMBER void fetch(int64_t vector, int64_t n) const {
     constexpr int64_t kRowsAhead = 8;
     const Sum<T>& rows = sum.rows[Rows - 1];
-    const auto* row = from + rows.offsets[rows.n_terms - 1] + kRowsAhead * fused.row_size;
-    for (int64_t i = 0; i < n; ++i) __builtin_prefetch(row + (vector + i) * L);
+    const auto row = reinterpret_cast<uintptr_t>(from + rows.offsets[rows.n_terms - 1]);
+    const int64_t ahead = kRowsAhead * fused.row_size + vector * L;
+    for (int64_t i = 0; i < n; ++i) {
+      __builtin_prefetch(reinterpret_cast<const void*>(row + (ahead + i * L) * sizeof *from));
+    }
   }
 
   const resample::Fused<T>& fused;
@@ -314,18 +316,22 @@ static void make_fused_rows(const resample::Operator<T>& op, const typename In::
   };
   for (int64_t row = begin; row < end; ++row) {
     typename Out::Stored* to = out + row * op.columns.n_out;
-    const resample::Shared& shared = op.rows.shared[row];
+    if constexpr (Stride == 1) {  // with strides, pairs were slower
+      const resample::Shared& shared = op.rows.shared[row];
+      if (shared.count > 0 && row + 1 < end) {
+        const SumsOfRows<2, T> both = {{sum_of(row), sum_of(row + 1)}, shared.lag, shared.count};
+        fused_rows<Phases, Stride, In, Out>(op, from, both, to);
+        fold(row++);
+        fold(row);
+        continue;
+      }
+    }
     if (op.rows.count(row) == 0) {
       write_zeros<Out>(op, to);
-    } else if (shared.count > 0 && row + 1 < end) {
-      fused_rows<Phases, Stride, In, Out>(
-          op, from, SumsOfRows<2, T>{{sum_of(row), sum_of(row + 1)}, shared.lag, shared.count}, to);
-      fold(row++);
-      fold(row);
-    } else {
-      fused_rows<Phases, Stride, In, Out>(op, from, SumsOfRows<1, T>{{sum_of(row)}, 0, 0}, to);
-      fold(row);
+      continue;
     }
+    fused_rows<Phases, Stride, In, Out>(op, from, SumsOfRows<1, T>{{sum_of(row)}, 0, 0}, to);
+    fold(row);
   }
   if (op.past_caches) end_stores_past_caches();
 }

@@ -74,9 +74,7 @@ class OwnedOperator {
     op_.columns = columns_.view();
     op_.inner = inner;
     op_.fh = along_y.taps;
-    for (const resample::Term& term : rows_.terms) {
-      row_offsets_.push_back(term.source * row_stride + op_.columns.read_begin * inner);
-    }
+    for (const resample::Term& term : rows_.terms) row_offsets_.push_back(term.source * row_stride);
     if (f != nullptr) take_filter(f->const_data_ptr<T>(), along_y.taps, along_x.taps);
     size_buffers(f == nullptr);
     if (!row_weights_.empty() && inner == 1) {
