@@ -91,7 +91,7 @@ def measured_costs(path: Path) -> Costs:
         source = open_source(PHOTO_CROPS, SMALL.resolution, flip=True)
         options = FixOptions(resolution=SMALL.resolution, radius=PUBLISHED.radius)
         costs = {
-            "small": cost.step_seconds(SMALL, source, COMPARED, repeats=12),
+            "small": cost.step_seconds(SMALL, source, COMPARED, repeats=60),
             "published": cost.step_seconds(PUBLISHED, source, (), repeats=2)[NONE],
             "filters": {
                 name: cost.filter_seconds(make_fixes([name], options), PUBLISHED, repeats=50) for name in ("hff", "hfc")
