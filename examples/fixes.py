@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import signal
 import sys
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the sweep; returns the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that runs under way are ended too
     return report_errors(run, parse(arguments), "fixes.py")
 
 

@@ -88,21 +88,14 @@ class _FiniteWatch:
 
     def look_at_weights(self, training: Training) -> None:
         """Raise TrainingError where a loss was finite and the weights after its step are not."""
-        sums = torch.stack([_sum_of(network) for network in training._networks.values()])
-        if not distributed.mean_of_processes(sums).isfinite().all():
+        tensors = [tensor for network in training._networks.values() for tensor in network.state_dict().values()]
+        norms = torch._foreach_norm([tensor for tensor in tensors if tensor.is_floating_point()], float("inf"))
+        if not distributed.mean_of_processes(torch.stack(norms)).isfinite().all():
             raise TrainingError(self._message(f"not finite after step {training.step}: weights"))
 
     def _message(self, what: str) -> str:
         advice = "try a smaller --lr, another --loss, or without --amp"
         return f"{what}; {self._folder / CHECKPOINT} is from before that, and finite: {advice}"
-
-
-def _sum_of(network: torch.nn.Module) -> Tensor:
-    """Finite where all of the network's tensors are."""
-    tensors = [tensor.detach() for tensor in network.state_dict().values() if tensor.is_floating_point()]
-    if not tensors:
-        return torch.zeros(())
-    return torch.stack([norm.float() for norm in torch._foreach_norm(tensors, float("inf"))]).sum()
 
 
 def _save(training: Training, folder: Path) -> None:
