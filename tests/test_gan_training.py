@@ -113,7 +113,7 @@ def test_tensorboard_has_every_evaluation_once(finished: Path) -> None:
     assert set(events.Tags()["scalars"]) == {"loss_d", "loss_g", *MEASURES}
     logged = [(event.step, event.value) for event in events.Scalars("e_high")]
     assert logged == [(int(row["step"]), pytest.approx(float(row["e_high"]), rel=1e-6)) for row in table(finished)]
-    assert len(events.Tags()["images"]) == 16
+    assert [event.step for event in events.Images("samples")] == [2, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -312,18 +312,18 @@ def trained(tmp_path: Path, arch: str, norms: str, processes: int) -> list[dict[
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arch", ["sngan", "ssgan"])
+def test_two_processes_have_the_gradients_of_one(arch: str, tmp_path: Path) -> None:
     """1 × 8 and 2 × 4 images, to rounding, with batch norm over all of them; with each process's own, not."""
-    (alone,) = trained(tmp_path, "sngan", "sync", 1)
-    first, second = trained(tmp_path, "sngan", "sync", 2)
-    for section in ("generator", "discriminator", "fixes", "parts"):
-        for name, value in alone[section].items():
-            torch.testing.assert_close(first[section][name], value, rtol=1e-4, atol=1e-4, msg=f"{section} {name}")
-            if section != "parts":
-                torch.testing.assert_close(second[section][name], first[section][name], rtol=0, atol=0)
-    apart = trained(tmp_path, "sngan", "own", 2)[0]
-    difference = (apart["generator"]["norm.running_var"] / alone["generator"]["norm.running_var"] - 1).abs().max()
-    assert difference > 1e-3
+    (alone,) = trained(tmp_path, arch, "sync", 1)
+    first, second = trained(tmp_path, arch, "sync", 2)
+    own = trained(tmp_path, arch, "own", 2)[0]
+    for section, tensors in alone.items():
+        assert all(torch.equal(second[section][name], value) for name, value in first[section].items())
+        for name, value in tensors.items():
+            torch.testing.assert_close(first[section][name], value, rtol=2e-3, atol=2e-3, msg=f"{section} {name}")
+    apart = (own["generator"]["norm.running_var"] / alone["generator"]["norm.running_var"] - 1).abs().max()
+    assert apart > 0.01
 
 
 @pytest.mark.slow
