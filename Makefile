@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: setup demo test test-asan test-gpu conformance bench lint format clean
+.PHONY: setup demo claims parity fixes test test-asan test-gpu conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -22,6 +22,18 @@ $(VENV)/built: $(VENV)/installed setup.py $(NATIVE)
 demo: setup
 	$(BIN)/python examples/generator_testbed.py --data photo --upsample bilinear nearest zeros --steps 1500 --threads 1 \
 		--out output/demo --overwrite
+
+# The four claims of docs/claims.md, which it writes; stopped at any moment, it goes on when called again.
+claims: setup
+	$(BIN)/python examples/claims.py --out output/claims --page docs/claims.md
+
+# PSNR and bands of the testbeds for seeds 0, 1 and 2 beside the published code's, where those are beside this checkout.
+parity: setup
+	$(BIN)/python tests/parity.py
+
+# Writes docs/fixes.md from 24 trainings with and without fixes and a sweep of planar cosines; goes on where it was stopped.
+fixes: setup
+	$(BIN)/python examples/fixes.py --out output/fixes
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not emulated_gpu' $(TESTS)

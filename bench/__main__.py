@@ -1,4 +1,4 @@
-"""Runs the registry: tests first, then speed as ratios against named peers, then memory; a table, a CSV and a plot."""
+"""Runs the registry: tests, then speed as ratios against named peers, memory, accuracy; a table, a CSV and a plot."""
 
 from __future__ import annotations
 
@@ -7,28 +7,35 @@ import csv
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+import bench.accuracy
 import bench.resampling
-import bench.spectral  # noqa: F401  (these fill the registry)
+import bench.spectral
+import bench.testbeds  # noqa: F401  (these fill the registry)
 import specops
+from bench.alone import compare_alone
 from bench.measure import compare, peak_bytes
 from bench.plot import save_plot
-from bench.registry import REGISTRY, Entry
+from bench.registry import REGISTRY, AccuracyEntry, Entry, MemoryEntry, PeerError
 
 ROOT = Path(__file__).parents[1]
 
 
-def parse() -> argparse.Namespace:
+Row = dict[str, Any]
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 1 where a must is missed")
     parser.add_argument("--only", default="", metavar="TEXT", help="only claims that contain TEXT")
     parser.add_argument("--out", type=Path, default=ROOT / "output" / "bench", help="folder of results.csv and .png")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def machine() -> str:
@@ -51,14 +58,18 @@ def failing(tests: set[str]) -> str:
     return "" if finished.returncode == 0 else finished.stdout[-2000:]
 
 
-def row(entry: Entry) -> dict[str, Any]:
-    timings = entry.setup()
-    measured = compare(timings)
+def speed(entry: Entry) -> Row:
+    try:
+        measured = compare_alone(entry) if entry.alone else compare(entry.setup())
+    except PeerError as reason:
+        print(f"{'':8}  {'left out':8} {entry.claim}, {entry.case}: {reason}", flush=True)
+        return {"claim": entry.claim, "case": entry.case, "verdict": "left out", "peers s": str(reason)}
     ratio = measured["ratio min"]
     verdict = "" if entry.must is None else "missed" if ratio > entry.must else "met"
     if verdict == "met" and entry.aim is not None and ratio <= entry.aim:
         verdict = "aim"
-    peers = {name: measured[f"{name} min"] for name in timings.peers}
+    print(f"{ratio:8.3f}  {verdict or '-':8} {entry.claim}, {entry.case}", flush=True)
+    peers = {key.removesuffix(" min"): value for key, value in measured.items() if key.endswith(" min")}
     return {
         "claim": entry.claim,
         "case": entry.case,
@@ -69,8 +80,25 @@ def row(entry: Entry) -> dict[str, Any]:
         "verdict": verdict,
         "ours s": measured["ours min"],
         "ours ns per pixel": round(measured["ours min"] / entry.pixels * 1e9, 3) if entry.pixels else "",
-        "peers s": "; ".join(f"{name} {seconds:.3g}" for name, seconds in peers.items()),
+        "peers s": "; ".join(f"{name} {peers[name]:.3g}" for name in peers if name not in ("ours", "ratio")),
     }
+
+
+def memory(entry: MemoryEntry) -> Row:
+    peak = peak_bytes(entry)
+    verdict = "met" if peak <= entry.bound else "missed"
+    print(
+        f"{peak / 2**20:5.1f} MiB  {verdict:8} {entry.claim}, {entry.case} (must {entry.bound / 2**20:.1f})", flush=True
+    )
+    claim = f"peak bytes of {entry.claim}"
+    return {"claim": claim, "case": entry.case, "peak bytes": peak, "allowed": entry.bound, "verdict": verdict}
+
+
+def accuracy(entry: AccuracyEntry) -> Row:
+    error, allowed = entry.measure()
+    verdict = "met" if error <= allowed else "missed"
+    print(f"{error:8.2g}  {verdict:8} {entry.claim}, {entry.case} (must {allowed:.2g})", flush=True)
+    return {"claim": entry.claim, "case": entry.case, "error": error, "allowed": allowed, "verdict": verdict}
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -83,35 +111,30 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     partial.replace(path)
 
 
-def main() -> int:
-    options = parse()
-    entries = [entry for entry in REGISTRY.entries if options.only in entry.claim]
-    memory = [entry for entry in REGISTRY.memory if options.only in entry.claim]
-    if not entries and not memory:
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    kinds: list[tuple[Callable[[Any], Row], list[Any]]] = [
+        (speed, REGISTRY.entries),
+        (memory, REGISTRY.memory),
+        (accuracy, REGISTRY.accuracy),
+    ]
+    chosen = [(measure, entry) for measure, entries in kinds for entry in entries if options.only in entry.claim]
+    if not chosen:
         print(f"bench: no claim contains {options.only!r}", file=sys.stderr)
         return 2
-    guards = [entry.tests for entry in entries] + [held.tests for held in memory]
-    if failed := failing({test for tests in guards for test in tests}):
+    if failed := failing({test for _, entry in chosen for test in entry.tests}):
         print(f"{failed}\nbench: these tests fail, so no speed is shown", file=sys.stderr)
         return 1
     print(machine())
-    rows = []
-    for entry in tqdm(entries, disable=None):
-        rows.append(row(entry))
-        shown = rows[-1]
-        print(f"{shown['ratio']:8.3f}  {shown['verdict'] or '-':7} {entry.claim}, {entry.case}", flush=True)
-    for held in memory:
-        peak = peak_bytes(held)
-        verdict = "met" if peak <= held.bound else "missed"
-        print(f"{peak / 2**20:6.1f} MiB  {verdict:7} {held.claim}, {held.case} (must {held.bound / 2**20:.1f})")
-        rows.append({"claim": f"peak bytes of {held.claim}", "case": held.case, "ratio": peak, "must": held.bound})
-        rows[-1]["verdict"] = verdict
+    rows = [measure(entry) for measure, entry in tqdm(chosen, disable=None)]
     options.out.mkdir(parents=True, exist_ok=True)
     fields = dict.fromkeys(key for each in rows for key in each)
     write_csv(options.out / "results.csv", [{key: each.get(key, "") for key in fields} for each in rows])
     save_plot(options.out / "results.png", rows, machine())
     missed = [f"{each['claim']}, {each['case']}" for each in rows if each["verdict"] == "missed"]
-    print(f"{len(rows)} measured, {len(missed)} musts missed; {options.out}/results.csv, results.png")
+    print(
+        f"{len(rows)} measured, {len(missed)} musts missed; {options.out}/results.csv, results.png", *missed, sep="\n  "
+    )
     return 1 if options.check and missed else 0
 
 

@@ -13,7 +13,7 @@ class EagerSpectrum:
     """radial_spectrum as rfft2, power, index_add."""
 
     def __init__(self, size: int) -> None:
-        [(index, weight)], self.n_bins = geometry.radial_mean_maps(
+        index, weight, self.n_bins = geometry.radial_mean_maps(
             size, size, "schwarz2021", torch.float32, torch.device("cpu")
         )
         self.index, self.weight = index.flatten().long(), weight
@@ -22,6 +22,20 @@ class EagerSpectrum:
         X = torch.fft.rfft2(x)
         power = (X.real.square() + X.imag.square()) * self.weight
         return x.new_zeros(*x.shape[:-2], self.n_bins).index_add(-1, self.index, power.flatten(-2))
+
+
+class EagerScaledSpectrum(EagerSpectrum):
+    """radial_spectrum with a scale as rfft2, power, scale, index_add."""
+
+    def __init__(self, size: int, scale: str, eps: float) -> None:
+        super().__init__(size)
+        self.scale, self.eps = scale, eps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        X = torch.fft.rfft2(x)
+        power = X.real.square() + X.imag.square()
+        values = (power.sqrt() if self.scale == "amplitude" else (power + self.eps).log()) * self.weight
+        return x.new_zeros(*x.shape[:-2], self.n_bins).index_add(-1, self.index, values.flatten(-2))
 
 
 def published_spectrum(x: Tensor) -> Tensor:
@@ -50,25 +64,39 @@ def eager_filter(x: Tensor, mask: Tensor) -> Tensor:
     return torch.fft.irfft2(torch.fft.rfft2(x) * mask, s=x.shape[-2:])
 
 
-def published_hfc(real: Tensor, fake: Tensor, radius: float) -> Tensor:
-    """Li et al. 2021: two full transforms, mask on the shifted plane, one inverse."""
-    size = real.shape[-1]
-    mask = torch.fft.fftshift(_full_mask(size, radius))
+def published_hfc(real: Tensor, fake: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Li et al. 2021 with the steps of their release, for images [B, C, N, N] and their mask of that shape in float64.
 
-    def spectrum(image: Tensor) -> Tensor:
-        return torch.fft.fftshift(torch.fft.fft2((image + 1) / 2), dim=(-2, -1))
+    Full transforms of both, shifted along all four dimensions; both bands of both, which the mask makes complex128;
+    the real image from its two bands, the fake one from its low and the real one's high band; shifted back, full
+    inverses, magnitudes in float32, clipped.
+    """
+    low, high = {}, {}
+    for name, image in (("real", real), ("fake", fake)):
+        centred = torch.fft.fftshift(torch.fft.fft2(image.mul(0.5).add(0.5)))
+        low[name], high[name] = centred * mask, centred * (1 - mask)
 
-    mixed = torch.fft.ifftshift(spectrum(fake) * mask + spectrum(real) * (1 - mask), dim=(-2, -1))
-    return torch.fft.ifft2(mixed).abs().clamp(0, 1) * 2 - 1
+    def restored(spectrum: Tensor) -> Tensor:
+        magnitude = torch.fft.ifft2(torch.fft.ifftshift(spectrum)).abs().float()
+        return magnitude.clip(0, 1).add(-0.5).mul(2)
+
+    return restored(low["real"] + high["real"]), restored(low["fake"] + high["real"])
 
 
-def _full_mask(size: int, radius: float) -> Tensor:
-    frequency = torch.fft.fftfreq(size, 1 / size)
-    return (torch.hypot(frequency[:, None], frequency[None, :]) < radius).float()
+def published_hff(image: Tensor, mask: Tensor) -> Tensor:
+    """Li et al. 2021 with the steps of their release: as `published_hfc`, for the low band alone."""
+    low = torch.fft.fftshift(torch.fft.fft2(image.mul(0.5).add(0.5))) * mask
+    return torch.fft.ifft2(torch.fft.ifftshift(low)).abs().float().clip(0, 1).add(-0.5).mul(2)
+
+
+def published_mask(shape: tuple[int, ...], radius: float) -> Tensor:
+    """1 where the distance to the middle of the shifted plane is below the radius: float64, of the images' shape."""
+    offset = torch.arange(shape[-1], dtype=torch.float64) - shape[-1] / 2
+    return (torch.hypot(offset[:, None], offset) < radius).double().expand(shape).contiguous()
 
 
 def published_blur(x: Tensor) -> Tensor:
     """Schwarz et al. 2021: reflected edges, [1, 3, 1] along both axes in one grouped convolution, mean of 2 × 2."""
-    along = torch.tensor([1.0, 3.0, 1.0]) / 5
-    weight = torch.outer(along, along).expand(x.shape[1], 1, 3, 3)
+    along = torch.tensor([1.0, 3.0, 1.0])
+    weight = (torch.outer(along, along) / 25).expand(x.shape[1], 1, 3, 3)
     return F.avg_pool2d(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, groups=x.shape[1]), 2)

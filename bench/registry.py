@@ -9,6 +9,10 @@ from typing import Any
 Run = Callable[[], Any]
 
 
+class PeerError(Exception):
+    """Says why a peer cannot run on this machine: its entry is then left out."""
+
+
 @dataclass(frozen=True)
 class Timed:
     """A function to time, and on how many threads."""
@@ -42,9 +46,11 @@ class Entry:
         claim: what is compared with what; entries of one claim make one line of the plot.
         case: size or dtype.
         tests: files under tests/ that must pass before a speed of this op is shown.
-        setup: returns what to time; called once, just before.
+        setup: returns what to time, or raises PeerError; called once, just before.
         must, aim: bounds of the ratio ours / peers; None where there is none.
         pixels: input pixels per call, for ns per pixel; 0 where calls are what counts.
+        alone: timed in a process of its own that recycles memory. Else the large temporaries of a published procedure
+            may be mapped anew in each call or in none, which doubles its time or not.
     """
 
     claim: str
@@ -54,6 +60,7 @@ class Entry:
     must: float | None = None
     aim: float | None = None
     pixels: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,27 @@ class MemoryEntry:
     bound: int
 
 
+@dataclass(frozen=True)
+class AccuracyEntry:
+    """A bound on an error.
+
+    Attributes:
+        measure: returns the error, and how much is allowed.
+    """
+
+    claim: str
+    case: str
+    tests: tuple[str, ...]
+    measure: Callable[[], tuple[float, float]]
+
+
 @dataclass
 class Registry:
     """Entries in the order in which they are run."""
 
     entries: list[Entry] = field(default_factory=list)
     memory: list[MemoryEntry] = field(default_factory=list)
+    accuracy: list[AccuracyEntry] = field(default_factory=list)
 
 
 REGISTRY = Registry()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,11 @@ from torch import Tensor
 
 import specops
 from bench import eager
-from bench.registry import REGISTRY, Entry, MemoryEntry, Run, Timed, Timings
+from bench.registry import REGISTRY, Entry, MemoryEntry, PeerError, Run, Timed, Timings
 
 TESTS = ("test_native.py", "test_functional.py")
 SWAP_TESTS = ("test_native.py", "test_band_swap.py")
+SCALE_TESTS = ("test_native.py", "test_scaled_spectra.py")
 FFT = ("rfft2", "irfft2")
 
 
@@ -92,23 +94,43 @@ def spectrum_against_published(size: int, backward: bool) -> Timings:
     return Timings(Timed(ours), {"published procedure": Timed(theirs)}, ("published procedure",))
 
 
-def hfc_against_published(size: int) -> Timings:
-    real, fake = images(96, size), images(96, size, seed=1)
-    theirs = functools.partial(eager.published_hfc, real, fake, size / 4)
-    ours = functools.partial(specops.hfc, real, fake, size / 4)
-    return Timings(Timed(ours), {"published procedure": Timed(theirs)}, ("published procedure",))
+def hfc_against_published(size: int, backward: bool) -> Timings:
+    real, fake = (images(96, size, seed=seed).unflatten(0, (32, 3)) for seed in (0, 1))
+    mask = eager.published_mask(real.shape, size / 4)
+
+    def ours(fake: Tensor) -> Tensor:
+        return specops.hfc(real, fake, size / 4)[1]
+
+    def theirs(fake: Tensor) -> Tensor:
+        return eager.published_hfc(real, fake, mask)[1]
+
+    torch.testing.assert_close(ours(fake), theirs(fake), rtol=0, atol=1e-5)
+    mine, other = (with_backward(f, fake) if backward else functools.partial(f, fake) for f in (ours, theirs))
+    return Timings(Timed(mine), {"published procedure": Timed(other)}, ("published procedure",))
+
+
+def hff_against_published(size: int) -> Timings:
+    x = images(96, size).unflatten(0, (32, 3))
+    theirs = functools.partial(eager.published_hff, x, eager.published_mask(x.shape, size / 4))
+    return Timings(Timed(functools.partial(hff, x)), {"published procedure": Timed(theirs)}, ("published procedure",))
 
 
 def add_published_procedures() -> None:
-    """Written anew in eager torch: the spectrum with the steps of its release, HFC without its loops, so unbounded."""
+    """Written anew in eager torch, with the steps of their releases."""
+
+    def add(claim: str, size: int, tests: tuple[str, ...], setup: Callable[[], Timings], *bounds: float) -> None:
+        must, aim = bounds or (None, None)
+        claim = f"{claim} / published procedure in eager torch"
+        REGISTRY.entries.append(Entry(claim, f"96 x {size}²", tests, setup, must, aim, 96 * size**2, alone=True))
+
     for size in (32, 64, 128):
         for backward, must, aim in ((False, 1 / 18, 1 / 28), (True, 1 / 13, 1 / 20)):
-            claim = f"radial_spectrum{' with backward' * backward} / published procedure in eager torch"
+            suffix = " with backward" * backward
             setup = functools.partial(spectrum_against_published, size, backward)
-            REGISTRY.entries.append(Entry(claim, f"96 x {size}²", TESTS, setup, must, aim, pixels=96 * size**2))
-        claim = "hfc / published procedure in eager torch"
-        setup = functools.partial(hfc_against_published, size)
-        REGISTRY.entries.append(Entry(claim, f"96 x {size}²", SWAP_TESTS, setup, pixels=96 * size**2))
+            add(f"radial_spectrum{suffix}", size, TESTS, setup, must, aim)
+            setup = functools.partial(hfc_against_published, size, backward)
+            add(f"hfc{suffix}", size, SWAP_TESTS, setup, 1 / 40, 1 / 70)
+        add("hff", size, SWAP_TESTS, functools.partial(hff_against_published, size))
 
 
 def threads(ours: Callable[[Tensor], Any], size: int) -> Timings:
@@ -147,6 +169,70 @@ def add_ratios_to_eager() -> None:
         REGISTRY.entries.append(Entry(claim, f"{batch} x 64²", TESTS, setup, must, aim, batch * 64**2))
 
 
+def scaled_against_eager(scale: str, size: int, backward: bool) -> Timings:
+    x = images(96, size)
+    theirs = eager.EagerScaledSpectrum(size, scale, 1e-8)
+
+    def ours(x: Tensor) -> Tensor:
+        return specops.radial_spectrum(x, scale=scale)
+
+    mine, other = (with_backward(f, x) if backward else functools.partial(f, x) for f in (ours, theirs))
+    return Timings(Timed(mine), {"eager": Timed(other)}, ("eager",))
+
+
+def two_maps_against_one(size: int) -> Timings:
+    x = images(96, size)
+    ours = Timed(functools.partial(specops.radial_spectrum, x, convention="durall2020"))
+    return Timings(ours, {"one map": Timed(functools.partial(specops.radial_spectrum, x))}, ("one map",))
+
+
+def add_scales_and_maps() -> None:
+    """The bounds are those of the power: its must for any batch of 16 and more."""
+    for scale in ("amplitude", "log"):
+        for size in (32, 64, 128, 256):
+            for backward in (False, True):
+                claim = f"radial_spectrum, scale {scale}{', with backward' * backward} / best eager"
+                setup = functools.partial(scaled_against_eager, scale, size, backward)
+                entry = Entry(claim, f"96 x {size}²", SCALE_TESTS, setup, 0.4, 0.3, 96 * size**2)
+                REGISTRY.entries.append(entry)
+    for size in (32, 64, 128):
+        setup = functools.partial(two_maps_against_one, size)
+        claim = "radial_spectrum, durall2020 / schwarz2021"
+        REGISTRY.entries.append(Entry(claim, f"96 x {size}²", SCALE_TESTS, setup, pixels=96 * size**2))
+
+
+def compiled(function: Callable[[Tensor], Tensor], x: Tensor) -> Run:
+    """The function by torch.compile; raises PeerError where that cannot compile it."""
+    torch.compiler.reset()
+    run = functools.partial(torch.compile(function), x)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # inductor leaves complex numbers to eager torch, and says so
+            torch.testing.assert_close(run(), function(x))
+    except Exception as error:  # whatever a machine without a compiler makes of it
+        raise PeerError(f"torch.compile: {str(error).strip().splitlines()[0]}") from error
+    return run
+
+
+def against_compiled(which: str, size: int) -> Timings:
+    x = images(96, size)
+    if which == "radial_spectrum":
+        ours: Run = functools.partial(specops.radial_spectrum, x)
+        theirs = compiled(eager.EagerSpectrum(size), x)
+    else:
+        mask = lowpass(size)
+        ours, theirs = functools.partial(filtered, x), compiled(lambda x: eager.eager_filter(x, mask), x)
+    return Timings(Timed(ours), {"torch.compile": Timed(theirs)}, ("torch.compile",))
+
+
+def add_compiled_peers() -> None:
+    for which in ("radial_spectrum", "frequency_filter"):
+        for size in (64, 128):
+            setup = functools.partial(against_compiled, which, size)
+            claim = f"{which} / torch.compile of the eager version"
+            REGISTRY.entries.append(Entry(claim, f"96 x {size}²", TESTS, setup, pixels=96 * size**2))
+
+
 def half_types(dtype: torch.dtype, size: int) -> Timings:
     half, single = images(96, size, dtype), images(96, size)
     ours = Timed(lambda: specops.radial_spectrum(half))
@@ -165,7 +251,7 @@ def add_half_types() -> None:
 def overhead(backward: bool) -> Timings:
     """In units of 1 µs: the peer sleeps for none, its time is taken as 1 µs."""
     x = images(1, 8)
-    [(index, weight)], n_bins = specops.geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, x.device)
+    index, weight, n_bins = specops.geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, x.device)
     leaf = x.clone().requires_grad_(backward)
 
     def run() -> Tensor:
@@ -201,6 +287,15 @@ def add_memory() -> None:
             "x.nbytes",
             4 << 20,
         ),
+        ("radial_spectrum, scale log", "", "specops.radial_spectrum(x, scale='log')", "0", 4 << 20),
+        (
+            "radial_spectrum, scale log, with backward",
+            ".requires_grad_()",
+            "torch.autograd.grad(specops.radial_spectrum(x, scale='log').sum(), x)",
+            "x.nbytes",
+            4 << 20,
+        ),
+        ("radial_spectrum, durall2020", "", "specops.radial_spectrum(x, convention='durall2020')", "0", 4 << 20),
         (
             "hfc with backward",
             ".requires_grad_()",
@@ -216,6 +311,8 @@ def add_memory() -> None:
 
 add_ratios_to_transforms()
 add_ratios_to_eager()
+add_scales_and_maps()
+add_compiled_peers()
 add_published_procedures()
 add_threads()
 add_half_types()

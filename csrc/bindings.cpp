@@ -12,6 +12,12 @@ TORCH_LIBRARY(specops_native, m) {
   m.def("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor");
   m.def("binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor");
   m.def(
+      "binned_scaled_power(Tensor x, Tensor index, Tensor weight, int n_bins, str scale, float factor, float eps) "
+      "-> Tensor");
+  m.def(
+      "binned_scaled_filter(Tensor x, Tensor c, Tensor index, Tensor weight, str scale, float factor, float eps) "
+      "-> Tensor");
+  m.def(
       "clipped_band_swap(Tensor a, Tensor b, Tensor c, Tensor index, Tensor weight, float low, float high, bool keep)"
       " -> (Tensor, Tensor, Tensor)");
   m.def("upfirdn2d(Tensor x, Tensor f, int[] up, int[] down, int[] padding, str boundary) -> Tensor");
@@ -26,6 +32,8 @@ TORCH_LIBRARY(specops_native, m) {
 TORCH_LIBRARY_IMPL(specops_native, CPU, m) {
   m.impl("binned_cross_spectrum", specops::binned_cross_spectrum_cpu);
   m.impl("binned_filter", specops::binned_filter_cpu);
+  m.impl("binned_scaled_power", specops::binned_scaled_power_cpu);
+  m.impl("binned_scaled_filter", specops::binned_scaled_filter_cpu);
   m.impl("clipped_band_swap", specops::clipped_band_swap_cpu);
   m.impl("upfirdn2d", specops::upfirdn2d_cpu);
   m.impl("upfirdn2d_transpose", specops::upfirdn2d_transpose_cpu);

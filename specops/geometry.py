@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from specops.ops.spectral.reference import multiplicity
+from specops.ops.spectral.reference import bin_sums, multiplicity
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,20 +122,21 @@ def radial_bins(
     return _radial_bins(H, W, convention, placed(device))
 
 
-Maps = list[tuple[Tensor, Tensor]]
+Maps = tuple[Tensor, Tensor, int]
 
 
-def radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
-    """Returns maps (index int32, weight `dtype`) [H, W//2+1] and K, such that their weighted sums add to the bin means.
+def radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> Maps:
+    """Returns index (int32), weight (`dtype`) and K, such that the weighted sums are the means of the bins.
 
-    There is one map but for conventions that put a coefficient and its conjugate into different bins: those have two.
+    The maps are [H, W//2+1], but [2, H, W//2+1] for conventions that put a coefficient and its conjugate into different
+    bins.
     """
     _check_convention(convention)
     return _radial_mean_maps(H, W, convention, dtype, device)
 
 
-def radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
-    """Returns maps and K as `radial_mean_maps`, such that the filters by them add to a gain per bin."""
+def radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> Maps:
+    """Returns maps and K as `radial_mean_maps`, such that the filter by them has one gain per bin."""
     _check_convention(convention)
     return _radial_gain_maps(H, W, convention, dtype, device)
 
@@ -233,54 +234,47 @@ def _index(position: Tensor, n_bins: int, convention: Convention) -> Tensor:
     return torch.where((index >= 0) & (index < n_bins), index, -1).int()
 
 
-def _binning(H: int, W: int, convention: Convention, device: torch.device) -> tuple[Maps, int]:
-    """Maps of bin and count (float64) of the half-plane coefficients [H, W//2+1], and K."""
+def _binning(H: int, W: int, convention: Convention, device: torch.device) -> Maps:
+    """Bin and count (float64) of the half-plane coefficients, in one map or two, and K."""
     n_bins = _number_of_bins(H, W, convention)
     weight = _plane_weight(H, W, convention, device)
     if not convention.from_middle:
-        return [(_index(_radii(H, W, device), n_bins, convention), weight)], n_bins
-    here, mirrored = (_index(_from_middle(H, W, sign, device), n_bins, convention) for sign in (1, -1))
-    return [(here, torch.ones_like(weight)), (mirrored, weight - 1)], n_bins
-
-
-def _bin_sums(maps: Maps, n_bins: int, values: Tensor | float = 1.0) -> Tensor:
-    """Sums of weight · values over each bin: [K]."""
-    sums = maps[0][1].new_zeros(n_bins)
-    for index, weight in maps:
-        terms = torch.where(index < 0, 0, weight * values)
-        sums = sums.index_add(0, index.clamp(min=0).flatten(), terms.flatten())
-    return sums
+        return _index(_radii(H, W, device), n_bins, convention), weight, n_bins
+    positions = torch.stack([_from_middle(H, W, sign, device) for sign in (1, -1)])  # of a coefficient, its conjugate
+    return _index(positions, n_bins, convention), torch.stack([torch.ones_like(weight), weight - 1]), n_bins
 
 
 @cached_tensors
 def _radial_bins(H: int, W: int, convention: str, device: torch.device) -> RadialBins:
     how = CONVENTIONS[convention]
-    maps, n_bins = _binning(H, W, how, device)
-    count = _bin_sums(maps, n_bins)
+    index, weight, n_bins = _binning(H, W, how, device)
+    radii = _radii(H, W, device)
+    count = bin_sums(weight.new_ones(H, W // 2 + 1), index, weight, n_bins)
     start = -0.5 if how.nearest else float(how.dropped[0])
     edges = start + torch.arange(n_bins + 1, device=device, dtype=torch.float64)
     centers = (edges[:-1] + edges[1:]) / 2
     return RadialBins(
         edges=edges,
         centers=centers,
-        mean_radius=_bin_sums(maps, n_bins, _radii(H, W, device)) / count,
+        mean_radius=bin_sums(radii, index, weight, n_bins) / count,
         count=count,
         frequency=centers / max(H, W),
     )
 
 
 @cached_tensors
-def _radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
-    maps, n_bins = _binning(H, W, CONVENTIONS[convention], device)
-    count = _bin_sums(maps, n_bins)
-    return [(index, (weight / count[index.clamp(min=0)]).to(dtype)) for index, weight in maps], n_bins
+def _radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> Maps:
+    index, weight, n_bins = _binning(H, W, CONVENTIONS[convention], device)
+    count = bin_sums(weight.new_ones(H, W // 2 + 1), index, weight, n_bins)
+    return index, (weight / count[index.clamp(min=0)]).to(dtype), n_bins
 
 
 @cached_tensors
-def _radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> tuple[Maps, int]:
-    maps, n_bins = _binning(H, W, CONVENTIONS[convention], device)
-    weight = (multiplicity((H, W), torch.float64, device) / (H * W * len(maps))).expand(H, -1)
-    return [(index, weight.to(dtype).contiguous()) for index, _ in maps], n_bins
+def _radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> Maps:
+    index, _, n_bins = _binning(H, W, CONVENTIONS[convention], device)
+    n_maps = 1 if index.dim() == 2 else index.shape[0]
+    weight = (multiplicity((H, W), torch.float64, device) / (H * W * n_maps)).expand(index.shape)
+    return index, weight.to(dtype).contiguous(), n_bins
 
 
 @cached_tensors

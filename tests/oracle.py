@@ -18,14 +18,34 @@ def exact(t: Tensor) -> Array:
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Array:
     X, Y = (scipy.fft.rfft2(exact(image)) for image in (x, y))
-    terms = (X.real * Y.real + X.imag * Y.imag) * exact(weight)
-    return np.stack([terms[..., index.numpy() == k].sum(-1) for k in range(n_bins)], -1)
+    return _sums(X.real * Y.real + X.imag * Y.imag, index, weight, n_bins)
+
+
+def _sums(values: Array, index: Tensor, weight: Tensor, n_bins: int) -> Array:
+    """values [..., H, W//2+1] -> [..., K], over one map or several."""
+    terms = values[..., None, :, :] * _maps(exact(weight))
+    sums = np.zeros((n_bins + 1, int(np.prod(values.shape[:-2]))), np.longdouble)  # the last row: in no bin
+    np.add.at(sums, index.numpy().ravel(), terms.reshape(-1, index.numel()).T)
+    return sums[:-1].T.reshape(*values.shape[:-2], n_bins)
+
+
+def _maps(m: Array | Tensor) -> Array:
+    return np.asarray(m).reshape(-1, *m.shape[-2:])
 
 
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Array:
     """Through the full plane: a conjugate pair shares the gains of its half-plane entries."""
+    return _filtered(x, _gains(c, index, weight))
+
+
+def _gains(c: Tensor, index: Tensor, weight: Tensor) -> Array:
+    """[..., H, W//2+1], of all maps."""
+    maps = _maps(index.numpy())
+    return (np.where(maps >= 0, exact(c)[..., maps], 0) * _maps(exact(weight))).sum(-3)
+
+
+def _filtered(x: Tensor, gains: Array) -> Array:
     H, W = x.shape[-2:]
-    gains = np.where(index.numpy() >= 0, exact(c)[..., index.numpy()], 0) * exact(weight)
     full = np.zeros((*gains.shape[:-1], W), np.longdouble)
     mirrored_rows = -np.arange(H) % H
     for kx in range(W // 2 + 1):
@@ -33,6 +53,28 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Array:
         full[..., kx] += share
         full[..., -kx % W] += share[..., mirrored_rows]
     return scipy.fft.ifft2(scipy.fft.fft2(exact(x)) * full, norm="forward").real
+
+
+def _scale(q: Array, scale: str, eps: float) -> Array:
+    return np.sqrt(q) if scale == "amplitude" else np.log(q + eps)
+
+
+def _slope(q: Array, scale: str, eps: float) -> Array:
+    return 1 / (2 * np.sqrt(q)) if scale == "amplitude" else 1 / (q + eps)
+
+
+def binned_scaled_power(
+    x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
+) -> Array:
+    q = factor * np.abs(scipy.fft.rfft2(exact(x))) ** 2
+    return _sums(_scale(q, scale, eps), index, weight, n_bins)
+
+
+def binned_scaled_filter(
+    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+) -> Array:
+    q = factor * np.abs(scipy.fft.rfft2(exact(x))) ** 2
+    return _filtered(x, _gains(c, index, weight) * _slope(q, scale, eps))
 
 
 def _resampled(

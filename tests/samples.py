@@ -47,11 +47,15 @@ def randn(shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator
 def spectral_maps(
     size: tuple[int, int], bins: str, dtype: torch.dtype, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, int]:
-    """`radial`: means per ring; `own`: a bin per coefficient; `ragged`: random weights, some coefficients in no bin."""
+    """`radial`: means per ring; `own`: a bin per coefficient; `ragged`: random weights, some coefficients in no bin;
+
+    `two maps`: means per ring, a coefficient and its conjugate in different ones.
+    """
     if bins == "own":
         index, weight, _ = geometry.coefficient_maps(*size, dtype, CPU)
         return index, weight, index.numel()
-    [(index, weight)], n_bins = geometry.radial_mean_maps(*size, "schwarz2021", dtype, CPU)
+    convention = "durall2020" if bins == "two maps" else "schwarz2021"
+    index, weight, n_bins = geometry.radial_mean_maps(*size, convention, dtype, CPU)
     if bins == "ragged":
         dropped = torch.rand(index.shape, generator=generator) < 0.3
         index = torch.where(dropped, -1, index)
@@ -109,6 +113,8 @@ SPECTRAL = [
         kind((3,), (11, 26), "radial"),
         kind((9,), (33, 33), "radial"),
         kind((3, 3), (64, 32), "radial"),
+        kind((2,), (6, 5), "two maps"),
+        kind((3,), (16, 18), "two maps"),
     )
 ] + [
     _cross((2,), (6, 6), "radial", power=True),

@@ -48,7 +48,7 @@ def test_the_cuda_kernels_are_built_where_there_is_a_toolkit() -> None:
 
 def test_a_pair_is_implemented_whole() -> None:
     families = (
-        ("binned_cross_spectrum", "binned_filter", "clipped_band_swap"),
+        ("binned_cross_spectrum", "binned_filter", "clipped_band_swap", "binned_scaled_power", "binned_scaled_filter"),
         tuple(op for op in backends.ops() if "upfirdn2d" in op),
     )
     assert {op for family in families for op in family} == set(backends.ops())

@@ -178,3 +178,32 @@ def test_one_plane_of_a_batch_and_any_threads_give_the_same_bits() -> None:
         assert torch.equal(upsample(x[1, 2], mode=mode), whole[1, 2])
         torch.set_num_threads(3)
         assert torch.equal(upsample(x, mode=mode), whole)
+
+
+def test_large_outputs_have_the_bits_of_small_ones() -> None:
+    """They are written past the caches."""
+    x = torch.randn(17, 256, 256)
+    for mode in ("zeros", "bilinear"):
+        whole = upsample(x, mode=mode)
+        assert whole.nbytes > 2**24
+        assert torch.equal(whole, torch.stack([upsample(plane, mode=mode) for plane in x]))
+    wide = torch.randn(2, 1024, 1056, dtype=torch.float64)
+    whole = downsample(wide, 1, mode="blur", taps=4)
+    assert torch.equal(whole, torch.stack([downsample(plane, 1, mode="blur", taps=4) for plane in wide]))
+
+
+@pytest.mark.skipif(isinstance(backends.native(), str), reason=str(backends.native()))
+@pytest.mark.parametrize("boundary", ["zeros", "reflect", "replicate", "circular"])
+def test_every_width_around_a_vector(boundary: str) -> None:
+    """Short outer products of every phase, forward and transposed, also where padding shifts or crops."""
+    for width in (*range(15, 20), 31, 32, 33, 63, 64, 65, 79):
+        x = torch.randn(1, 9, width, dtype=torch.float64).requires_grad_()
+        for n, up, down, padding in ((4, 2, 1, (2, 1)), (5, 2, 1, (1, 3)), (12, 1, 2, (5, 6)), (3, 1, 1, (-2, 1))):
+            f = torch.randn(n, dtype=torch.float64)
+            results = []
+            for backend in ("cpp", "reference"):
+                with backends.use(backend):
+                    y = upfirdn2d(x, f, up=up, down=down, padding=(*padding, *padding), boundary=boundary)
+                    results.append((y, *torch.autograd.grad((y * y.detach().cos()).sum(), x)))
+            for ours, expected in zip(*results, strict=True):
+                torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)

@@ -23,9 +23,10 @@ from testbeds.evaluation import (
     reduced_spectrum,
 )
 from testbeds.generator_run import GeneratorRun, GeneratorSettings
+from testbeds.gradients import pixel_norm
 from testbeds.history import COLUMNS, History
 from testbeds.images import ImageSet
-from testbeds.networks import PADDINGS, UPSAMPLINGS, ProgressiveGenerator, pixel_norm
+from testbeds.networks import PADDINGS, UPSAMPLINGS, ProgressiveGenerator
 from testbeds.reading import clamped_percent, judge, learned_at, percent, read_comparison, read_run
 from testbeds.report import render
 from testbeds.results import RunResult, format_table

@@ -19,13 +19,15 @@ inline void check_image(const char* name, const at::Tensor& image) {
   TORCH_CHECK_VALUE(image.device().is_cpu(), name, " must be on the CPU; got ", image.device());
 }
 
-// index and weight [H, W//2+1] of images like `image`.
+// index and weight [H, W//2+1] or [M, H, W//2+1] of images like `image`.
 inline void check_maps(const at::Tensor& image, const at::Tensor& index, const at::Tensor& weight, int64_t n_bins) {
   const int64_t height = image.size(-2), columns = image.size(-1) / 2 + 1;
   for (const at::Tensor& map : {index, weight}) {
-    TORCH_CHECK_VALUE(map.dim() == 2 && map.size(0) == height && map.size(1) == columns && map.device().is_cpu(),
-                      "index and weight must be [", height, ", ", columns, "] on the CPU for images ", image.sizes(),
-                      "; got ", map.sizes(), " on ", map.device());
+    const bool has_planes = map.dim() == 2 || (map.dim() == 3 && map.size(0) >= 1);
+    TORCH_CHECK_VALUE(has_planes && map.size(-2) == height && map.size(-1) == columns && map.device().is_cpu() &&
+                          map.sizes() == index.sizes(),
+                      "index and weight must be [", height, ", ", columns, "] or [M, ", height, ", ", columns,
+                      "] on the CPU for images ", image.sizes(), "; got ", map.sizes(), " on ", map.device());
   }
   TORCH_CHECK_TYPE(index.scalar_type() == at::kInt, "index must be int32; got ", index.scalar_type());
   TORCH_CHECK_TYPE(weight.scalar_type() == compute_type(image.scalar_type()), "weight must be ",

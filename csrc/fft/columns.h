@@ -36,6 +36,7 @@ struct RealColumns {
   int64_t ahead;  // from `first` to what will be read next: a stride of rows hides it from the hardware
   SPECOPS_MEMBER Complex<Vec<T>> operator()(int64_t y) const {
     __builtin_prefetch(first + y * stride + ahead);
+    if (kLanes<T> * sizeof(*second) >= 64) __builtin_prefetch(second + y * stride + ahead);
     return {read_pixels<Pixels, T>(first + y * stride, 1, kLanes<T>),
             read_pixels<Pixels, T>(second + y * stride, 1, kLanes<T>)};
   }
@@ -69,53 +70,81 @@ SPECOPS_INLINE int64_t n_column_pairs(int64_t width) {
   return (width + 2 * kLanes<T> - 1) / (2 * kLanes<T>);
 }
 
-// z [H]: transforms of a pair of columns -> their lines, lanes turned from columns to lines.
+// The lines [begin, begin + L) of a part(here, mirrored) of transforms z of columns, lanes turned from columns to
+// lines; `first` in the place of line 0, if it is a pair. One part at a time stays in registers.
+template <class T, class Part>
+SPECOPS_INLINE void turn_lanes(const spectral::Layout& layout, const Complex<Vec<T>>* z, int64_t begin, Part part,
+                               Vec<T> first, Vec<T>* turned) {
+  constexpr int64_t L = kLanes<T>;
+  for (int64_t lane = 0; lane < L; ++lane) {
+    const int64_t ky = begin + lane < layout.lines ? begin + lane : layout.lines - 1;
+    turned[lane] = part(z[ky], z[ky == 0 ? 0 : layout.height - ky]);
+  }
+  if (begin == 0 && layout.paired) turned[0] = first;
+  transpose<T>(turned);
+}
+
+// z [H]: transforms of a pair of columns -> their lines.
 template <class T>
 static void split_columns(const spectral::Layout& layout, const Complex<Vec<T>>* z, ColumnPair columns,
                           Complex<Vec<T>>* lines) {
   constexpr int64_t L = kLanes<T>;
-  const int64_t H = layout.height, n_lines = layout.lines;
+  using Z = const Complex<Vec<T>>&;
+  const Complex<Vec<T>>&zero = z[0], &middle = z[layout.height / 2];
   for (int64_t group = 0; group < layout.groups; ++group) {
-    Vec<T> a_re[L], a_im[L], b_re[L], b_im[L];
-    for (int64_t lane = 0; lane < L; ++lane) {
-      const int64_t ky = group * L + lane < n_lines ? group * L + lane : n_lines - 1;
-      const Complex<Vec<T>> here = z[ky], mirrored = z[ky == 0 ? 0 : H - ky];
-      const Complex<Vec<T>> a = twice_first(here, mirrored), b = twice_second(here, mirrored);
-      a_re[lane] = a.re, a_im[lane] = a.im, b_re[lane] = b.re, b_im[lane] = b.im;
-    }
-    if (group == 0 && layout.paired) {
-      a_re[0] = z[0].re, a_im[0] = z[H / 2].re, b_re[0] = z[0].im, b_im[0] = z[H / 2].im;
-    }
-    transpose<T>(a_re), transpose<T>(a_im), transpose<T>(b_re), transpose<T>(b_im);
-    Complex<Vec<T>>* to = lines + group * layout.pitch;
-    for (int64_t i = 0; i < L; ++i) to[columns.first + i] = {a_re[i], a_im[i]};
-    for (int64_t i = 0; i < L; ++i) to[columns.second + i] = {b_re[i], b_im[i]};
+    const int64_t begin = group * L;
+    Complex<Vec<T>>*first = lines + group * layout.pitch + columns.first,
+    *second = first + columns.second - columns.first;
+    Vec<T> turned[L];
+    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_first(here, other).re; }, zero.re, turned);
+    for (int64_t i = 0; i < L; ++i) first[i].re = turned[i];
+    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_first(here, other).im; }, middle.re, turned);
+    for (int64_t i = 0; i < L; ++i) first[i].im = turned[i];
+    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_second(here, other).re; }, zero.im, turned);
+    for (int64_t i = 0; i < L; ++i) second[i].re = turned[i];
+    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_second(here, other).im; }, middle.im, turned);
+    for (int64_t i = 0; i < L; ++i) second[i].im = turned[i];
   }
 }
 
-// The way back, from swapped lines to swapped z.
+// Elements of L columns of a group of lines, lanes turned from lines to columns.
+template <class T, class Element>
+SPECOPS_INLINE void turn_back(Element element, Vec<T>* turned) {
+  for (int64_t i = 0; i < kLanes<T>; ++i) turned[i] = element(i);
+  transpose<T>(turned);
+}
+
+// The way back, from swapped lines to swapped z: first all that the real parts of the transforms of the first columns
+// and the imaginary ones of the second go into, then the rest.
 template <class T>
 static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* lines, ColumnPair columns,
                          Complex<Vec<T>>* z) {
   constexpr int64_t L = kLanes<T>;
   const int64_t H = layout.height;
+  const Vec<T> none = {};
   for (int64_t group = 0; group < layout.groups; ++group) {
-    Vec<T> a_re[L], a_im[L], b_re[L], b_im[L];
-    const Complex<Vec<T>>* from = lines + group * layout.pitch;
-    for (int64_t i = 0; i < L; ++i) {
-      a_re[i] = from[columns.first + i].im, a_im[i] = from[columns.first + i].re;
-      b_re[i] = from[columns.second + i].im, b_im[i] = from[columns.second + i].re;
-    }
-    transpose<T>(a_re), transpose<T>(a_im), transpose<T>(b_re), transpose<T>(b_im);
+    const Complex<Vec<T>>* first = lines + group * layout.pitch + columns.first;
+    const Complex<Vec<T>>* second = lines + group * layout.pitch + columns.second;
     const int64_t in_group = layout.lines - group * L < L ? layout.lines - group * L : L;
-    for (int64_t lane = 0; lane < in_group; ++lane) {
-      const Complex<Vec<T>> a = {a_re[lane], a_im[lane]}, b = {b_re[lane], b_im[lane]};
-      const int64_t ky = group * L + lane;
-      z[ky] = swapped(joined(a, b));
-      if (ky > 0) z[H - ky] = swapped(joined_mirrored(a, b));
+    Vec<T> a[L], b[L];
+    turn_back<T>([first](int64_t i) { return first[i].im; }, a);
+    turn_back<T>([second](int64_t i) { return second[i].re; }, b);
+    for (int64_t lane = 0, ky = group * L; lane < in_group; ++lane, ++ky) {
+      const Complex<Vec<T>> real = {a[lane], none}, imaginary = {none, b[lane]};
+      z[ky].im = joined(real, imaginary).re;
+      if (ky > 0) z[H - ky].im = joined_mirrored(real, imaginary).re;
     }
-    if (group == 0) z[0] = {b_re[0], a_re[0]};
-    if (group == 0 && layout.paired) z[H / 2] = {b_im[0], a_im[0]};
+    if (group == 0) z[0].im = a[0];
+    if (group == 0 && layout.paired) z[H / 2].re = b[0];
+    turn_back<T>([first](int64_t i) { return first[i].re; }, a);
+    turn_back<T>([second](int64_t i) { return second[i].im; }, b);
+    for (int64_t lane = 0, ky = group * L; lane < in_group; ++lane, ++ky) {
+      const Complex<Vec<T>> imaginary = {none, a[lane]}, real = {b[lane], none};
+      z[ky].re = joined(imaginary, real).im;
+      if (ky > 0) z[H - ky].re = joined_mirrored(imaginary, real).im;
+    }
+    if (group == 0) z[0].re = b[0];
+    if (group == 0 && layout.paired) z[H / 2].im = a[0];
   }
 }
 

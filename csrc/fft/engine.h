@@ -32,8 +32,9 @@ template <class T>
 struct Kernels {
   int64_t lanes;
 
-  // out[k] = sum over bin k of weight |X|^2
-  void (*power)(const spectral::PlanePlan<T>& plan, const Image& x, T* out, char* scratch);
+  // out[k] = sum over bin k of weight s(|X|^2), `scaling` for four times |X|^2
+  void (*power)(const spectral::PlanePlan<T>& plan, const spectral::Scaling<T>& scaling, const Image& x, T* out,
+                char* scratch);
 
   // out[k] = sum over bin k of weight Re(conj(X) Y)
   void (*cross)(const spectral::PlanePlan<T>& plan, const Image& x, const Image& y, T* out, char* scratch);
@@ -41,16 +42,17 @@ struct Kernels {
   // profile [n_bins] -> gains [n_slots]; uses scratch
   void (*expand)(const spectral::PlanePlan<T>& plan, const T* profile, T* gains, char* scratch);
 
-  // out [H, W] contiguous = inverse DFT of gain X
-  void (*filter)(const spectral::PlanePlan<T>& plan, const Image& x, const T* gains, Pixel out_type, void* out,
-                 char* scratch);
+  // out [H, W] contiguous = inverse DFT of gain ds/dq X, q = |X|^2 scaled as for `power`; without ds/dq for kPower
+  void (*filter)(const spectral::PlanePlan<T>& plan, const spectral::Scaling<T>& scaling, const Image& x,
+                 const T* gains, Pixel out_type, void* out, char* scratch);
 
   // b + inverse DFT of gain (A - B), folded and clipped
   void (*swap)(const spectral::PlanePlan<T>& plan, const Image& a, const Image& b, const T* gains,
                const Swapped<T>& out, char* scratch);
 
-  // out[k] = sum over bin k of weight value, values [H, W/2+1] in memory
-  void (*sum)(const spectral::BinSums<T>& sums, const T* values, int64_t n_values, T* out, char* scratch);
+  // out[k] = sum over bin k of weight s(value), values [H, W/2+1] in memory
+  void (*sum)(const spectral::BinSums<T>& sums, const spectral::Scaling<T>& scaling, const T* values, int64_t n_values,
+              T* out, char* scratch);
 
   // planes [lanes, H, W] of T, from as many images that lie side by side, x that of the first; W >= lanes
   void (*part)(const Image& x, int64_t height, int64_t width, T* planes);

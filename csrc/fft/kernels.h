@@ -1,5 +1,5 @@
-// The two ops for one plane: columns to lines, each line to its coefficients, which are binned, or multiplied by gains
-// and taken back.
+// The ops for one plane: columns to lines, each line to its coefficients, which are binned, or multiplied by gains and
+// taken back.
 
 template <class T>
 struct ToPower {
@@ -103,6 +103,7 @@ static void finish_row_pair(Workspace<T>& work, T* x_row, T* y_row) {
 template <class T>
 struct LineValues {
   Workspace<T>& work;
+  const spectral::Scaling<T>& scaling;
   const Complex<Vec<T>>*x, *y;
 
   SPECOPS_MEMBER void operator()(int64_t block) const {
@@ -119,21 +120,34 @@ struct LineValues {
         transform_line(work, begin + i, y, ToCross<T>{work.held, values}, work.row_zero[1]);
       }
     }
+    scale(work.values, n_groups * layout.pitch * kLanes<T>);
     if (sums.folded) fold(layout, n_groups, work.values);
-    if (block == 0 && layout.paired) finish_row_pair(work, work.row_zero[0], work.row_zero[y == nullptr ? 0 : 1]);
+    if (block > 0 || !layout.paired) return;
+    finish_row_pair(work, work.row_zero[0], work.row_zero[y == nullptr ? 0 : 1]);
+    scale(work.values + sums.row_slots[0], sums.zero_slot - sums.row_slots[0]);
+  }
+
+ private:
+  SPECOPS_MEMBER void scale(T* values, int64_t n) const {
+    if (scaling.scale != spectral::Scale::kPower) scale_values(scaling, values, n, values);
   }
 };
 
 template <class T>
-static void sum_lines(Workspace<T>& work, const Complex<Vec<T>>* x, const Complex<Vec<T>>* y, T* out) {
-  sum_blocks(work.plan.sums, work.values, work.totals, out, LineValues<T>{work, x, y});
+static void sum_lines(Workspace<T>& work, const spectral::Scaling<T>& scaling, const Complex<Vec<T>>* x,
+                      const Complex<Vec<T>>* y, T* out) {
+  sum_blocks(work.plan.sums, work.values, work.totals, out, LineValues<T>{work, scaling, x, y});
 }
 
 template <class T>
-static void power_plane(const spectral::PlanePlan<T>& plan, const Image& x, T* out, char* scratch) {
+constexpr spectral::Scaling<T> kUnscaled = {spectral::Scale::kPower, T(1), T(1), T(0)};
+
+template <class T>
+static void power_plane(const spectral::PlanePlan<T>& plan, const spectral::Scaling<T>& scaling, const Image& x, T* out,
+                        char* scratch) {
   Workspace<T> work(plan, scratch);
   transform_columns(work, x, work.lines[0]);
-  sum_lines<T>(work, work.lines[0], nullptr, out);
+  sum_lines<T>(work, scaling, work.lines[0], nullptr, out);
 }
 
 template <class T>
@@ -141,7 +155,7 @@ static void cross_plane(const spectral::PlanePlan<T>& plan, const Image& x, cons
   Workspace<T> work(plan, scratch);
   transform_columns(work, x, work.lines[0]);
   transform_columns(work, y, work.lines[1]);
-  sum_lines<T>(work, work.lines[0], work.lines[1], out);
+  sum_lines<T>(work, kUnscaled<T>, work.lines[0], work.lines[1], out);
 }
 
 template <class T>
@@ -155,41 +169,65 @@ static void expand_profile(const spectral::PlanePlan<T>& plan, const T* profile,
     gains[map.extras[i].slot] += map.extras[i].weight * padded[map.extras[i].bin];
 }
 
-// Gives each of the lines ky = 0 and ky = H/2 its gains, and swaps; `gained` is lane 0 of the buffer.
+// z times its gain, and the slope of the scale there.
+template <class T, class V>
+SPECOPS_INLINE Complex<V> gained(const spectral::Scaling<T>& scaling, Complex<V> z, V gain) {
+  return scaled(z, scaling.scale == spectral::Scale::kPower ? gain : gain * slope(scaling, power(z)));
+}
+
+// Gives each of the lines ky = 0 and ky = H/2 its gains, and swaps; they are lane 0 of the buffer.
 template <class T>
-static void gain_row_pair(Workspace<T>& work, const T* gains, Complex<Vec<T>>* gained) {
+static void gain_row_pair(Workspace<T>& work, const spectral::Scaling<T>& scaling, const T* gains,
+                          Complex<Vec<T>>* line) {
   const int64_t W = work.plan.layout.width;
   const RowPair<T> pair(work.row_zero[0], W);
   const T* second_gains = gains + work.plan.gains.row_slots;
   for (int64_t kx = 0; 2 * kx <= W; ++kx) {
-    const Complex<T> first = scaled(pair.first(kx), gains[kx * kLanes<T>]);
-    const Complex<T> second = scaled(pair.second(kx), second_gains[kx]);
+    const Complex<T> first = gained(scaling, pair.first(kx), gains[kx * kLanes<T>]);
+    const Complex<T> second = gained(scaling, pair.second(kx), second_gains[kx]);
     const Complex<T> here = swapped(joined(first, second)), mirrored = swapped(joined_mirrored(first, second));
-    gained[kx].re[0] = here.re, gained[kx].im[0] = here.im;
+    line[kx].re[0] = here.re, line[kx].im[0] = here.im;
     const int64_t mirror = kx == 0 ? 0 : W - kx;
-    if (mirror != kx) gained[mirror].re[0] = mirrored.re, gained[mirror].im[0] = mirrored.im;
+    if (mirror != kx) line[mirror].re[0] = mirrored.re, line[mirror].im[0] = mirrored.im;
   }
 }
 
-// Multiplies lines by gains and takes them back along x, swapped.
+// Multiplies the coefficients of a group of lines by their gains and by slopes, and swaps them, ready for the inverse.
 template <class T>
-static void filter_lines(Workspace<T>& work, const T* gains, Complex<Vec<T>>* lines) {
+static void gain_by_slopes(const spectral::Scaling<T>& scaling, const T* gains, int64_t columns, int64_t width,
+                           Complex<Vec<T>>* line) {
+  for (int64_t k = 0; k < width; ++k) {
+    const Vec<T> gain = load(gains + (k < columns ? k : width - k) * kLanes<T>);
+    const Complex<Vec<T>> z = {line[k].re, line[k].im};
+    line[k] = swapped(gained(scaling, z, gain));
+  }
+}
+
+// Multiplies lines by gains, and by slopes unless the scale is the power, and takes them back along x, swapped.
+template <class T>
+static void filter_lines(Workspace<T>& work, const spectral::Scaling<T>& scaling, const T* gains,
+                         Complex<Vec<T>>* lines) {
   const spectral::PlanePlan<T>& plan = work.plan;
   const spectral::Layout& layout = plan.layout;
   for (int64_t group = 0; group < layout.groups; ++group) {
     const T* group_gains = gains + group * plan.gains.columns * kLanes<T>;
-    const ToGained<T> sink = {group_gains, layout.width, plan.gains.columns, work.held};
-    transform_line(work, group, lines, sink, work.row_zero[0]);
-    if (group == 0 && layout.paired) gain_row_pair(work, gains, work.held);
+    if (scaling.scale == spectral::Scale::kPower) {
+      const ToGained<T> sink = {group_gains, layout.width, plan.gains.columns, work.held};
+      transform_line(work, group, lines, sink, work.row_zero[0]);
+    } else {
+      transform_line(work, group, lines, ToBuffer<T>{work.held}, work.row_zero[0]);
+      gain_by_slopes(scaling, group_gains, plan.gains.columns, layout.width, work.held);
+    }
+    if (group == 0 && layout.paired) gain_row_pair(work, scaling, gains, work.held);
     transform(plan.along_x, work.buffers, FromBuffer<T>{work.held}, ToBuffer<T>{lines + group * layout.pitch});
   }
 }
 
 template <class T>
-static void filter_plane(const spectral::PlanePlan<T>& plan, const Image& x, const T* gains, Pixel out_type, void* out,
-                         char* scratch) {
+static void filter_plane(const spectral::PlanePlan<T>& plan, const spectral::Scaling<T>& scaling, const Image& x,
+                         const T* gains, Pixel out_type, void* out, char* scratch) {
   Workspace<T> work(plan, scratch);
   transform_columns(work, x, work.lines[0]);
-  filter_lines(work, gains, work.lines[0]);
+  filter_lines(work, scaling, gains, work.lines[0]);
   restore_columns(work, work.lines[0], out_type, out);
 }

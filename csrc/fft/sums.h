@@ -65,16 +65,22 @@ template <class T>
 struct HalfPlaneValues {
   const T* from;
   int64_t n_values, per_block;
+  const spectral::Scaling<T>& scaling;
   T* to;
   SPECOPS_MEMBER void operator()(int64_t block) const {
     const int64_t begin = block * per_block, n = n_values - begin < per_block ? n_values - begin : per_block;
-    for (int64_t i = 0; i < n; ++i) to[i] = from[begin + i];
+    if (scaling.scale == spectral::Scale::kPower) {
+      for (int64_t i = 0; i < n; ++i) to[i] = from[begin + i];
+    } else {
+      scale_values(scaling, from + begin, n, to);
+    }
   }
 };
 
 template <class T>
-static void sum_half_plane(const spectral::BinSums<T>& sums, const T* values, int64_t n_values, T* out, char* scratch) {
+static void sum_half_plane(const spectral::BinSums<T>& sums, const spectral::Scaling<T>& scaling, const T* values,
+                           int64_t n_values, T* out, char* scratch) {
   LongSum<T>* totals = reinterpret_cast<LongSum<T>*>(scratch);
   T* block = reinterpret_cast<T*>(totals + (sums.long_sums ? sums.n_bins : 0));
-  sum_blocks(sums, block, totals, out, HalfPlaneValues<T>{values, n_values, sums.groups_per_block, block});
+  sum_blocks(sums, block, totals, out, HalfPlaneValues<T>{values, n_values, sums.groups_per_block, scaling, block});
 }

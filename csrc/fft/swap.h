@@ -110,7 +110,7 @@ static void swap_columns(Workspace<T>& work, A a, B b, const T* gains, const Swa
     transform(work.plan.along_y, work.buffers, source, ToBuffer<T>{z});
     split_columns<T>(layout, z, columns, lines);
   }
-  filter_lines(work, gains, lines);
+  filter_lines(work, kUnscaled<T>, gains, lines);
   for (int64_t i = 0; i < n_column_pairs<T>(layout.width); ++i) {
     const ColumnPair columns = column_pair<T>(i, layout.width);
     join_columns<T>(layout, lines, columns, work.held);

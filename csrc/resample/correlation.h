@@ -51,11 +51,12 @@ static void correlate_rows_of(const resample::Operator<T>& op, const void* x, co
                               int64_t begin, int64_t end, double* sums, char* scratch) {
   constexpr int64_t kRowsPerCollection = 32;  // few enough not to lose digits
   const RowBuffers<T> buffers(op, scratch);
+  const auto* from = static_cast<const typename In::Stored*>(x) + op.columns.read_begin;
   const int64_t zero = 0;
   const T one = T(1);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t first = row == 0 ? 0 : op.rows.ends[row - 1], last = op.rows.ends[row];
-    fill_slots<In>(op, buffers, static_cast<const typename In::Stored*>(x), row, first, last);
+    fill_slots<In>(op, buffers, from, row, first, last);
     const auto* y_from = static_cast<const typename In::Stored*>(y) + row * y_row;
     weighted_sum<In, RealPixels<T>>(y_from, Sum<T>{&zero, &one, 1}, op.columns.n_out, buffers.out);
     deal(buffers.out, op.columns.n_out, op.columns.phases, op.buffers.phase_pitch, buffers.phase);
@@ -78,5 +79,5 @@ static void correlate_rows(const resample::Operator<T>& op, Pixel type, const vo
 
 template <class T>
 constexpr resample::Kernels<T> resample_kernels() {
-  return {resample_rows<T>, correlate_rows<T>};
+  return {kLanes<T>, resample_rows<T>, correlate_rows<T>};
 }

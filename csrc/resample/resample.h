@@ -15,11 +15,18 @@ struct Term {
   int64_t source, tap;
 };
 
+// Terms of an output row that have the sources of the next row's first ones: `count` of them, from `lag` on. None where
+// the next row had better be paired with the one after it.
+struct Shared {
+  int64_t lag, count;
+};
+
 // The terms of each output row, one list after the other.
 struct Rows {
   const int64_t* ends;  // [n_out]
   const Term* terms;
-  int64_t longest;  // terms of one row
+  const Shared* shared;  // [n_out]
+  int64_t longest;       // terms of one row
 
   SPECOPS_MEMBER int64_t count(int64_t row) const { return ends[row] - (row == 0 ? 0 : ends[row - 1]); }
 };
@@ -64,6 +71,36 @@ struct Buffers {
 constexpr int64_t kWidestVector = 64;  // bytes
 constexpr int64_t kStages = 2;         // output rows at a time, where the filter is an outer product: a slot for each
 
+// Which pixel of a vector goes to a lane, -1: none; an integer as wide as T.
+template <class T>
+struct LaneOf {
+  using type = int32_t;
+};
+template <>
+struct LaneOf<double> {
+  using type = int64_t;
+};
+
+constexpr int64_t kPlacesBefore = 6, kPlaces = 14;  // per stride, of the taps of fused passes
+
+// Both passes of an outer product in one, for a few taps near to each other and (phases, stride) = (1, 1), (2, 1) or
+// (1, 2). The line, which is the sum of input rows, is a sequence of vectors; vector 0 begins at sample `begin` of the
+// row. Output phases·i + r is the sum over the places p of phase r of weight · line[begin + stride·(i - kPlacesBefore)
+// + p]. Vectors that lie inside the row are summed from there; the others are made of its first and last vector.
+template <class T>
+struct Fused {
+  bool serves;
+  int64_t row_size;
+  int64_t begin;
+  int64_t first, end;                     // vectors; those before and after are zeros
+  int64_t inside_begin, inside_end;       // of which these lie inside the row
+  const typename LaneOf<T>::type* edges;  // [others, 2, L], lanes of the first and the last vector
+  bool uses_first, uses_last;
+  uint32_t places[2];           // of each phase, a bit for each
+  const T* weights;             // [phases, stride · kPlaces]
+  const int64_t* fold_samples;  // [n_folds] in the first and last vector, [2 L]
+};
+
 template <class T>
 struct Operator {
   Rows rows;
@@ -74,6 +111,8 @@ struct Operator {
   const T* weights;            // [1, n_taps] where the filter is an outer product; else [fh, n_taps]
   const int64_t* offsets;      // [n_taps], of each tap in a slot
   const Move* copies;          // [n_copies], in elements of a slot
+  Fused<T> fused;
+  bool past_caches;  // fused passes write there: the output is large, its rows are whole cache lines
   int64_t fh;
   int64_t inner;  // elements per pixel: channels that lie side by side, or 1
 };
@@ -81,6 +120,8 @@ struct Operator {
 // The kernels of one instruction set.
 template <class T>
 struct Kernels {
+  int64_t lanes;
+
   // Output rows [begin, end) of a plane; plane and out in pixels of this type, out contiguous.
   void (*rows)(const Operator<T>& op, Pixel type, const void* plane, int64_t begin, int64_t end, void* out,
                char* scratch);

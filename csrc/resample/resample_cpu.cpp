@@ -21,6 +21,7 @@ using resample::Axis;
 
 constexpr int64_t kPixelsPerTask = 16384;
 constexpr int64_t kMostPartialSums = 64;
+constexpr int64_t kLargeOutput = int64_t{1} << 24;  // bytes; half of the third-level cache that cores share
 
 template <class T>
 const resample::Kernels<T>& kernels_of() {
@@ -73,11 +74,13 @@ class OwnedOperator {
     op_.columns = columns_.view();
     op_.inner = inner;
     op_.fh = along_y.taps;
-    for (const resample::Term& term : rows_.terms) {
-      row_offsets_.push_back(term.source * row_stride + op_.columns.read_begin * inner);
-    }
+    for (const resample::Term& term : rows_.terms) row_offsets_.push_back(term.source * row_stride);
     if (f != nullptr) take_filter(f->const_data_ptr<T>(), along_y.taps, along_x.taps);
     size_buffers(f == nullptr);
+    if (!row_weights_.empty() && inner == 1) {
+      fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n, weights_, kernels_of<T>().lanes);
+      op_.fused = fused_.view();
+    }
     op_.row_offsets = row_offsets_.data();
     op_.row_weights = row_weights_.empty() ? nullptr : row_weights_.data();
     op_.weights = weights_.data();
@@ -89,6 +92,7 @@ class OwnedOperator {
   OwnedOperator& operator=(const OwnedOperator&) = delete;
 
   const resample::Operator<T>& view() const { return op_; }
+  void write_past_caches() { op_.past_caches = true; }
   const std::vector<int64_t>& taps() const { return columns_.taps; }
 
  private:
@@ -138,6 +142,7 @@ class OwnedOperator {
   std::vector<int64_t> row_offsets_, offsets_;
   std::vector<resample::Move> copies_;
   std::vector<T> row_weights_, weights_;
+  resample::FusedOwner<T> fused_;
   resample::Operator<T> op_ = {};
 };
 
@@ -179,12 +184,21 @@ void check_output(const at::Tensor& y, const Axis& along_y, const Axis& along_x)
                     along_x.n_out, "]; got ", y.sizes());
 }
 
+// Whether an output does not stay in the caches, and its rows are whole cache lines of numbers as they are computed.
+bool is_large(const at::Tensor& out) {
+  constexpr int64_t kCacheLine = 64;
+  const int64_t row_bytes = out.size(-1) * out.element_size();
+  return out.numel() * out.element_size() >= kLargeOutput && out.element_size() >= 4 && row_bytes % kCacheLine == 0 &&
+         reinterpret_cast<uintptr_t>(out.const_data_ptr()) % kCacheLine == 0;
+}
+
 template <class T>
 void resample_images(const at::Tensor& x, const at::Tensor& f, const Axis& along_y, const Axis& along_x,
                      bool transposed, at::Tensor& out) {
   const bool channels_last = is_channels_last(x);
   const Planes2d planes(x, channels_last);
-  const OwnedOperator<T> owned(along_y, along_x, transposed, &f, planes.row_stride(), planes.inner());
+  OwnedOperator<T> owned(along_y, along_x, transposed, &f, planes.row_stride(), planes.inner());
+  if (is_large(out)) owned.write_past_caches();
   const resample::Operator<T>& op = owned.view();
   const int64_t n_rows = out.size(-2), row_bytes = out.size(-1) * planes.inner() * out.element_size();
   const int64_t work = std::max(op.columns.n_line, op.columns.n_out) * planes.inner();

@@ -306,13 +306,22 @@ static void make_full_rows(const resample::Operator<T>& op, const RowBuffers<T>&
 template <class In, class Out, class T>
 static void make_rows(const resample::Operator<T>& op, const void* plane, int64_t begin, int64_t end, void* out,
                       char* scratch) {
-  const RowBuffers<T> buffers(op, scratch);
-  const auto* from = static_cast<const typename In::Stored*>(plane);
+  const auto* rows = static_cast<const typename In::Stored*>(plane);
   auto* to = static_cast<typename Out::Stored*>(out);
-  const int64_t row_size = op.columns.n_out * op.inner;
-  if (op.columns.n_taps == 0) {
+  const resample::Columns& columns = op.columns;
+  const int64_t row_size = columns.n_out * op.inner;
+  if (columns.n_taps == 0) {
     __builtin_memset(to + begin * row_size, 0, (end - begin) * row_size * sizeof *to);
-  } else if (op.row_weights != nullptr) {
+    return;
+  }
+  if (fuses<Out>(op)) {
+    if (columns.phases == 2) return make_fused_rows<2, 1, In, Out>(op, rows, begin, end, to);
+    if (columns.stride == 2) return make_fused_rows<1, 2, In, Out>(op, rows, begin, end, to);
+    return make_fused_rows<1, 1, In, Out>(op, rows, begin, end, to);
+  }
+  const RowBuffers<T> buffers(op, scratch);
+  const auto* from = rows + columns.read_begin * op.inner;
+  if (op.row_weights != nullptr) {
     make_separable_rows<In, Out>(op, buffers, from, begin, end, to);
   } else {
     make_full_rows<In, Out>(op, buffers, from, begin, end, to);

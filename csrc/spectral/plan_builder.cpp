@@ -145,19 +145,22 @@ Layout build_layout(const Maps<T>& maps, int64_t lanes) {
 // Whether the maps have the same values at ky and -ky.
 template <class T>
 bool is_even(const Maps<T>& maps) {
-  for (int64_t ky = 1; 2 * ky < maps.height; ++ky) {
-    for (int64_t kx = 0; kx < maps.columns(); ++kx) {
-      const int64_t a = maps.at(ky, kx), b = maps.at(maps.height - ky, kx);
-      if (maps.index[a] != maps.index[b] || maps.weight[a] != maps.weight[b]) return false;
+  for (int64_t map = 0; map < maps.n_maps; ++map) {
+    const Maps<T> only = maps.only(map);
+    for (int64_t ky = 1; 2 * ky < maps.height; ++ky) {
+      for (int64_t kx = 0; kx < maps.columns(); ++kx) {
+        const int64_t a = only.at(ky, kx), b = only.at(maps.height - ky, kx);
+        if (only.index[a] != only.index[b] || only.weight[a] != only.weight[b]) return false;
+      }
     }
   }
   return true;
 }
 
-// The entries of a plane. Values are four times |X|^2, since the halving of paired signals is left out.
+// Adds the entries of one map of a plane. Values are four times those of |X|^2, since the halving of paired signals is
+// left out.
 template <class T>
-Entries<T> plane_entries(const Maps<T>& maps, const Layout& layout, const BinSums<T>& sums) {
-  Entries<T> entries;
+void add_plane_entries(const Maps<T>& maps, const Layout& layout, const BinSums<T>& sums, Entries<T>& entries) {
   const int64_t H = maps.height, W = maps.width;
   const auto add = [&](int64_t ky, int64_t kx, int64_t line, int64_t column, T scale) {
     const int32_t bin = maps.index[maps.at(ky, kx)];
@@ -184,7 +187,6 @@ Entries<T> plane_entries(const Maps<T>& maps, const Layout& layout, const BinSum
       }
     }
   }
-  return entries;
 }
 
 template <class T>
@@ -199,7 +201,9 @@ void build_sums(const Maps<T>& maps, const Layout& layout, bool even, BinSumsSto
   sums.row_slots[0] = sums.groups_per_block * group_slots;
   sums.row_slots[1] = sums.row_slots[0] + row;
   sums.zero_slot = sums.row_slots[1] + row;
-  build_lists(plane_entries(maps, layout, sums), storage);
+  Entries<T> entries;
+  for (int64_t map = 0; map < maps.n_maps; ++map) add_plane_entries(maps.only(map), layout, sums, entries);
+  build_lists(entries, storage);
 }
 
 // The gain is halved, like the transforms of paired signals.
@@ -213,15 +217,18 @@ void build_gains(const Maps<T>& maps, const Layout& layout, bool even, PlanePlan
   gains.n_slots = gains.row_slots + maps.columns();
   storage.gain_bins.assign(gains.n_slots, static_cast<int32_t>(maps.n_bins));
   storage.gain_weights.assign(gains.n_slots, T(0));
+  const auto add = [&](int64_t slot, const Maps<T>& map, int64_t at, T share) {
+    if (map.index[at] < 0) return;
+    storage.gain_extras.push_back({static_cast<int32_t>(slot), map.index[at], share * map.weight[at]});
+  };
   const auto set = [&](int64_t slot, int64_t ky, int64_t kx, bool is_mean) {
     const T share = (is_mean ? T(0.25) : T(0.5)) / T(half_plane_multiplicity(kx, W));
     const int64_t at = maps.at(ky, kx);
     storage.gain_bins[slot] = maps.index[at] < 0 ? static_cast<int32_t>(maps.n_bins) : maps.index[at];
     storage.gain_weights[slot] = share * maps.weight[at];
-    if (!is_mean) return;
-    const int64_t other = maps.at(H - ky, kx);
-    if (maps.index[other] >= 0) {
-      storage.gain_extras.push_back({static_cast<int32_t>(slot), maps.index[other], share * maps.weight[other]});
+    for (int64_t map = 0; map < maps.n_maps; ++map) {
+      if (map > 0) add(slot, maps.only(map), at, share);
+      if (is_mean) add(slot, maps.only(map), maps.at(H - ky, kx), share);
     }
   };
   for (int64_t line = 0; line < layout.lines; ++line) {
@@ -301,8 +308,8 @@ std::unique_ptr<const BinSumsStorage<T>> build_half_plane_sums(const Maps<T>& ma
   sums.n_blocks = (n + sums.groups_per_block - 1) / sums.groups_per_block;
   sums.zero_slot = sums.groups_per_block;
   Entries<T> entries;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t block = i / sums.groups_per_block, slot = i % sums.groups_per_block;
+  for (int64_t i = 0; i < maps.size(); ++i) {
+    const int64_t block = i % n / sums.groups_per_block, slot = i % n % sums.groups_per_block;
     if (maps.index[i] < 0) continue;
     entries.push_back({static_cast<int32_t>(block), static_cast<int32_t>(slot), maps.index[i], maps.weight[i]});
   }

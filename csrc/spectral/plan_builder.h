@@ -7,15 +7,20 @@
 
 namespace specops::spectral {
 
-// Maps [H, W/2+1] of an op; every index is -1 or below n_bins.
+// Maps [M, H, W/2+1] of an op, whose sums or gains are added; every index is -1 or below n_bins.
 template <class T>
 struct Maps {
   const int32_t* index;
   const T* weight;
-  int64_t height, width, n_bins;
+  int64_t height, width, n_bins, n_maps;
 
   int64_t columns() const { return width / 2 + 1; }
   int64_t at(int64_t ky, int64_t kx) const { return ky * columns() + kx; }
+  int64_t size() const { return n_maps * height * columns(); }
+  Maps only(int64_t map) const {
+    const int64_t begin = map * height * columns();
+    return {index + begin, weight + begin, height, width, n_bins, 1};
+  }
 };
 
 // Owns what its `sums` points to.

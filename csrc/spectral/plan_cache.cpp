@@ -12,13 +12,13 @@ constexpr int64_t kMostCoefficients = int64_t{1} << 21;  // of all plans of a th
 
 template <class T, class Plan>
 struct Entry {
-  int64_t height, width, n_bins;
+  int64_t height, width, n_bins, n_maps;
   std::vector<int32_t> index;
   std::vector<T> weight;
   std::shared_ptr<const Plan> plan;
 
   bool fits(const Maps<T>& maps) const {
-    return height == maps.height && width == maps.width && n_bins == maps.n_bins &&
+    return height == maps.height && width == maps.width && n_bins == maps.n_bins && n_maps == maps.n_maps &&
            std::memcmp(index.data(), maps.index, index.size() * sizeof(int32_t)) == 0 &&
            std::memcmp(weight.data(), maps.weight, weight.size() * sizeof(T)) == 0;
   }
@@ -27,7 +27,7 @@ struct Entry {
 template <class T>
 void check_index(const Maps<T>& maps) {
   int32_t lowest = -1, highest = -1;
-  for (int64_t i = 0; i < maps.height * maps.columns(); ++i) {
+  for (int64_t i = 0; i < maps.size(); ++i) {
     lowest = maps.index[i] < lowest ? maps.index[i] : lowest;
     highest = maps.index[i] > highest ? maps.index[i] : highest;
   }
@@ -44,9 +44,14 @@ std::shared_ptr<const Plan> cached(const Maps<T>& maps, Build build) {
     return entries.front().plan;
   }
   check_index(maps);
-  const int64_t n = maps.height * maps.columns();
-  entries.push_front(
-      {maps.height, maps.width, maps.n_bins, {maps.index, maps.index + n}, {maps.weight, maps.weight + n}, build()});
+  const int64_t n = maps.size();
+  entries.push_front({maps.height,
+                      maps.width,
+                      maps.n_bins,
+                      maps.n_maps,
+                      {maps.index, maps.index + n},
+                      {maps.weight, maps.weight + n},
+                      build()});
   const std::shared_ptr<const Plan> plan = entries.front().plan;
   int64_t coefficients = 0;
   size_t kept = 0;

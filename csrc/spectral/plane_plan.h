@@ -52,7 +52,16 @@ struct Gains {
   int64_t n_extras;
   const int32_t* bins;  // [n_slots]; n_bins for none
   const T* weights;     // [n_slots]
-  const Extra* extras;  // second terms of the columns 0 and W/2, which act through means
+  const Extra* extras;  // terms of further maps, and second ones of the columns 0 and W/2, which act through means
+};
+
+enum class Scale { kPower, kAmplitude, kLogarithm };
+
+// What becomes of a value before it is summed: times s(factor value), s(q) being sqrt(q) or ln(q + eps).
+template <class T>
+struct Scaling {
+  Scale scale;
+  T factor, times, eps;
 };
 
 // Offsets in bytes into the scratch memory of a thread.

@@ -44,33 +44,50 @@ struct EngineOf<double> {
 
 template <class T>
 spectral::Maps<T> maps_of(const at::Tensor& x, const at::Tensor& index, const at::Tensor& weight, int64_t n_bins) {
-  return {index.const_data_ptr<int32_t>(), weight.const_data_ptr<T>(), x.size(-2), x.size(-1), n_bins};
+  const int64_t n_maps = index.dim() == 3 ? index.size(0) : 1;
+  return {index.const_data_ptr<int32_t>(), weight.const_data_ptr<T>(), x.size(-2), x.size(-1), n_bins, n_maps};
+}
+
+template <class T>
+spectral::Scaling<T> scaling_of(const PointScale& scale) {
+  return {scale.scale, static_cast<T>(scale.factor), T(1), static_cast<T>(scale.eps)};
+}
+
+// Inside the engine values are four times |X|^2, which its plans make up for.
+template <class T>
+spectral::Scaling<T> engine_scaling_of(const PointScale& scale) {
+  return {scale.scale, static_cast<T>(scale.factor / 4), T(4), static_cast<T>(scale.eps)};
 }
 
 // Sums that are not finite are taken again from torch.fft, so that Inf and NaN spread as in the reference.
 template <class T>
 void take_again_where_not_finite(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps,
-                                 at::Tensor& out) {
+                                 const PointScale& scale, at::Tensor& out) {
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
   const at::Tensor rows = out.view({-1, maps.n_bins});
   const T* sums = out.const_data_ptr<T>();
   for (int64_t plane = 0; plane < rows.size(0); ++plane, sums += maps.n_bins) {
-    if (std::all_of(sums, sums + maps.n_bins, [](T sum) { return std::isfinite(sum); })) continue;
+    bool finite = true;
+    for (int64_t k = 0; k < maps.n_bins; ++k) finite &= std::isfinite(sums[k]);
+    if (finite) continue;
     const at::Tensor one_x = plane_of(x, plane), one_y = x.is_same(y) ? one_x : plane_of(y, plane);
     at::Tensor row = rows.select(0, plane);
-    cross_spectra_unserved(one_x, one_y, *spectral::cached_half_plane_sums(maps), EngineOf<T>::kernels(), row);
+    cross_spectra_unserved(one_x, one_y, *spectral::cached_half_plane_sums(maps), scaling_of<T>(scale),
+                           EngineOf<T>::kernels(), row);
   }
 }
 
 template <class T>
-void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps, at::Tensor& out) {
+void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps, const PointScale& scale,
+                   at::Tensor& out) {
   const Kernels<T>& kernels = EngineOf<T>::kernels();
   const int64_t n_planes = out.numel() / maps.n_bins;
   T* sums = out.mutable_data_ptr<T>();
   if (!fft::serves(maps.height) || !fft::serves(maps.width)) {
-    return cross_spectra_unserved(x, y, *spectral::cached_half_plane_sums(maps), kernels, out);
+    return cross_spectra_unserved(x, y, *spectral::cached_half_plane_sums(maps), scaling_of<T>(scale), kernels, out);
   }
   const auto plan = spectral::cached_plane_plan(maps, kernels.lanes);
+  const spectral::Scaling<T> scaling = engine_scaling_of<T>(scale);
   const bool same = x.is_same(y);
   const int64_t own_bytes = same ? plan->scratch.power_bytes : plan->scratch.cross_bytes;
   const int64_t x_parted = Planes<T>::parted_size(x, kernels), y_parted = same ? 0 : Planes<T>::parted_size(y, kernels);
@@ -81,13 +98,13 @@ void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Map
     for (int64_t plane = begin; plane < end; ++plane) {
       T* out_row = sums + plane * maps.n_bins;
       if (same) {
-        kernels.power(*plan, xs.next(), out_row, scratch);
+        kernels.power(*plan, scaling, xs.next(), out_row, scratch);
       } else {
         kernels.cross(*plan, xs.next(), ys.next(), out_row, scratch);
       }
     }
   });
-  take_again_where_not_finite(x, y, maps, out);
+  take_again_where_not_finite(x, y, maps, scale, out);
 }
 
 // Runs f(plane, gains, scratch) for every plane, with the gains of its profile; `parted` elements of scratch are for
@@ -117,15 +134,17 @@ void for_filtered_planes(int64_t n_planes, const at::Tensor& c, const spectral::
 }
 
 template <class T>
-void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& maps, at::Tensor& out) {
+void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& maps, const PointScale& scale,
+            at::Tensor& out) {
   const Kernels<T>& kernels = EngineOf<T>::kernels();
+  const spectral::Scaling<T> scaling = engine_scaling_of<T>(scale);
   const Pixel out_type = pixel_type(x.scalar_type());
   const int64_t n_pixels = maps.height * maps.width, plane_bytes = n_pixels * x.element_size();
   char* pixels = static_cast<char*>(out.mutable_data_ptr());
   const auto start = [&](int64_t begin, int64_t end, T* parted) {
     return [&, xs = Planes<T>(x, begin, end - begin, kernels, parted)](
                const spectral::PlanePlan<T>& plan, int64_t plane, const T* gains, char* scratch) mutable {
-      kernels.filter(plan, xs.next(), gains, out_type, pixels + plane * plane_bytes, scratch);
+      kernels.filter(plan, scaling, xs.next(), gains, out_type, pixels + plane * plane_bytes, scratch);
     };
   };
   for_filtered_planes<T>(x.numel() / n_pixels, c, maps, Planes<T>::parted_size(x, kernels), start);
@@ -193,11 +212,14 @@ void check_gains(const at::Tensor& x, const at::Tensor& c, const at::Tensor& wei
   TORCH_CHECK_VALUE(c.device().is_cpu(), "c must be on the CPU; got ", c.device());
 }
 
-}  // namespace
+PointScale point_scale(std::string_view name, double factor, double eps) {
+  TORCH_CHECK_VALUE(name == "amplitude" || name == "log", "scale must be amplitude or log; got ", name);
+  TORCH_CHECK_VALUE(factor > 0 && eps >= 0, "factor must be above 0 and eps at least 0; got ", factor, " and ", eps);
+  return {name == "log" ? spectral::Scale::kLogarithm : spectral::Scale::kAmplitude, factor, eps};
+}
 
-at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
-                                     const at::Tensor& weight, int64_t n_bins) {
-  check_images(x, y);
+at::Tensor all_cross_spectra(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
+                             const at::Tensor& weight, int64_t n_bins, const PointScale& scale) {
   check_maps(x, index, weight, n_bins);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.pop_back();
@@ -207,16 +229,16 @@ at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, c
   const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous();
   run(index, n_bins, [&] {
     if (out.scalar_type() == at::kDouble) {
-      cross_spectra<double>(x, y, maps_of<double>(x, index_c, weight_c, n_bins), out);
+      cross_spectra<double>(x, y, maps_of<double>(x, index_c, weight_c, n_bins), scale, out);
     } else {
-      cross_spectra<float>(x, y, maps_of<float>(x, index_c, weight_c, n_bins), out);
+      cross_spectra<float>(x, y, maps_of<float>(x, index_c, weight_c, n_bins), scale, out);
     }
   });
   return out;
 }
 
-at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
-                             const at::Tensor& weight) {
+at::Tensor all_filtered(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
+                        const PointScale& scale) {
   check_image("x", x);
   check_gains(x, c, weight);
   const int64_t n_bins = c.size(-1);
@@ -226,14 +248,38 @@ at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at:
   const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous(), c_c = c.contiguous();
   run(index, n_bins, [&] {
     if (!fft::serves(x.size(-2)) || !fft::serves(x.size(-1))) {
-      filter_unserved(x, c_c, index_c, weight_c, out);
+      filter_unserved(x, c_c, index_c, weight_c, scale, out);
     } else if (weight.scalar_type() == at::kDouble) {
-      filter<double>(x, c_c, maps_of<double>(x, index_c, weight_c, n_bins), out);
+      filter<double>(x, c_c, maps_of<double>(x, index_c, weight_c, n_bins), scale, out);
     } else {
-      filter<float>(x, c_c, maps_of<float>(x, index_c, weight_c, n_bins), out);
+      filter<float>(x, c_c, maps_of<float>(x, index_c, weight_c, n_bins), scale, out);
     }
   });
   return out;
+}
+
+}  // namespace
+
+at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
+                                     const at::Tensor& weight, int64_t n_bins) {
+  check_images(x, y);
+  return all_cross_spectra(x, y, index, weight, n_bins, kPowerItself);
+}
+
+at::Tensor binned_scaled_power_cpu(const at::Tensor& x, const at::Tensor& index, const at::Tensor& weight,
+                                   int64_t n_bins, std::string_view scale, double factor, double eps) {
+  check_image("x", x);
+  return all_cross_spectra(x, x, index, weight, n_bins, point_scale(scale, factor, eps));
+}
+
+at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
+                             const at::Tensor& weight) {
+  return all_filtered(x, c, index, weight, kPowerItself);
+}
+
+at::Tensor binned_scaled_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
+                                    const at::Tensor& weight, std::string_view scale, double factor, double eps) {
+  return all_filtered(x, c, index, weight, point_scale(scale, factor, eps));
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> clipped_band_swap_cpu(const at::Tensor& a, const at::Tensor& b,

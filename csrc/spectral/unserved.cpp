@@ -7,6 +7,7 @@
 #include <ATen/ops/clamp_max.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/eq.h>
 #include <ATen/ops/fft_irfft2.h>
 #include <ATen/ops/fft_rfft2.h>
 #include <ATen/ops/le.h>
@@ -54,7 +55,7 @@ void for_each_plane(const at::Tensor& x, const F& f) {
 
 template <class T>
 void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
-                            const Kernels<T>& kernels, at::Tensor& out) {
+                            const spectral::Scaling<T>& scaling, const Kernels<T>& kernels, at::Tensor& out) {
   T* all_sums = out.mutable_data_ptr<T>();
   for_each_plane(x, [&](int64_t plane) {
     at::Tensor X = at::view_as_real(at::fft_rfft2(plane_of(x, plane))).contiguous();
@@ -67,32 +68,41 @@ void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spec
     for (int64_t i = 0; i < n; ++i)
       v[i] = cross(Complex<T>{a[2 * i], a[2 * i + 1]}, Complex<T>{b[2 * i], b[2 * i + 1]});
     const ThreadScratch scratch((sums.zero_slot + 1 + (sums.long_sums ? 2 * sums.n_bins : 0)) * sizeof(T));
-    kernels.sum(sums, v, n, all_sums + plane * sums.n_bins, scratch.memory());
+    kernels.sum(sums, scaling, v, n, all_sums + plane * sums.n_bins, scratch.memory());
   });
 }
 
 namespace {
 
+// ds/dq at q = factor |X|^2.
+at::Tensor slopes(const at::Tensor& X, const PointScale& scale) {
+  const at::Tensor q = at::mul(at::view_as_real(X).square().sum(-1), scale.factor);
+  if (scale.scale == spectral::Scale::kLogarithm) return at::add(q, scale.eps).reciprocal();
+  return at::mul(q.rsqrt(), 0.5).masked_fill(at::eq(q, 0), 0);
+}
+
 // Gives write(plane, filtered) the filter of each read(plane).
 template <class Read, class Write>
 void filter_each_plane(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
-                       const Read& read, const Write& write) {
+                       const PointScale& scale, const Read& read, const Write& write) {
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   const int64_t n_bins = c.size(-1), H = x.size(-2), W = x.size(-1);
   if (index.min().item<int32_t>() < -1 || index.max().item<int32_t>() >= n_bins) throw std::out_of_range("index");
   const at::Tensor bins = index.to(at::kLong).remainder(n_bins + 1).flatten();
   at::Tensor share = weight.clone();
-  for (int64_t kx = 0; kx < share.size(1); ++kx) share.select(1, kx).div_(half_plane_multiplicity(kx, W));
+  for (int64_t kx = 0; kx < share.size(-1); ++kx) share.select(-1, kx).div_(half_plane_multiplicity(kx, W));
   const at::Tensor padded = at::constant_pad_nd(c, {0, 1});
   const auto gain_of = [&](const at::Tensor& profile) {
-    return at::mul(profile.index_select(0, bins).view_as(share), share);
+    const at::Tensor gains = at::mul(profile.index_select(0, bins).view_as(share), share);
+    return gains.dim() == 3 ? gains.sum(0) : gains;
   };
   const at::Tensor shared = c.dim() == 1 ? gain_of(padded) : at::Tensor();
   const at::Tensor profiles = padded.reshape({-1, n_bins + 1});
   for_each_plane(x, [&](int64_t plane) {
     const at::Tensor gain = c.dim() == 1 ? shared : gain_of(profiles.select(0, plane));
-    const at::Tensor X = at::mul(at::fft_rfft2(read(plane)), gain);
-    write(plane, at::fft_irfft2(X, at::IntArrayRef{H, W}, {-2, -1}, "forward"));
+    const at::Tensor X = at::fft_rfft2(read(plane));
+    const at::Tensor all_gains = scale.scale == spectral::Scale::kPower ? gain : at::mul(gain, slopes(X, scale));
+    write(plane, at::fft_irfft2(at::mul(X, all_gains), at::IntArrayRef{H, W}, {-2, -1}, "forward"));
   });
 }
 
@@ -101,10 +111,10 @@ at::Tensor planes_of(const at::Tensor& images) { return images.view({-1, images.
 }  // namespace
 
 void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
-                     at::Tensor& out) {
+                     const PointScale& scale, at::Tensor& out) {
   const at::Tensor planes = planes_of(out);
   filter_each_plane(
-      x, c, index, weight, [&](int64_t plane) { return plane_of(x, plane); },
+      x, c, index, weight, scale, [&](int64_t plane) { return plane_of(x, plane); },
       [&](int64_t plane, const at::Tensor& filtered) { planes.select(0, plane).copy_(filtered); });
 }
 
@@ -115,7 +125,7 @@ void swap_unserved(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c
   const at::Tensor kept_planes = kept.numel() > 0 ? planes_of(kept) : kept;
   const auto folded = [low](const at::Tensor& u) { return at::maximum(u, at::rsub(u, 2 * low)); };
   filter_each_plane(
-      a, c, index, weight, [&](int64_t plane) { return at::sub(plane_of(a, plane), plane_of(b, plane)); },
+      a, c, index, weight, kPowerItself, [&](int64_t plane) { return at::sub(plane_of(a, plane), plane_of(b, plane)); },
       [&](int64_t plane, const at::Tensor& filtered) {
         const at::Tensor base = plane_of(b, plane), u = at::add(base, filtered), image = folded(u);
         swapped_planes.select(0, plane).copy_(at::clamp_max(image, high));
@@ -125,8 +135,8 @@ void swap_unserved(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c
 }
 
 template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&,
-                                     const Kernels<float>&, at::Tensor&);
+                                     const spectral::Scaling<float>&, const Kernels<float>&, at::Tensor&);
 template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<double>&,
-                                     const Kernels<double>&, at::Tensor&);
+                                     const spectral::Scaling<double>&, const Kernels<double>&, at::Tensor&);
 
 }  // namespace specops

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import torch
 
-from .errors import InputError
+from .errors import InputError, TrainingError
 from .images import BUNDLED, ImageSet, highpass, load_bundled, load_images
 from .toyset import cached_toyset
 
@@ -42,13 +42,20 @@ def add_shared_options(parser: argparse.ArgumentParser, *, steps: int, eval_ever
     )  # fmt: skip
     images.add_argument("--highpass", action="store_true", help="train on the differences of diagonal neighbours")
     images.add_argument("--resolution", metavar="N", type=resolution, default=64, help="side in pixels (default: 64)")
+    add_run_options(parser, steps=steps, eval_every=eval_every, batch=10)
+
+
+def add_run_options(parser: argparse.ArgumentParser, *, steps: int, eval_every: int, batch: int) -> None:
+    """Add the options of every run whatever it trains on, with these defaults."""
     run = parser.add_argument_group("run")
     run.add_argument("--steps", metavar="N", type=positive, default=steps, help=f"training steps (default: {steps})")
     run.add_argument(
         "--eval-every", metavar="N", type=positive, default=eval_every,
         help=f"steps between evaluations; each also saves a checkpoint (default: {eval_every})",
     )  # fmt: skip
-    run.add_argument("--batch", metavar="N", type=positive, default=10, help="images per step, at most (default: 10)")
+    run.add_argument(
+        "--batch", metavar="N", type=positive, default=batch, help=f"images per step, at most (default: {batch})"
+    )
     run.add_argument("--seed", metavar="N", type=seed, default=0, help="of latents, weights and order (default: 0)")
     run.add_argument("--device", metavar="NAME", type=device, default="cpu", help="cpu, cuda, cuda:1, … (default: cpu)")
     run.add_argument("--threads", metavar="N", type=positive, help="CPU threads (default: torch's choice)")
@@ -88,6 +95,9 @@ def report_errors(run: Callable[[argparse.Namespace], str], options: argparse.Na
     except InputError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return 2
+    except TrainingError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"interrupted; go on with the same command and --resume (results so far: {options.out})", file=sys.stderr)
         return 130

@@ -16,6 +16,7 @@ import specops.nn
 
 from .checkpoints import State
 from .discriminators import MLPDiscriminator, ProgressiveDiscriminator
+from .gradients import of_inputs_alone
 from .images import ImageSet
 from .models import load_model, model_name, try_discriminator
 from .run import Run, RunSettings
@@ -73,7 +74,7 @@ class DiscriminatorRun(Run):
         if settings.model not in (None, MLP):
             try_discriminator(str(settings.model), self.network.main, self._real[: settings.batch], len(self._real))
         self._network_optimizer, self._pixel_optimizer = (
-            torch.optim.Adam(parameters, lr=rate, betas=(0.0, 0.99), eps=1e-8, foreach=True)
+            torch.optim.Adam(parameters, lr=rate, betas=(0.0, 0.99), eps=1e-8, fused=True)
             for parameters, rate in ((self.network.parameters(), 1e-3), ([self.pixels], 1e-2))
         )
         self._networks = {"model": self.network}
@@ -123,7 +124,9 @@ class DiscriminatorRun(Run):
     def _train_pixels(self, classes: Tensor) -> Tensor:
         """One step on BCE(fake, 1)."""
         loss = cross_entropy(self.network(self.pixels[classes], classes), target=1.0)
-        (self.pixels.grad,) = torch.autograd.grad(loss, self.pixels)
+        with of_inputs_alone():
+            (gradient,) = torch.autograd.grad(loss, self.pixels)
+        self.pixels.grad = gradient.contiguous()  # Adam, where fused, reads it in the memory order of the pixels
         self._pixel_optimizer.step()
         return loss.detach()
 
@@ -156,5 +159,6 @@ def cross_entropy(logits: Tensor, *, target: float) -> Tensor:
 
 def squared_slope(logits: Tensor, x: Tensor) -> Tensor:
     """R1 without its weight: mean over images of ‖∇_x Σ logits‖², `logits [n, m]`, `x [n, C, H, W]`."""
-    (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    with of_inputs_alone():
+        (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return slope.square().sum(dim=(1, 2, 3)).mean()

@@ -12,16 +12,18 @@ from torch.nn import functional
 
 import specops
 
-from .networks import EqualizedConv, channels_at
+from .gradients import leaky_relu
+from .networks import EqualizedConv, channels_at, channels_last
 
 _LAST_SIDE = 4
 _WIDTH_DIVISOR = 8
 _MLP_WIDTH = 512
 _LARGEST_GROUP = 16
+_LEAST_VARIANCE = 1e-8
 
 
 class EqualizedLinear(nn.Module):
-    """Dense layer whose input is scaled by gain / sqrt(in_features); weights start as N(0, 1), the bias at 0."""
+    """Dense layer of N(0, 1) weights, scaled at run time by gain / sqrt(in_features), and a bias that starts at 0."""
 
     def __init__(
         self, in_features: int, out_features: int, *, gain: float = math.sqrt(2), generator: torch.Generator
@@ -33,7 +35,7 @@ class EqualizedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, in_features]` → `[n, out_features]`."""
-        return functional.linear(x * self.scale, self.weight, self.bias)
+        return functional.linear(x, self.weight * self.scale, self.bias)
 
 
 class DiscriminatorScale(nn.Module):
@@ -46,7 +48,7 @@ class DiscriminatorScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, C, H, W]` → `[n, C', H, W]`."""
-        return _activate(self.second(_activate(self.first(x))))
+        return leaky_relu(self.second(leaky_relu(self.first(x))))
 
 
 class ProgressiveDiscriminator(nn.Module):
@@ -80,14 +82,16 @@ class ProgressiveDiscriminator(nn.Module):
         self.last_conv = conv3(width + 1, width)
         self.hidden = EqualizedLinear(width * side * side, width, generator=generator)
         self.logits = EqualizedLinear(width, n_logits, gain=1.0, generator=generator)
+        channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, 3, resolution, resolution]` → logits `[n, n_logits]`."""
-        x = _activate(self.inputs[0](x))
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = leaky_relu(self.inputs[0](x))
         for scale in self.scales:
             x = specops.downsample(scale(x), 2, mode=self.downsampling)
-        x = _activate(self.last_conv(append_deviation(x)))
-        return self.logits(_activate(self.hidden(x.flatten(1))))
+        x = leaky_relu(self.last_conv(append_deviation(x)))
+        return self.logits(leaky_relu(self.hidden(x.flatten(1))))
 
 
 class MLPDiscriminator(nn.Module):
@@ -105,7 +109,7 @@ class MLPDiscriminator(nn.Module):
         """`x [n, 3, resolution, resolution]` → logits `[n, n_logits]`."""
         x = x.flatten(1)
         for layer in self.hidden:
-            x = _activate(layer(x))
+            x = leaky_relu(layer(x))
         return self.logits(x)
 
 
@@ -113,16 +117,14 @@ def append_deviation(x: Tensor) -> Tensor:
     """`x [n, C, H, W]` with a channel more: the mean standard deviation of the features within groups of images.
 
     Groups have min(16, n) images, n / size apart from each other; sqrt(var + 1e-8) is averaged over features.
-    A batch that groups of 16 do not fill is one group.
+    A batch that groups of 16 do not fill is one group. An image alone deviates by sqrt(1e-8), whatever it shows.
     """
     n = len(x)
+    if n == 1:  # without a derivative of zeros, which R1 would send through all layers below once more
+        return torch.cat([x, x.new_full((1, 1, *x.shape[2:]), math.sqrt(_LEAST_VARIANCE))], dim=1)
     size = min(_LARGEST_GROUP, n)
     if n % size:
         size = n
     groups = x.reshape(size, n // size, -1)
-    deviation = (groups.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)  # [n / size]
+    deviation = (groups.var(dim=0, unbiased=False) + _LEAST_VARIANCE).sqrt().mean(dim=1)  # [n / size]
     return torch.cat([x, deviation.repeat(size)[:, None, None, None].expand(-1, 1, *x.shape[2:])], dim=1)
-
-
-def _activate(x: Tensor) -> Tensor:
-    return functional.leaky_relu(x, 0.2)

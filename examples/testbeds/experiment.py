@@ -18,8 +18,9 @@ from .errors import InputError
 from .images import ImageSet
 from .report import write_report
 from .results import RunResult, format_table
-from .run import Run, RunSettings, restore, train, write_metrics
+from .run import Run, RunSettings, train
 from .run_folder import Config, check_folder, prepare_folder
+from .training import restore, write_metrics
 
 _FREE = ("steps",)
 """Settings that a resumed run need not share with what it resumes."""

@@ -50,11 +50,15 @@ class History:
         if average is not None:
             row |= {f"average_{name}": value for name, value in _measures(average).items()}
             self.averages.append(average.spectrum)
+        self.add(row, evaluation.spectrum, pictures)
+
+    def add(self, row: dict[str, float], spectrum: FloatArray, pictures: Tensor) -> None:
+        """Add an evaluation with the columns of `row`, "step" and "seconds" among them, always the same ones."""
         self.rows.append(row)
-        self.spectra.append(evaluation.spectrum)
+        self.spectra.append(spectrum)
         if len(self.rows) > 1 and not _is_kept(len(self.rows) - 1):
             self.pictures.pop(int(self.rows[-2]["step"]), None)  # already gone where `drop_irregular` came after it
-        self.pictures[step] = pictures
+        self.pictures[int(row["step"])] = pictures
 
     def drop_irregular(self, eval_every: int) -> None:
         """Forget a last evaluation off the grid, so that a run that goes on equals one that never stopped there."""
@@ -101,7 +105,9 @@ class History:
         return archive.getvalue()
 
     def tensors(self) -> dict[str, Tensor]:
-        """The history as tensors for a checkpoint; `from_tensors` is the inverse."""
+        """The history as tensors for a checkpoint, none before the first evaluation; `from_tensors` is the inverse."""
+        if not self.rows:
+            return {}
         columns = self.columns
         averages = {"averages": torch.from_numpy(np.stack(self.averages))} if self.averages else {}
         return {
@@ -116,6 +122,8 @@ class History:
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> History:
         """The history that `tensors` came from."""
+        if not tensors:
+            return cls()
         columns = bytes(tensors["columns"].tolist()).decode().split(",")
         rows = [dict(zip(columns, values, strict=True)) for values in tensors["rows"].tolist()]
         pictures = dict(zip(tensors["picture_steps"].tolist(), tensors["pictures"], strict=True))

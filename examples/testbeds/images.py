@@ -85,6 +85,16 @@ def _expand(source: Path) -> list[Path]:
     return found
 
 
+def image_paths(folder: Path) -> list[Path]:
+    """The picture files in the folder and in those inside it, by path; raises InputError where there are none."""
+    if not folder.is_dir():
+        raise InputError(f"folder {folder} does not exist" if not folder.exists() else f"{folder} is no folder")
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in _SUFFIXES)
+    if not found:
+        raise InputError(f"folder {folder} holds no image (looked for {', '.join(sorted(_SUFFIXES))})")
+    return found
+
+
 def _load(path: Path, resolution: int) -> torch.Tensor:
     if path.suffix.lower() == ".npy":
         return _load_array(path, resolution)

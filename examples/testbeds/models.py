@@ -26,21 +26,21 @@ def model_name(reference: str) -> str:
     return reference.rpartition(":")[2]
 
 
-def find_model(reference: str) -> type[nn.Module]:
-    """The class that `my_package.module:MyNet` names; the working folder is searched as well."""
+def find_model(reference: str, *, option: str = "--model") -> type[nn.Module]:
+    """The class that `my_package.module:MyNet`, given as `option`, names; the working folder is searched as well."""
     module_name, _, name = reference.partition(":")
     if not module_name or not name.isidentifier():
-        raise InputError(f"--model must be of the form {_FORM}; got {reference!r}")
+        raise InputError(f"{option} must be of the form {_FORM}; got {reference!r}")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        raise InputError(f"--model {reference}: importing {module_name} raised {_told(error)}") from error
+        raise InputError(f"{option} {reference}: importing {module_name} raised {told(error)}") from error
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         what = "nothing of that name" if found is None else f"{type(found).__name__} {name}"
-        raise InputError(f"--model {reference} must name a subclass of torch.nn.Module; {module_name} has {what}")
+        raise InputError(f"{option} {reference} must name a subclass of torch.nn.Module; {module_name} has {what}")
     return found
 
 
@@ -58,7 +58,7 @@ def load_model(reference: str, *arguments: int, seed: int) -> nn.Module:
             torch.manual_seed(seed)
             network = model(*arguments)
     except Exception as error:
-        raise InputError(f"--model {reference}: {made_by} raised {_told(error)}") from error
+        raise InputError(f"--model {reference}: {made_by} raised {told(error)}") from error
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"--model {reference}: {made_by} has no parameters to train")
     return network
@@ -77,7 +77,7 @@ def try_discriminator(reference: str, network: nn.Module, x: Tensor, n_logits: i
         (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
         slope.square().sum().backward()
     except RuntimeError as error:
-        raise InputError(f"--model {reference} must be twice differentiable for R1; {_told(error)}") from error
+        raise InputError(f"--model {reference} must be twice differentiable for R1; {told(error)}") from error
     network.zero_grad()
 
 
@@ -89,7 +89,7 @@ def _try(reference: str, network: nn.Module, x: Tensor, expected: Sequence[int],
         with torch.random.fork_rng(devices=[]):
             made: Any = network(x)
     except Exception as error:
-        raise InputError(f"{called} raised {_told(error)}") from error
+        raise InputError(f"{called} raised {told(error)}") from error
     network.train()
     if not isinstance(made, Tensor) or not made.is_floating_point() or list(made.shape) != list(expected):
         raise InputError(f"{called} must return {what} {list(expected)}; it returned {_described(made)}")
@@ -108,6 +108,6 @@ def _described(made: object) -> str:
     return f"a {type(made).__name__}"
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """An exception in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 import specops
+
+from .gradients import conv2d, leaky_relu, pixel_norm
 
 UPSAMPLINGS = ("bilinear", "nearest", "zeros", "shuffle")
 PADDINGS = ("reflect", "zeros")
@@ -23,30 +24,11 @@ def channels_at(side: int, *, divisor: int) -> int:
     return min(16384 // side, 512) // divisor
 
 
-def pixel_norm(x: Tensor) -> Tensor:
-    """`x [n, C, H, W]` over the root mean square of its channels: y = x / r with r = sqrt(mean_c x² + 1e-8)."""
-    y: Tensor = _PixelNorm.apply(x)  # type: ignore[no-untyped-call]
-    return y
-
-
-class _PixelNorm(torch.autograd.Function):
-    """Pixel norm with its gradient in closed form, (g − y · mean_c(g · y)) / r: a third of autograd's passes over x."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        # Division rather than rsqrt: Adam's first steps amplify a last-bit difference to 1e-3 of the loss.
-        root = x.square().mean(dim=1, keepdim=True).add_(1e-8).sqrt_()
-        y = x / root
-        ctx.save_for_backward(x, root)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        x, root = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a gradient of the gradient is asked for
-            root = torch.sqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
-        y = x / root
-        return (gradient - y * (gradient * y).mean(dim=1, keepdim=True)) / root
+def channels_last(network: nn.Module) -> None:
+    """Keep the weights of 4 dimensions in the memory order in which oneDNN convolves without reordering."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 class EqualizedConv(nn.Module):
@@ -76,7 +58,7 @@ class EqualizedConv(nn.Module):
         if padding and self.padding_mode == "reflect":
             x = functional.pad(x, (padding,) * 4, mode="reflect")
             padding = 0
-        return functional.conv2d(x, self.weight * self.scale, self.bias, padding=padding)
+        return conv2d(x, self.weight * self.scale, self.bias, padding=padding)
 
 
 class GeneratorLayer(nn.Module):
@@ -92,8 +74,7 @@ class GeneratorLayer(nn.Module):
         x = pixel_norm(x)
         if self.upsampling is not None:
             x = specops.upsample(x, 2, mode=self.upsampling)
-        # In place: the convolution's own backward does not read its output.
-        return functional.leaky_relu(self.conv(x), 0.2, inplace=True)
+        return leaky_relu(self.conv(x))
 
 
 class ProgressiveGenerator(nn.Module):
@@ -125,6 +106,7 @@ class ProgressiveGenerator(nn.Module):
             self.layers.extend([first, GeneratorLayer(conv3(width, width_out))])
             self.outputs.append(conv(width, 3, kernel=1, gain=1.0))
             in_channels, side = width, side * 2
+        channels_last(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """`z [n, 64]` → images `[n, 3, resolution, resolution]`, unbounded (no tanh)."""

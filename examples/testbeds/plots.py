@@ -23,7 +23,7 @@ from .results import RunResult
 _AXIS_NYQUIST = 1 / np.sqrt(2)
 _MAX_SNAPSHOTS = 6
 _DPI = 160
-_SMALL = 9
+SMALL = 9
 """Points; a panel of 4 inches stays readable across a phone."""
 _SETTLED = 0.2
 """Share of the evaluations, at the end of a run, over which bands are drawn."""
@@ -45,6 +45,24 @@ LIGHT = Theme("white", "#1b1f24", "#c9ced6", ("#0b6fb8", "#c9500f", "#0a8a63", "
 DARK = Theme("none", "#e6e8eb", "#3c434d", ("#5cb3f0", "#f59552", "#3ecf9e", "#e394cb", "#d8c24a", "#9d9df5"))
 
 
+def new_figure(width: float, height: float, theme: Theme) -> Figure:
+    """An empty figure of that many inches."""
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor=theme.background)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style_axes(axes: Axes, theme: Theme) -> None:
+    """Background, ticks, frame and letters of the panel in the colours of the theme."""
+    axes.set_facecolor(theme.background)
+    axes.tick_params(which="both", colors=theme.ink, labelsize=SMALL)
+    for spine in axes.spines.values():
+        spine.set_edgecolor(theme.faint)
+    axes.xaxis.label.set(color=theme.ink, size=10)
+    axes.yaxis.label.set(color=theme.ink, size=10)
+    axes.title.set(color=theme.ink, size=11, weight="bold")
+
+
 def picture_png(pictures: Tensor) -> bytes:
     """8-bit `pictures [n, 3, N, N]` side by side, one image pixel per pixel."""
     row = torch.cat(list(pictures), dim=-1).permute(1, 2, 0).numpy()
@@ -60,8 +78,9 @@ def snapshots(result: RunResult) -> dict[int, Tensor]:
     return {steps[index]: result.history.pictures[steps[index]] for index in chosen}
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, *, dpi: int = _DPI) -> bytes:
     """The figure as a PNG file."""
+    figure.set_dpi(dpi)
     return _save(figure, "png")
 
 
@@ -86,7 +105,7 @@ def evolution(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """The first real image and its reconstruction over training, a row per run."""
     shown = [snapshots(result) for result in results]
     columns = 1 + max(len(pictures) for pictures in shown)
-    figure = _figure(1.45 * columns, 1.75 * len(results), theme)
+    figure = new_figure(1.45 * columns, 1.75 * len(results), theme)
     grid = figure.subplots(len(results), columns, squeeze=False)
     for result, pictures, row in zip(results, shown, grid, strict=True):
         tiles = [("target", result.real_pictures), *((f"step {step}", images) for step, images in pictures.items())]
@@ -106,7 +125,7 @@ def spectrum(
     results: Sequence[RunResult], theme: Theme = LIGHT, *, limits: tuple[float, float] | None = None
 ) -> Figure:
     """Reduced spectra without DC, real against generated, a panel per run; `limits` of the density axis."""
-    figure = _figure(4.0 * len(results), 3.3, theme)
+    figure = new_figure(4.0 * len(results), 3.3, theme)
     panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
     for index, (result, axes) in enumerate(zip(results, panels, strict=True)):
         _draw_spectrum(axes, result, theme)
@@ -114,13 +133,13 @@ def spectrum(
         axes.set_ylim(*(limits or density_limits(results)))
         if index == 0:
             axes.set_ylabel("Spectral density")
-        _style(axes, theme)
+        style_axes(axes, theme)
     return figure
 
 
 def error_evolution(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """Relative spectrum error over frequency and training iteration, clamped to ±1, a panel per run."""
-    figure = _figure(4.0 * len(results), 3.3, theme)
+    figure = new_figure(4.0 * len(results), 3.3, theme)
     panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
     for index, (result, axes) in enumerate(zip(results, panels, strict=True)):
         x = np.append(result.frequency[1:], 1.0)
@@ -131,10 +150,10 @@ def error_evolution(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figur
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         if index == 0:
             axes.set_ylabel("Training iteration")
-        _style(axes, theme)
+        style_axes(axes, theme)
     bar = figure.colorbar(mesh, ax=list(panels), pad=0.02, aspect=24, ticks=[-1, -0.5, 0, 0.5, 1])
     bar.ax.set_yticklabels([percent(-1), percent(-0.5), "0", percent(0.5), f"≥ {percent(1)}"])
-    bar.ax.tick_params(colors=theme.ink, labelsize=_SMALL)
+    bar.ax.tick_params(colors=theme.ink, labelsize=SMALL)
     bar.outline.set_edgecolor(theme.faint)
     return figure
 
@@ -145,7 +164,7 @@ def density_ratio(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     The band is one standard deviation of the logarithm: over the runs of a group, or over the last evaluations of a
     run that stands alone.
     """
-    figure = _figure(4.6, 3.5, theme)
+    figure = new_figure(4.6, 3.5, theme)
     axes = figure.subplots()
     groups: dict[str, list[RunResult]] = {}
     for result in results:
@@ -166,8 +185,8 @@ def density_ratio(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     axes.set_xlabel("f / f_nyq (corner)")
     axes.set_ylabel("S_gen / S_real")
     axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
-    axes.legend(fontsize=_SMALL, frameon=False, labelcolor=theme.ink)
-    _style(axes, theme)
+    axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink)
+    style_axes(axes, theme)
     return figure
 
 
@@ -190,7 +209,7 @@ def log_band(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def psnr(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """PSNR over training of all runs in one panel."""
-    figure = _figure(4.6, 2.9, theme)
+    figure = new_figure(4.6, 2.9, theme)
     axes = figure.subplots()
     for result in results:
         values = result.history.column("psnr")
@@ -202,8 +221,8 @@ def psnr(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     axes.set_ylabel("PSNR / dB")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
-    axes.legend(fontsize=_SMALL, frameon=False, labelcolor=theme.ink, loc="lower right")
-    _style(axes, theme)
+    axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink, loc="lower right")
+    style_axes(axes, theme)
     return figure
 
 
@@ -231,28 +250,12 @@ def _draw_spectrum(axes: Axes, result: RunResult, theme: Theme) -> None:
     axes.set_xlim(0, 1)
     axes.set_xlabel("f / f_nyq (corner)")
     axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
-    axes.legend(fontsize=_SMALL, frameon=False, labelcolor=theme.ink, loc="lower left")
-
-
-def _style(axes: Axes, theme: Theme) -> None:
-    axes.set_facecolor(theme.background)
-    axes.tick_params(which="both", colors=theme.ink, labelsize=_SMALL)
-    for spine in axes.spines.values():
-        spine.set_edgecolor(theme.faint)
-    axes.xaxis.label.set(color=theme.ink, size=10)
-    axes.yaxis.label.set(color=theme.ink, size=10)
-    axes.title.set(color=theme.ink, size=11, weight="bold")
+    axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink, loc="lower left")
 
 
 def _positive(density: FloatArray) -> FloatArray:
     """The density with gaps where a logarithm has none."""
     return np.where((density > 0) & np.isfinite(density), density, np.nan)
-
-
-def _figure(width: float, height: float, theme: Theme) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor=theme.background)
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _save(figure: Figure, format: str) -> bytes:

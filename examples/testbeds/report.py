@@ -27,6 +27,8 @@ _DRAW: dict[str, Callable[..., matplotlib.figure.Figure]] = {
     "psnr": plots.psnr,
 }
 
+_TEMPLATES = Path(__file__).parent / "templates"
+
 _ENCODERS = (plots.png, plots.svg)
 """Their names are the suffixes."""
 
@@ -76,16 +78,9 @@ def render(
     differing: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The report as one self-contained HTML page; arguments as of `write_report`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"percent": percent, "clamped_percent": clamped_percent}
     draw_spectrum = partial(plots.spectrum, limits=plots.density_limits(results))
-    return environment.get_template("report.html.jinja").render(
+    return page(
+        _TEMPLATES / "report.html.jinja",
         results=results,
         testbed=results[0].testbed,
         wording=WORDINGS[results[0].testbed],
@@ -94,18 +89,32 @@ def render(
         groups=summarise(results),
         readings=[read_run(result) for result in results],
         strips=[_strip(result) for result in results],
-        spectra=[_figure(draw_spectrum, [result], f"Reduced spectrum, {result.title}") for result in results],
-        errors=[_figure(plots.error_evolution, [result], f"Spectrum error, {result.title}") for result in results],
-        ratio=_figure(plots.density_ratio, results, "Generated over real spectral density by frequency"),
-        psnr=_figure(plots.psnr, results, "PSNR over training"),
-        animation=_url(plots.animation_webp(results), "webp"),
+        spectra=[themed(draw_spectrum, [result], f"Reduced spectrum, {result.title}") for result in results],
+        errors=[themed(plots.error_evolution, [result], f"Spectrum error, {result.title}") for result in results],
+        ratio=themed(plots.density_ratio, results, "Generated over real spectral density by frequency"),
+        psnr=themed(plots.psnr, results, "PSNR over training"),
+        animation=data_url(plots.animation_webp(results), "webp"),
         settings=settings,
         differing=differing,
     )
 
 
-def _figure(draw: Callable[..., matplotlib.figure.Figure], results: Sequence[RunResult], description: str) -> Figure:
-    light, dark = (_url(plots.svg(draw(results, theme)), "svg+xml") for theme in (plots.LIGHT, plots.DARK))
+def page(template: Path, **values: Any) -> str:
+    """The page of a `template`, which may extend base.html.jinja and take the macro of figure.html.jinja."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([template.parent, _TEMPLATES]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"percent": percent, "clamped_percent": clamped_percent}
+    return environment.get_template(template.name).render(**values)
+
+
+def themed(draw: Callable[..., matplotlib.figure.Figure], results: Sequence[RunResult], description: str) -> Figure:
+    """What `draw(results, theme)` draws, for light and for dark pages."""
+    light, dark = (data_url(plots.svg(draw(results, theme)), "svg+xml") for theme in (plots.LIGHT, plots.DARK))
     return Figure(light, dark, description)
 
 
@@ -113,8 +122,9 @@ def _strip(result: RunResult) -> list[tuple[str, str]]:
     """Captions and data URLs of the target and its reconstructions."""
     shown: dict[str, Tensor] = {"target": result.real_pictures}
     shown |= {f"step {step:,}": pictures for step, pictures in plots.snapshots(result).items()}
-    return [(caption, _url(plots.picture_png(pictures[:1]), "png")) for caption, pictures in shown.items()]
+    return [(caption, data_url(plots.picture_png(pictures[:1]), "png")) for caption, pictures in shown.items()]
 
 
-def _url(content: bytes, kind: str) -> str:
+def data_url(content: bytes, kind: str) -> str:
+    """A file of the type image/`kind` as text to be put into a page."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,13 +12,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .checkpoints import State, load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
-from .errors import InputError
+from .checkpoints import State, save_checkpoint
 from .evaluation import FloatArray, evaluate, reduced_spectrum
-from .files import write_atomically
-from .history import History
 from .images import ImageSet, to_8bit
-from .run_folder import CHECKPOINT, METRICS, SPECTRA
+from .run_folder import CHECKPOINT
+from .training import Training, write_metrics
 
 _SHOWN_IMAGES = 4
 """Images of which pictures are kept."""
@@ -40,38 +38,27 @@ class RunSettings:
         raise NotImplementedError
 
 
-class Run(ABC):
-    """A run in memory: networks, optimizers, random states and history after `step` training steps.
+class Run(Training):
+    """A run in memory.
 
     Images are drawn in random order, all of them once per epoch; the last batch of an epoch may be smaller. A subclass
-    makes its networks from `_random`, and fills `_networks` and `_optimizers`, which checkpoints hold.
+    makes its networks from `_random`.
     """
 
     testbed: ClassVar[str]
 
     def __init__(self, settings: RunSettings, images: ImageSet, device: torch.device) -> None:
+        super().__init__(settings.seed)
         self.images = images
-        self.step = 0
-        self.seconds = 0.0
-        self.history = History()
-        self.parts: dict[str, Tensor] = {}
-        """Further losses of the last step, by column of metrics.csv."""
         self._shared = settings
         self._random = torch.Generator().manual_seed(settings.seed)
         self._real = images.pixels.to(device)
         self._queue = torch.empty(0, dtype=torch.int64)
         self._real_spectrum = reduced_spectrum(self._real)
-        self._networks: dict[str, torch.nn.Module] = {}
-        self._optimizers: dict[str, torch.optim.Optimizer] = {}
-        self._global_random = torch.Generator().manual_seed(settings.seed).get_state()
 
     @abstractmethod
     def generate(self) -> Tensor:
         """Images `[n, 3, N, N]`, one per real image, without gradient."""
-
-    @abstractmethod
-    def advance(self) -> Tensor:
-        """Do one training step and return its loss (a scalar tensor, from before the update)."""
 
     def average(self) -> Tensor | None:
         """A moving average of the images `[n, 3, N, N]`, where the testbed keeps one."""
@@ -101,31 +88,14 @@ class Run(ABC):
         )
 
     def state(self) -> State:
-        """Everything needed to go on."""
-        return {
-            **{name: network.state_dict() for name, network in self._networks.items()},
-            **{name: optimizer_tensors(optimizer) for name, optimizer in self._optimizers.items()},
-            "random": {"state": self._random.get_state(), "queue": self._queue, "global": torch.get_rng_state()},
-            "progress": {"step": torch.tensor(self.step), "seconds": torch.tensor(self.seconds, dtype=torch.float64)},
-            "history": self.history.tensors(),
-        }
+        state = super().state()
+        state["random"] |= {"state": self._random.get_state(), "queue": self._queue}
+        return state
 
     def load_state(self, state: State) -> None:
-        """Become the run whose `state()` was `state`."""
-        for name, network in self._networks.items():
-            network.load_state_dict(state[name])
-        for name, optimizer in self._optimizers.items():
-            load_optimizer(optimizer, state[name])
+        super().load_state(state)
         self._random.set_state(state["random"]["state"])
         self._queue = state["random"]["queue"]
-        self._global_random = state["random"]["global"]
-        self.step = int(state["progress"]["step"])
-        self.seconds = float(state["progress"]["seconds"])
-        self.history = History.from_tensors(state["history"])
-
-    def take_global_random_state(self) -> None:
-        """Set torch's own random state, which networks of users may draw from, to that of this run."""
-        torch.set_rng_state(self._global_random)
 
     def _draw(self) -> Tensor:
         """Indices of the next batch."""
@@ -133,21 +103,6 @@ class Run(ABC):
             self._queue = torch.randperm(len(self._real), generator=self._random)
         batch, self._queue = self._queue.tensor_split([self._shared.batch])
         return batch.to(self._real.device)
-
-
-def restore(run: Run, folder: Path, steps: int) -> None:
-    """Load the checkpoint in `folder` into the run, if there is one, unless it is beyond `steps`."""
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return
-    state = load_checkpoint(path)
-    try:
-        run.load_state(state)
-    except (KeyError, ValueError, RuntimeError, TypeError) as error:
-        message = f"checkpoint {path} does not fit this run; start anew with --overwrite"
-        raise InputError(message) from error
-    if run.step > steps:
-        raise InputError(f"{folder} has already reached step {run.step}; --steps must be at least that")
 
 
 def train(run: Run, settings: RunSettings, folder: Path, *, show_progress: bool) -> None:
@@ -168,9 +123,3 @@ def train(run: Run, settings: RunSettings, folder: Path, *, show_progress: bool)
                 write_metrics(run, folder)
                 row = run.history.rows[-1]
                 bar.set_postfix_str(f"loss {row['loss']:.5f}, {row['psnr']:.2f} dB")
-
-
-def write_metrics(run: Run, folder: Path) -> None:
-    """Write metrics.csv and spectra.npz as of now."""
-    write_atomically(folder / METRICS, run.history.metrics_csv())
-    write_atomically(folder / SPECTRA, run.history.spectra_npz(run.real_spectrum))

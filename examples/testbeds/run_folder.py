@@ -47,12 +47,15 @@ def check_folder(path: Path, config: Config, fixed: Sequence[str], *, resume: bo
     _compare(path, read_config(path / CONFIG), config, fixed)
 
 
-def prepare_folder(path: Path, config: Config, *, overwrite: bool) -> None:
-    """Create the folder and record `config` in it; with `overwrite`, first remove what an earlier run wrote."""
+def prepare_folder(path: Path, config: Config, *, overwrite: bool, written: Sequence[str] = ()) -> None:
+    """Create the folder and record `config` in it; with `overwrite`, first remove what an earlier run wrote.
+
+    `written` are names of files beside those that every run writes.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
         if overwrite:
-            for name in _WRITTEN:
+            for name in (*_WRITTEN, *written):
                 (path / name).unlink(missing_ok=True)
         write_atomically(path / CONFIG, json.dumps(config, indent=2).encode() + b"\n")
     except OSError as error:

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 import specops
 
-from .networks import LATENT_CHANNELS, channels_at, pixel_norm
+from .gradients import pixel_norm
+from .networks import LATENT_CHANNELS, channels_at
 
 _TAPS = (0.125, 0.375, 0.375, 0.125)
 _WIDTH_DIVISOR = 8

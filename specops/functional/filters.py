@@ -77,7 +77,7 @@ def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", inte
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     H, W = x.shape[-2:]
     dtype = compute_dtype(x.dtype)
-    maps, n_bins = geometry.radial_gain_maps(H, W, convention, dtype, x.device)
+    index, weight, n_bins = geometry.radial_gain_maps(H, W, convention, dtype, x.device)
     check_real("profile", profile)
     per_image = profile.dim() > 1 and profile.shape[:-1] == x.shape[:-2]
     if profile.dim() == 0 or profile.shape[-1] != n_bins or not (profile.dim() == 1 or per_image):
@@ -90,8 +90,7 @@ def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", inte
     profile = profile.to(dtype)
     if interpolation == "linear":
         return _gained(x, _interpolated(profile, H, W, convention))
-    first, *others = (ops.binned_filter(x.to(dtype) if len(maps) > 1 else x, profile, *each) for each in maps)
-    return sum(others, first).to(x.dtype)
+    return ops.binned_filter(x, profile, index, weight)
 
 
 def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | None = None) -> Tensor:

@@ -32,7 +32,7 @@ def check_image_pair(names: tuple[str, str], x: object, y: object) -> tuple[Tens
 
 def number(name: str, value: object, least: float = -math.inf) -> float:
     """Returns a finite number, at least `least`, as Python's, or raises TypeError or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if not isinstance(value, float) and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
         raise TypeError(f"{name} must be a number; got {type(value).__name__}.")
     real = float(value)
     if not (-math.inf < real < math.inf and real >= least):  # comparisons, unlike math.isfinite, can be traced

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from specops.ops.contract import check_image, check_real, compute_dtype, ordered
 SCALES = ("power", "amplitude", "log", "db")
 NORMS = ("backward", "ortho", "forward")
 PROFILE_MODES = ("minmax", "dc")
+DECIBELS = 10 / math.log(10)  # per neper of power
 
 
 def radial_spectrum(
@@ -63,14 +66,14 @@ def radial_spectrum(
     eps = number("eps", eps, least=0)
     factor = _power_factor(norm, x)
     H, W = x.shape[-2:]
-    dtype = compute_dtype(x.dtype)
-    maps, n_bins = geometry.radial_mean_maps(H, W, convention, dtype, x.device)
+    index, weight, n_bins = geometry.radial_mean_maps(H, W, convention, compute_dtype(x.dtype), x.device)
     x = _windowed(x, window)
-    if scale == "power" and len(maps) == 1:
-        profile = ops.binned_cross_spectrum(x, x, *maps[0], n_bins)
+    if scale == "power":
+        profile = ops.binned_cross_spectrum(x, x, index, weight, n_bins)
         return profile if factor == 1 else profile * factor
-    power = _half_plane_power(x) * factor
-    return _bin_means(_scaled(power, scale, eps), maps, n_bins)
+    kind = "amplitude" if scale == "amplitude" else "log"
+    profile = ops.binned_scaled_power(x, index, weight, n_bins, kind, factor, eps)
+    return profile * DECIBELS if scale == "db" else profile
 
 
 def radial_cross_spectrum(
@@ -107,10 +110,9 @@ def radial_cross_spectrum(
     x, y = check_image_pair(("x", "y"), x, y)
     factor = _power_factor(norm, x)
     H, W = x.shape[-2:]
-    maps, n_bins = geometry.radial_mean_maps(H, W, convention, compute_dtype(x.dtype), x.device)
+    index, weight, n_bins = geometry.radial_mean_maps(H, W, convention, compute_dtype(x.dtype), x.device)
     x, y = _windowed(x, window), _windowed(y, window)
-    first, *others = (ops.binned_cross_spectrum(x, y, *each, n_bins) for each in maps)
-    return sum(others, first) * factor
+    return ops.binned_cross_spectrum(x, y, index, weight, n_bins) * factor
 
 
 def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain") -> Tensor:
@@ -251,25 +253,6 @@ def _half_plane_power(x: Tensor) -> Tensor:
     return ops.binned_cross_spectrum(x, x, index, ones, H * (W // 2 + 1))
 
 
-def _bin_means(values: Tensor, maps: geometry.Maps, n_bins: int) -> Tensor:
-    """values [..., H·(W//2+1)] -> [..., K]."""
-    means = values.new_zeros(*values.shape[:-1], n_bins)
-    for index, weight in maps:
-        terms = torch.where(index.flatten() < 0, 0, values * weight.flatten())
-        means = means.index_add(-1, index.clamp(min=0).flatten(), terms)
-    return means
-
-
-def _scaled(power: Tensor, scale: str, eps: float) -> Tensor:
-    if scale == "power":
-        return power
-    if scale == "log":
-        return (power + eps).log()
-    if scale == "db":
-        return 10 * (power + eps).log10()
-    return _root(power)
-
-
 def _root(power: Tensor) -> Tensor:
     """√power, with the subgradient 0 of the amplitude where it is 0."""
     zero = power == 0
@@ -278,8 +261,10 @@ def _root(power: Tensor) -> Tensor:
 
 def _power_factor(norm: str, x: Tensor) -> float:
     check_choice("norm", norm, NORMS)
+    if norm == "backward":
+        return 1.0
     n_pixels = x.shape[-2] * x.shape[-1]
-    return {"backward": 1.0, "ortho": 1 / n_pixels, "forward": 1 / n_pixels**2}[norm]
+    return 1 / n_pixels if norm == "ortho" else 1 / n_pixels**2
 
 
 def _windowed(x: Tensor, window: str | Tensor | None) -> Tensor:

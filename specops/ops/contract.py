@@ -13,10 +13,12 @@ from torch.autograd.forward_ad import _set_fwd_grad_enabled
 
 from specops import backends
 
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 SUM_BLOCK = 4096
 
 _library = torch.library.Library("specops", "DEF")
+_below_autograd = torch._C._after_ADInplaceOrView_keyset.raw_repr()
+_plain = {torch._C.DispatchKeySet(key).raw_repr() for key in (torch._C.DispatchKey.CPU, torch._C.DispatchKey.CUDA)}
 
 
 def define(
@@ -53,7 +55,7 @@ def define(
     _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     overload = getattr(torch.ops.specops, op).default
     _library.impl(op, select, "CompositeExplicitAutograd")
-    _library.impl(op, _autograd(overload, backward, jvp, residual), "Autograd", with_keyset=True)
+    _library.impl(op, _autograd(overload, select, backward, jvp, residual), "Autograd", with_keyset=True)
     torch.library.register_fake(f"specops::{op}", fake, lib=_library)
     torch.library.register_vmap(f"specops::{op}", vmap, lib=_library)
     return overload
@@ -72,7 +74,11 @@ def define_bilinear(schema: str, **functions: Any) -> Callable[..., Tensor]:
 
 
 def _autograd(
-    overload: Any, backward: Callable[..., Any], jvp: Callable[..., Any], residual: int | None
+    overload: Any,
+    select: Callable[..., Any],
+    backward: Callable[..., Any],
+    jvp: Callable[..., Any],
+    residual: int | None,
 ) -> Callable[..., Any]:
     """Returns the Autograd kernel of an op.
 
@@ -82,14 +88,19 @@ def _autograd(
 
     def below(keyset: Any, *args: Any) -> Any:
         with torch._C._AutoDispatchBelowAutograd():
+            if _only_a_backend_follows(keyset):  # the dispatcher would call it too, 2 µs later
+                return select(*args)
             return overload.redispatch(keyset & torch._C._after_autograd_keyset, *args)
 
     class Recorded(torch.autograd.function._SingleLevelFunction):
         @staticmethod
         def forward(ctx: Any, *args_and_keyset: Any) -> Any:
             *args, keyset = args_and_keyset
-            with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
+            if _only_a_backend_follows(keyset):
                 out = below(keyset, *args)
+            else:
+                with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
+                    out = below(keyset, *args)
             tensors = [arg for arg in args if isinstance(arg, Tensor)]
             ctx.settings, ctx.same = args[len(tensors) :], args[0] is args[1]
             if residual is not None:
@@ -123,6 +134,11 @@ def _autograd(
     return kernel
 
 
+def _only_a_backend_follows(keyset: Any) -> bool:
+    """Whether no tracing, transform or dispatch mode is to see a call after autograd has."""
+    return keyset.raw_repr() & _below_autograd in _plain
+
+
 def _arguments(ctx: Any) -> list[Any]:
     """Returns the op's arguments, one object where the first two were one, and the residual after them."""
     tensors = list(ctx.saved_tensors)
@@ -143,9 +159,9 @@ def check_image(name: str, x: object) -> None:
         raise TypeError(f"{name} must be a torch.Tensor [..., H, W]; got {type(x).__name__}. Use torch.as_tensor.")
     if x.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor; got layout {x.layout}. Use {name}.to_dense().")
-    if x.is_complex():
-        raise TypeError(f"{name} must be real; got {x.dtype}. Pass {name}.real and {name}.imag separately.")
     if x.dtype not in DTYPES:
+        if x.is_complex():
+            raise TypeError(f"{name} must be real; got {x.dtype}. Pass {name}.real and {name}.imag separately.")
         raise TypeError(
             f"{name} must be float16, bfloat16, float32 or float64; got {x.dtype}. Convert it with {name}.float()."
         )
@@ -153,7 +169,8 @@ def check_image(name: str, x: object) -> None:
         raise ValueError(
             f"{name} must have the two dimensions [..., H, W]; got shape {list(x.shape)}. Reshape it to [H, W] first."
         )
-    if x.shape[-2] < 1 or x.shape[-1] < 1:
+    H, W = x.shape[-2:]
+    if H < 1 or W < 1:
         raise ValueError(f"{name} [..., H, W] must have H, W >= 1; got shape {list(x.shape)}.")
 
 

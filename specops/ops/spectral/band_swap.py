@@ -19,6 +19,7 @@ from specops import backends
 from specops.ops.contract import batch_first, check_image, compute_dtype, define, sum_to_shared
 from specops.ops.spectral import reference
 from specops.ops.spectral.contract import (
+    batched_gains,
     binned_cross_spectrum,
     binned_filter,
     check_gains,
@@ -121,14 +122,9 @@ def _difference(a: Tensor, b: Tensor) -> Tensor:
 
 def _vmap(info: Any, dims: Any, a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
     refuse_batched_maps(dims[3:5])
-    shared = c.dim() - (dims[2] is not None) == 1
     a, b = (batch_first(image, dim, info.batch_size) for image, dim in zip((a, b), dims, strict=False))
-    if dims[2] is not None or not shared:
-        c = batch_first(c, dims[2], info.batch_size)
-        if shared:
-            c = c.reshape(c.shape[0], *(1,) * (a.dim() - 3), c.shape[-1]).expand(*a.shape[:-2], c.shape[-1])
     keep = rest[-1]
-    out = _clipped_band_swap(a, b, c, index, weight, *rest)
+    out = _clipped_band_swap(a, b, batched_gains(info, dims[2], c, a), index, weight, *rest)
     return out, (0, 0, 0 if keep else None)
 
 

@@ -1,8 +1,8 @@
 r"""Contract of the spectral pair: two bilinear ops, each the other's derivative, so gradients of any order close.
 
 X is the unnormalised DFT of x on the half plane of torch.fft.rfft2, p a position there, `index` [H, W//2+1] the bin
-of each coefficient (int32; -1: in no bin) and `weight` [H, W//2+1] its weight. With m_p = 1 or 2 the number of times
-that p stands in the full plane:
+of each coefficient (int32; -1: in no bin) and `weight` [H, W//2+1] its weight. Maps [M, H, W//2+1] put each coefficient
+into M bins: sums and gains of all M are added. With m_p = 1 or 2 the number of times that p stands in the full plane:
 
     binned_cross_spectrum(x, y)[b, k] = \sum_{p: index_p = k} weight_p Re(conj(X_p) Y_p)
     binned_filter(x, c)[b]            = unscaled inverse DFT of  weight_p / m_p  c[index_p]  X_p
@@ -30,8 +30,8 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
 
     Args:
         x, y: real images [..., H, W] of one shape, dtype and device; the same tensor twice gives the power.
-        index: int32 [H, W//2+1], values -1 (in no bin) to n_bins - 1.
-        weight: [H, W//2+1] in float64 for float64 images, else float32. No gradient.
+        index: int32 [H, W//2+1] or [M, H, W//2+1], values -1 (in no bin) to n_bins - 1.
+        weight: of the same shape, in float64 for float64 images, else float32. No gradient.
         n_bins: K >= 1.
 
     Returns:
@@ -92,7 +92,9 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
 
 
 def check_pair(names: tuple[str, str], x: Tensor, y: Tensor) -> None:
-    """Raises TypeError or ValueError unless y is an image like x."""
+    """Raises TypeError or ValueError unless y is an image like x, which is one."""
+    if x is y:
+        return
     check_image(names[1], y)
     if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
         raise ValueError(
@@ -113,19 +115,23 @@ def check_gains(x: Tensor, c: Tensor, weight: Tensor) -> None:
 
 def check_maps(x: Tensor, index: Tensor, weight: Tensor) -> None:
     """Raises TypeError or ValueError unless index and weight are maps for images x."""
-    half_plane = (x.shape[-2], x.shape[-1] // 2 + 1)
-    dtype = compute_dtype(x.dtype)
-    if index.shape != half_plane or weight.shape != half_plane:
+    H, W = x.shape[-2:]
+    half_plane = (H, W // 2 + 1)
+    shape = index.shape
+    several = len(shape) == 3 and shape[0] > 0 and shape[1:] == half_plane
+    if (shape != half_plane and not several) or weight.shape != shape:
         raise ValueError(
-            f"index and weight must be {list(half_plane)} for x {list(x.shape)}; got {list(index.shape)} and "
-            f"{list(weight.shape)}. The half plane is that of torch.fft.rfft2."
+            f"index and weight must be {list(half_plane)} or {['M', *half_plane]} for x {list(x.shape)}; got "
+            f"{list(index.shape)} and {list(weight.shape)}. The half plane is that of torch.fft.rfft2."
         )
+    dtype = compute_dtype(x.dtype)
     if index.dtype != torch.int32 or weight.dtype != dtype:
         raise TypeError(
             f"index must be torch.int32 and weight {dtype} for x of {x.dtype}; got {index.dtype} and {weight.dtype}."
         )
-    if index.device != x.device or weight.device != x.device:
-        raise ValueError(f"index and weight must be on {x.device} like x; got {index.device} and {weight.device}.")
+    device = x.device
+    if index.device != device or weight.device != device:
+        raise ValueError(f"index and weight must be on {device} like x; got {index.device} and {weight.device}.")
     if weight.requires_grad:
         raise ValueError("weight is geometry and has no gradient; pass weight.detach() and learn the gains c instead.")
 
@@ -142,7 +148,7 @@ def _cross_backward(
     needs: tuple[bool, bool], grad: Tensor, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int
 ) -> tuple[Tensor | None, Tensor | None]:
     if x is y:
-        return _binned_filter(x, 2 * grad, index, weight), None
+        return _binned_filter(x, grad + grad, index, weight), None
     grad_x = _binned_filter(y, grad, index, weight) if needs[0] else None
     grad_y = _binned_filter(x, grad, index, weight) if needs[1] else None
     return grad_x, grad_y
@@ -172,13 +178,19 @@ def _filter_backward(
 
 def _filter_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Any:
     refuse_batched_maps(dims[2:4])
-    shared = c.dim() - (dims[1] is not None) == 1
     x = batch_first(x, dims[0], info.batch_size)
-    if dims[1] is not None or not shared:
-        c = batch_first(c, dims[1], info.batch_size)
-        if shared:  # one profile per vmapped slice, for all images of that slice
-            c = c.reshape(c.shape[0], *(1,) * (x.dim() - 3), c.shape[-1]).expand(*x.shape[:-2], c.shape[-1])
-    return _binned_filter(x, c, index, weight), 0
+    return _binned_filter(x, batched_gains(info, dims[1], c, x), index, weight), 0
+
+
+def batched_gains(info: Any, dim: int | None, c: Tensor, x: Tensor) -> Tensor:
+    """Returns gains c, with a vmap dimension or not, as gains for images x [batch, ..., H, W]."""
+    shared = c.dim() - (dim is not None) == 1
+    if dim is None and shared:
+        return c
+    c = batch_first(c, dim, info.batch_size)
+    if shared:  # one profile per vmapped slice, for all images of that slice
+        c = c.reshape(c.shape[0], *(1,) * (x.dim() - 3), c.shape[-1]).expand(*x.shape[:-2], c.shape[-1])
+    return c
 
 
 def refuse_batched_maps(dims: tuple[int | None, ...]) -> None:

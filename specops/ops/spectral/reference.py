@@ -27,29 +27,92 @@ def _check_range(index: Tensor, n_bins: int) -> None:
 
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
-    """x, y [..., H, W], index and weight [H, W//2+1] -> [..., K]."""
+    """x, y [..., H, W], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., K]."""
     dtype = compute_dtype(x.dtype)
     if x.numel() == 0:  # torch.fft refuses empty batches
         return x.new_empty(*x.shape[:-2], n_bins, dtype=dtype)
     _check_range(index, n_bins)
     X = _transform(x, dtype)
     Y = X if y is x else _transform(y, dtype)
-    terms = torch.where(index < 0, 0, (X.real * Y.real + X.imag * Y.imag) * weight)
-    bins = index.clamp(min=0).flatten()
-    return terms.new_zeros(*x.shape[:-2], n_bins).index_add(-1, bins, terms.flatten(-2))
+    return bin_sums(X.real * Y.real + X.imag * Y.imag, index, weight, n_bins)
 
 
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """x [..., H, W], c [K] or [..., K], index and weight [H, W//2+1] -> [..., H, W]."""
+    """x [..., H, W], c [K] or [..., K], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., H, W]."""
     if x.numel() == 0:
         return x.new_empty(x.shape)
-    dtype = compute_dtype(x.dtype)
-    size = (x.shape[-2], x.shape[-1])
     _check_range(index, c.shape[-1])
-    per_bin = torch.nn.functional.pad(c, (0, 1))
-    gain = per_bin[..., index] * (weight / multiplicity(size, dtype, x.device))
-    X = _transform(x, dtype)
-    return torch.fft.irfft2(X * gain, s=size, norm="forward").to(x.dtype).contiguous()
+    X = _transform(x, compute_dtype(x.dtype))
+    return _inverse(X * bin_gains(c, index, weight), x)
+
+
+def binned_scaled_power(
+    x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
+) -> Tensor:
+    """x [..., H, W], index and weight as in binned_filter -> [..., K]."""
+    dtype = compute_dtype(x.dtype)
+    if x.numel() == 0:
+        return x.new_empty(*x.shape[:-2], n_bins, dtype=dtype)
+    _check_range(index, n_bins)
+    return bin_sums(scaled(_power(_transform(x, dtype)) * factor, scale, eps), index, weight, n_bins)
+
+
+def binned_scaled_filter(
+    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+) -> Tensor:
+    """x, c, index and weight as in binned_filter -> [..., H, W]."""
+    if x.numel() == 0:
+        return x.new_empty(x.shape)
+    _check_range(index, c.shape[-1])
+    X = _transform(x, compute_dtype(x.dtype))
+    return _inverse(X * (bin_gains(c, index, weight) * slope(_power(X) * factor, scale, eps)), x)
+
+
+def bin_sums(values: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
+    """Returns the weighted sums over each bin, of all maps: values [..., H, W//2+1] -> [..., K]."""
+    if index.dim() == 3:
+        values = values.unsqueeze(-3)
+    terms = torch.where(index < 0, 0, values * weight)
+    terms = terms.reshape(*terms.shape[: -index.dim()], -1)
+    return terms.new_zeros(*terms.shape[:-1], n_bins).index_add(-1, index.clamp(min=0).flatten(), terms)
+
+
+def bin_gains(c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Returns weight · c[index] summed over the maps: c [..., K] -> [..., H, W//2+1]."""
+    gains = torch.nn.functional.pad(c, (0, 1))[..., index] * weight
+    return gains.sum(-3) if index.dim() == 3 else gains
+
+
+def scaled(q: Tensor, scale: str, eps: float) -> Tensor:
+    """Returns √q or ln(q + eps)."""
+    return (q + eps).log() if scale == "log" else q.sqrt()
+
+
+def slope(q: Tensor, scale: str, eps: float) -> Tensor:
+    """Returns the derivative of `scaled`; that of the amplitude is taken as 0 where q is 0."""
+    return 1 / (q + eps) if scale == "log" else _power_law(q, 0.5, -0.5)
+
+
+def curvature(q: Tensor, scale: str, eps: float) -> Tensor:
+    """Returns the derivative of `slope`."""
+    return -1 / (q + eps).square() if scale == "log" else _power_law(q, -0.25, -1.5)
+
+
+def _power_law(q: Tensor, times: float, exponent: float) -> Tensor:
+    """times · q^exponent, with all its derivatives 0 where q is 0."""
+    zero = q == 0
+    return torch.where(zero, 0, times * torch.where(zero, 1, q).pow(exponent))
+
+
+def _power(X: Tensor) -> Tensor:
+    return X.real.square() + X.imag.square()
+
+
+def _inverse(X: Tensor, x: Tensor) -> Tensor:
+    """Unscaled inverse DFT of half planes X, each divided by its multiplicity, to images like x."""
+    size = (x.shape[-2], x.shape[-1])
+    X = X / multiplicity(size, compute_dtype(x.dtype), x.device)
+    return torch.fft.irfft2(X, s=size, norm="forward").to(x.dtype).contiguous()
 
 
 def clipped_band_swap(

@@ -1,0 +1,218 @@
+"""The four claims of Schwarz, Liao and Geiger 2021 on the frequency bias of generators and discriminators, measured.
+
+Trains what they need with several seeds, as runs of the two testbeds in DIR, judges each claim and writes a page with
+pictures. It may be killed at any moment: finished runs are kept, the others go on from their last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import fcntl
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from testbeds import command_line, plots
+from testbeds.claims import CLAIMS, Claim, Condition, Groups
+from testbeds.errors import InputError
+from testbeds.files import write_atomically
+from testbeds.results import RunResult, load_result
+from testbeds.run_folder import METRICS, REPORT
+
+HERE = Path(__file__).parent
+GENERATOR, DISCRIMINATOR = "generator_testbed.py", "discriminator_testbed.py"
+ZEROS = ("--upsample", "zeros")
+
+GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "bilinear": (GENERATOR, ("--upsample", "bilinear")),
+    "zeros": (GENERATOR, ZEROS),
+    "zeros with log-spectrum": (GENERATOR, (*ZEROS, "--loss", "mse+log-spectrum")),
+    "stride": (DISCRIMINATOR, ("--downsample", "stride")),
+    "average": (DISCRIMINATOR, ("--downsample", "avg")),
+    "average, high-pass image": (DISCRIMINATOR, ("--downsample", "avg", "--highpass")),
+    "MLP": (DISCRIMINATOR, ("--model", "mlp")),
+}
+"""Testbed and options of each group of runs."""
+
+
+WORDS = {True: "yes", False: "no", None: ""}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run to be had: its group, folder, last step and command line."""
+
+    group: str
+    folder: Path
+    steps: int
+    command: tuple[str, ...]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its report is written and its metrics reach the last step."""
+        if not (self.folder / REPORT).exists():
+            return False
+        with (self.folder / METRICS).open(newline="") as file:
+            return max(int(row["step"]) for row in csv.DictReader(file)) == self.steps
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options of the command line."""
+    parser = command_line.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    number = command_line.positive
+    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("output/claims"), help="folder of the runs")
+    parser.add_argument(
+        "--page", metavar="FILE.md", type=Path, default=Path("output/claims/claims.md"),
+        help="page to write; its pictures go to the folder of the same name beside it",
+    )  # fmt: skip
+    parser.add_argument("--seeds", metavar="N", type=number, default=3, help="runs per group, 2 or more (default: 3)")
+    parser.add_argument(
+        "--jobs", metavar="N", type=number, default=2, help="runs at a time, 1 thread each (default: 2)"
+    )
+    parser.add_argument("--data", choices=("photo", "grass"), default="photo", help="picture (default: photo)")
+    parser.add_argument("--resolution", metavar="N", type=command_line.resolution, default=64, help="default: 64")
+    parser.add_argument("--generator-steps", metavar="N", type=number, default=1500, help="default: 1500")
+    parser.add_argument("--discriminator-steps", metavar="N", type=number, default=1500, help="default: 1500")
+    options = parser.parse_args(arguments)
+    if options.seeds < 2:
+        parser.error("--seeds must be at least 2, or there is no spread")
+    return options
+
+
+def plan(options: argparse.Namespace) -> list[PlannedRun]:
+    """All runs: seed by seed, so that a first look needs few of them."""
+    runs = []
+    for seed in range(options.seeds):
+        for group, (script, more) in GROUPS.items():
+            steps = options.generator_steps if script == GENERATOR else options.discriminator_steps
+            folder = options.out / f"{group.replace(',', '').replace(' ', '-')}-{seed}"
+            settings = {
+                "--data": options.data, "--resolution": options.resolution, "--steps": steps,
+                "--eval-every": max(1, steps // 30), "--seed": seed, "--threads": 1, "--out": folder,
+            }  # fmt: skip
+            shared = [str(part) for pair in settings.items() for part in pair]
+            runs.append(PlannedRun(group, folder, steps, (script, *more, *shared, "--resume")))
+    return runs
+
+
+def train(run: PlannedRun) -> None:
+    """Bring the run to its end, unless it is there. Another process at work on it is waited for."""
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    with run.folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if run.is_finished:
+            return
+        script, *options = run.command
+        # The child inherits the lock: it outlives this process if that is killed, and the lock with it.
+        command = [sys.executable, str(HERE / script), *options]
+        finished = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[lock.fileno()])
+    if finished.returncode != 0:
+        lines = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
+        raise InputError(f"run {run.folder} failed: {lines[-1]}")
+    print(f"{run.folder}: {finished.stdout.splitlines()[-1]}", flush=True)
+
+
+def load(runs: Sequence[PlannedRun]) -> Groups:
+    """Results of finished runs by group."""
+    names = list(GROUPS)
+    groups: dict[str, list[RunResult]] = {name: [] for name in names}
+    for run in runs:
+        color = names.index(run.group)
+        groups[run.group].append(load_result(run.folder, title=run.group, color=color, group=run.group))
+    return groups
+
+
+def text_of(number: int, claim: Claim, conditions: Sequence[Condition], pictures: str) -> str:
+    """The claim's section of the page."""
+    cells = [(each.criterion, "; ".join(map(str, each.measured)), WORDS[each.holds]) for each in conditions]
+    escaped = [[text.replace("|", "\\|") for text in row] for row in cells]
+    rows = [f"| {' | '.join(row)} |" for row in escaped]
+    verdict = "holds" if all(condition.holds is not False for condition in conditions) else "does not hold"
+    return "\n".join(
+        [
+            f"## {number}. {verdict[0].upper()}{verdict[1:]}",
+            "",
+            claim.statement,
+            "",
+            "| criterion | measured, mean ± std over seeds | holds |",
+            "|---|---|---|",
+            *rows,
+            "",
+            f"![Generated over real spectral density]({pictures}/claim-{number}.png)",
+            f"![Images over training, first seed]({pictures}/images-{number}.png)",
+            "",
+        ]
+    )
+
+
+def introduction(options: argparse.Namespace, runs: Sequence[PlannedRun], groups: Groups) -> str:
+    """What was run, on which machine."""
+    seconds = sum(result.history.rows[-1]["seconds"] for results in groups.values() for result in results)
+    side = options.resolution
+    return (
+        "# Claims\n\n"
+        f"Written by `make claims`: {len(runs)} runs of the testbeds ({options.seeds} seeds; `--data {options.data}`, "
+        f"{side} x {side} pixels; {options.generator_steps} steps of a generator, {options.discriminator_steps} of a "
+        f"discriminator), {seconds / 60:.0f} minutes of training in all, on {processor()}, torch {torch.__version__}, "
+        "one thread a run. The claims are those of Schwarz, Liao and Geiger 2021; [testbeds.md](testbeds.md) says what "
+        "is measured.\n\n"
+        'A run counts by the mean over the evaluations in the last fifth of its training. "Above" means: by more than '
+        "the sum of the standard deviations over the seeds of both sides.\n"
+    )
+
+
+def processor() -> str:
+    """Name of the processor, with family and model where the system tells them."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return platform.processor() or platform.machine()
+    lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+    fields = {name.strip(): value.strip() for name, _, value in lines}
+    name = fields.get("model name", platform.machine())
+    return f"{name} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
+
+
+def write_page(path: Path, options: argparse.Namespace, runs: Sequence[PlannedRun]) -> bool:
+    """Judge the claims by finished runs, write the page and its pictures, and print the table; True if all hold."""
+    groups = load(runs)
+    pictures = path.with_suffix("")
+    pictures.mkdir(parents=True, exist_ok=True)
+    sections = [introduction(options, runs, groups)]
+    holds = True
+    for number, claim in enumerate(CLAIMS, start=1):
+        conditions = claim.judge(groups)
+        holds = holds and all(condition.holds is not False for condition in conditions)
+        for condition in conditions:
+            measured = "; ".join(map(str, condition.measured))
+            print(f"{number}  {WORDS[condition.holds]:3}  {condition.criterion}: {measured}")
+        members = [result for name in claim.groups for result in groups[name]]
+        first = [groups[name][0] for name in claim.groups]
+        write_atomically(pictures / f"claim-{number}.png", plots.png(plots.density_ratio(members), dpi=90))
+        write_atomically(pictures / f"images-{number}.png", plots.png(plots.evolution(first), dpi=90))
+        sections.append(text_of(number, claim, conditions, pictures.name))
+    write_atomically(path, "\n".join(sections).encode())
+    return holds
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, judge, write; returns 0 if all claims hold, 1 if one does not, 2 if a run failed."""
+    options = parse(arguments)
+    runs = plan(options)
+    try:
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(train, runs))
+        holds = write_page(options.page, options, runs)
+    except InputError as error:
+        print(f"claims.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""One or several runs on planar cosines, from command line options to a report."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from testbeds.errors import InputError
+from testbeds.run_folder import Config, check_folder, prepare_folder
+from testbeds.training import restore, write_metrics
+
+import specops
+
+from .cosine_report import FILES, write_comparison, write_run_report
+from .cosine_run import CosineRun, CosineSettings
+from .cosine_waves import Frequency
+from .loop import train
+
+_FREE = ("steps",)
+"""Settings that a resumed run need not share with what it resumes."""
+
+
+def run_experiment(options: argparse.Namespace) -> str:
+    """Train a run per generator and set of frequencies, write all results to `options.out` and return the final table.
+
+    Everything is checked before any folder is touched, and every checkpoint read before any training.
+    """
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    settings = [_settings(options, *pair) for pair in itertools.product(options.generator, options.frequencies)]
+    modes = [each.mode for each in settings]
+    if len(set(modes)) < len(modes):
+        raise InputError(f"a run is named twice: {' '.join(modes)}")
+    several = len(settings) > 1
+    folders = [options.out / mode if several else options.out for mode in modes]
+    configs = [_config(options, each) for each in settings]
+    comparison: Config = {"testbed": "cosines comparison", "runs": modes}
+    if several:
+        check_folder(options.out, comparison, tuple(comparison), resume=options.resume, overwrite=options.overwrite)
+    fixed = [field.name for field in fields(CosineSettings) if field.name not in _FREE]
+    for folder, config in zip(folders, configs, strict=True):
+        check_folder(folder, config, ["testbed", *fixed], resume=options.resume, overwrite=options.overwrite)
+    runs = [CosineRun(each, options.device) for each in settings]
+    if options.resume:
+        for run, folder in zip(runs, folders, strict=True):
+            restore(run, folder, options.steps)
+    if several:
+        prepare_folder(options.out, comparison, overwrite=options.overwrite, written=FILES)
+    for folder, config in zip(folders, configs, strict=True):
+        prepare_folder(folder, config, overwrite=options.overwrite, written=FILES)
+    for run, folder, config in zip(runs, folders, configs, strict=True):
+        _finish(run, folder, config)
+    if several:
+        write_comparison(options.out, runs, configs[0] | {"runs": modes})
+    return _table(runs)
+
+
+def _finish(run: CosineRun, folder: Path, config: Config) -> None:
+    """Train the run to its end and write its files."""
+    settings = run.settings
+    train(
+        run,
+        folder,
+        steps=settings.steps,
+        eval_every=settings.eval_every,
+        title=settings.mode,
+        show_progress=sys.stderr.isatty(),
+    )
+    write_metrics(run, folder)
+    write_run_report(folder, run, config)
+
+
+def _settings(options: argparse.Namespace, generator: str, frequencies: tuple[Frequency, ...]) -> CosineSettings:
+    names = ("resolution", "width", "steps", "eval_every", "batch", "seed")
+    return CosineSettings(
+        **{name: getattr(options, name) for name in names}, generator=generator, frequencies=frequencies
+    )
+
+
+def _config(options: argparse.Namespace, settings: CosineSettings) -> Config:
+    """What config.json records of a run."""
+    config = {
+        "testbed": CosineRun.testbed,
+        **asdict(settings),
+        "device": str(options.device),
+        "threads": torch.get_num_threads(),
+        "versions": {"specops": specops.__version__, "torch": torch.__version__},
+    }
+    return json.loads(json.dumps(config))
+
+
+def _table(runs: list[CosineRun]) -> str:
+    """Final numbers of all runs as aligned text."""
+    columns = ("leakage", "leakage_hann")
+    body = [(run.settings.mode, *(f"{run.history.rows[-1][name]:.3f}" for name in columns)) for run in runs]
+    width = max(len(row[0]) for row in body)
+    lines = [("run", *columns), *body]
+    return "\n".join(row[0].ljust(width) + "".join(f"  {cell:>12}" for cell in row[1:]) for row in lines)

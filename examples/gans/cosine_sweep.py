@@ -1,0 +1,121 @@
+"""The sweep over carriers, generators and seeds: its runs, its table and what the table says."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from testbeds.errors import InputError
+from testbeds.results import mean_and_deviation
+from testbeds.run_folder import CONFIG, METRICS, read_config
+from testbeds.sweep import Job
+
+from . import cosine_plots
+from .cosine_waves import Frequency, frequency_name
+
+FREQUENCIES = ("3,3", "12,12", "20,20", "29,29")
+GENERATORS = ("plain", "shifted")
+SEEDS = (0, 1, 2)
+_SCRIPT = Path(__file__).parents[1] / "cosine_bias.py"
+_SIZE = ("--resolution", "64", "--width", "8", "--steps", "150", "--eval-every", "50")
+
+Errors = dict[str, dict[Frequency, list[float]]]
+"""Final leakage ratios, one per seed, by generator and frequency, frequencies in ascending order."""
+
+
+def jobs(out: Path) -> list[Job]:
+    """The runs of the sweep, in folders below `out`: a job per generator and seed, each of all frequencies."""
+    return [
+        Job(
+            _SCRIPT,
+            ("--frequencies", *FREQUENCIES, "--generator", name, "--seed", str(seed), *_SIZE),
+            out / f"{name}-{seed}",
+        )
+        for seed in SEEDS
+        for name in GENERATORS
+    ]
+
+
+def read_errors(folders: Sequence[Path]) -> Errors:
+    """The final leakage ratios of the finished runs of one wave in `folders`, or in the folders right below them."""
+    found: dict[str, dict[Frequency, list[float]]] = {}
+    for folder in _runs(folders):
+        config = read_config(folder / CONFIG)
+        if len(config["frequencies"]) > 1:
+            continue
+        with open(folder / METRICS, newline="") as stream:
+            last = list(csv.DictReader(stream))[-1]
+        if int(last["step"]) < config["steps"]:
+            raise InputError(
+                f"run {folder} is at step {last['step']} of {config['steps']}; let it finish with --resume"
+            )
+        u, v = config["frequencies"][0]
+        found.setdefault(config["generator"], {}).setdefault((u, v), []).append(float(last["leakage"]))
+    return {name: dict(sorted(by.items(), key=lambda item: _radius(item[0]))) for name, by in found.items()}
+
+
+def table(folders: Sequence[Path]) -> list[str]:
+    """The sweep in Markdown: leakage ratio, mean ± sample standard deviation over seeds, and what it says, in lines."""
+    errors = read_errors(folders)
+    frequencies = sorted({frequency for by in errors.values() for frequency in by}, key=_radius)
+    lines = ["| generator | " + " | ".join(frequency_name([frequency]) for frequency in frequencies) + " |"]
+    lines.append("|---" * (len(frequencies) + 1) + "|")
+    for name, by in errors.items():
+        cells = [_cell(by[frequency]) if frequency in by else "" for frequency in frequencies]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*lines, "", *(f"- {sentence}" for sentence in reading(errors))]
+
+
+def reading(errors: Errors) -> list[str]:
+    """For each generator, how its error moves with the frequency, and which steps of that exceed the seeds' spread."""
+    return [_read(name, by) for name, by in errors.items() if len(by) > 1]
+
+
+def figure(folders: Sequence[Path]) -> Figure:
+    """Leakage ratio over the carrier's frequency, a line per generator, a dot per run."""
+    return cosine_plots.error_by_frequency(read_errors(folders))
+
+
+def _read(name: str, by: dict[Frequency, list[float]]) -> str:
+    frequencies = list(by)
+    (first, low), (last, high) = ((frequency_name([f]), by[f]) for f in (frequencies[0], frequencies[-1]))
+    direction = "grows" if sum(high) / len(high) > sum(low) / len(low) else "falls"
+    ends = f"`{name}`: from {first} to {last} the leakage {direction}, {_cell(low)} to {_cell(high)}"
+    pairs = list(itertools.pairwise(frequencies))
+    apart = [_apart(by[a], by[b], direction) for a, b in pairs]
+    if all(apart):
+        return f"{ends}, at each step by more than the spread: every run is beyond every run of the frequency before."
+    whole = "the ends do not overlap" if _apart(low, high, direction) else "the runs of the two ends overlap"
+    overlapping = [
+        f"{frequency_name([a])} and {frequency_name([b])}"
+        for (a, b), is_apart in zip(pairs, apart, strict=True)
+        if not is_apart
+    ]
+    return f"{ends}; {whole}; between {', '.join(overlapping)} runs overlap or go the other way."
+
+
+def _apart(low: Sequence[float], high: Sequence[float], direction: str) -> bool:
+    """Whether every value of one frequency is beyond every value of the other, in that direction."""
+    return max(low) < min(high) if direction == "grows" else min(low) > max(high)
+
+
+def _cell(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return f"{values[0]:.3f}"
+    return "{:.3f} ± {:.3f}".format(*mean_and_deviation(values))
+
+
+def _runs(folders: Sequence[Path]) -> list[Path]:
+    """The folders of single runs among `folders` and right below them."""
+    candidates = [path for folder in folders for path in (folder, *sorted(folder.glob("*/")))]
+    runs = [path for path in candidates if (path / CONFIG).is_file() and "resolution" in read_config(path / CONFIG)]
+    if not runs:
+        raise InputError(f"no finished run in {', '.join(map(str, folders))}")
+    return runs
+
+
+def _radius(frequency: Frequency) -> int:
+    return frequency[0] ** 2 + frequency[1] ** 2

@@ -1,0 +1,75 @@
+"""Many runs of scripts, a few at a time, each with one thread; a sweep that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import TrainingError
+from .run_folder import REPORT
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run: a script that takes `--out`, `--threads` and `--resume`, its further arguments, and its folder."""
+
+    script: Path
+    arguments: tuple[str, ...]
+    folder: Path
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has written its report, which comes last."""
+        return (self.folder / REPORT).is_file()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the run or go on with it; what it prints goes to `run.log` beside its folder."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(self.script), *self.arguments]
+        command += ["--out", str(self.folder), "--threads", "1", "--resume"]
+        with open(self.log, "wb") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    @property
+    def log(self) -> Path:
+        """Where the last start's output is."""
+        return self.folder.with_name(f"{self.folder.name}.log")
+
+
+def run_all(jobs: Sequence[Job], *, at_once: int = 2) -> None:
+    """Run what is not finished, `at_once` at a time, in order; raises TrainingError at the first that fails.
+
+    Runs that are under way are ended then, and when interrupted; their checkpoints stay.
+    """
+    waiting = [job for job in jobs if not job.is_finished]
+    start, done = time.perf_counter(), len(jobs) - len(waiting)
+    running: dict[Job, subprocess.Popen[bytes]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                job = waiting.pop(0)
+                running[job] = job.start()
+            time.sleep(_POLL_SECONDS)
+            for job in [job for job, process in running.items() if process.poll() is not None]:
+                if running.pop(job).returncode or not job.is_finished:
+                    raise TrainingError(f"run {job.folder} failed: {_last_line(job.log)}; see {job.log}")
+                done += 1
+                minutes = (time.perf_counter() - start) / 60
+                print(f"{done} of {len(jobs)} runs after {minutes:.1f} min: {job.folder}", flush=True)
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "it printed nothing")
