@@ -20,10 +20,10 @@ def gradients(network: nn.Module) -> dict[str, Tensor]:
     return {f"gradient.{name}": gradient / norm for name, gradient in found.items()}
 
 
-def main(arch: str, synchronized: bool, path: Path) -> None:
+def main(synchronized: bool, path: Path) -> None:
     torch.set_num_threads(1)
     settings = GanSettings(
-        arch=arch, fix=("hfc", "ssd"), width=16, batch=8, discriminator_steps=1, eval_images=8,
+        fix=("hfc", "ssd"), width=16, batch=8, discriminator_steps=1, eval_images=8,
         sync_batch_norm=synchronized,
     )  # fmt: skip
     with distributed.process_group(torch.device("cpu")) as device:
@@ -36,4 +36,4 @@ def main(arch: str, synchronized: bool, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2] == "sync", Path(sys.argv[3]))
+    main(sys.argv[1] == "sync", Path(sys.argv[2]))

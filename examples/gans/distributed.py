@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from testbeds.errors import InputError
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+_signature = inspect.signature(DistributedDataParallel.__init__)
+_SYNC_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _signature.parameters else "broadcast_buffers"
+"""Its name since torch 2.13, or before."""
 
 
 @contextlib.contextmanager
@@ -57,10 +63,9 @@ def wrap(objective: nn.Module) -> nn.Module:
     if size() == 1 or not any(parameter.requires_grad for parameter in objective.parameters()):
         return objective
     device = next(objective.parameters()).device
+    options: dict[str, Any] = {_SYNC_BUFFERS: False}
     # Buffers stay each process's own: spectral norm's follow from the weights, batch norm's are of its own images.
-    return DistributedDataParallel(
-        objective, device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False
-    )
+    return DistributedDataParallel(objective, device_ids=[device] if device.type == "cuda" else None, **options)
 
 
 def mean_of_processes(x: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from specops.metrics import LeakageRatio, SlicedWassersteinDistance, SpectralDet
 
 _PIECE = 256
 """Images given to a metric at a time."""
+_ALONE: dict[str, Any] = {"sync_on_compute": False}
+"""One process evaluates, the others wait."""
 
 
 class Evaluator:
@@ -29,10 +31,12 @@ class Evaluator:
         size, channels = real.shape[-1], real.shape[1]
         self.real_spectrum = reduced_spectrum(real)
         self._metrics: dict[str, Any] = {
-            "bands": SpectralDistance(size),
-            "leakage": LeakageRatio(size),
-            "detectability": SpectralDetectability(size),
-            "swd": SlicedWassersteinDistance(size, channels=channels, patches_per_image=patches_per_image, repeats=1),
+            "bands": SpectralDistance(size, **_ALONE),
+            "leakage": LeakageRatio(size, **_ALONE),
+            "detectability": SpectralDetectability(size, **_ALONE),
+            "swd": SlicedWassersteinDistance(
+                size, channels=channels, patches_per_image=patches_per_image, repeats=1, **_ALONE
+            ),
         }
         if features is not None:
             self._metrics |= _feature_metrics(features, real)
@@ -91,8 +95,8 @@ def _feature_metrics(features: nn.Module, real: Tensor) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Metric .* will save all extracted features", UserWarning)
         return {
-            "fid": FrechetInceptionDistance(feature=features),
-            "kid": KernelInceptionDistance(feature=features, subset_size=subset),
+            "fid": FrechetInceptionDistance(feature=features, **_ALONE),
+            "kid": KernelInceptionDistance(feature=features, subset_size=subset, **_ALONE),
         }
 
 

@@ -30,6 +30,7 @@ class Loader:
             num_workers=workers,
             # Forked, the workers share what the source has read.
             multiprocessing_context=multiprocessing.get_context("fork") if workers else None,
+            generator=torch.Generator(),  # else each start of it would draw from torch's own
             pin_memory=device.type == "cuda",
         )
         self._batches: Iterator[Tensor] | None = None
