@@ -48,6 +48,7 @@ class Recorder:
     runs: list[Run] = field(default_factory=list)
     counting: bool = True
     races: bool = True
+    blocks: range | None = None
 
 
 def storage_bytes(tensor: torch.Tensor) -> np.ndarray:
@@ -85,6 +86,7 @@ class _Launcher:
             [storage for storage in storages.values() if len(storage)],
             counting=recorder.counting,
             races=recorder.races,
+            blocks=recorder.blocks,
         )
         known = [address for address, storage in storages.items() if len(storage)]
         recorder.runs.append(Run(kernel, text, self.metadata, grid, counters, known))
@@ -154,9 +156,14 @@ class PtxDriver(DriverBase):
 
 
 @contextmanager
-def executed_on(arch: int, counting: bool = True, races: bool = True) -> Iterator[list[Run]]:
-    """Triton kernels launched inside the block are compiled for sm_`arch` and interpreted; yields their runs."""
-    recorder = Recorder(counting=counting, races=races)
+def executed_on(
+    arch: int, counting: bool = True, races: bool = True, blocks: range | None = None
+) -> Iterator[list[Run]]:
+    """Triton kernels launched inside the block are compiled for sm_`arch` and interpreted; yields their runs.
+
+    The options are those of `ptx.Kernel.launch`.
+    """
+    recorder = Recorder(counting=counting, races=races, blocks=blocks)
     active = triton.runtime.driver._active  # None before its first use; its public reader would look for a GPU
     before, hook = PtxDriver.recorder, knobs.runtime.kernel_load_start_hook
     os.environ.setdefault("TRITON_CACHE_DIR", str(KEPT / "triton"))

@@ -1,0 +1,230 @@
+"""The Triton kernels of the spectral ops on the CPU: compiled by Triton, their PTX interpreted, against float64."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from battery import relative_error, tolerance
+from samples import randn, spectral_maps
+from torch import Tensor
+
+from specops.ops.contract import compute_dtype
+from specops.ops.spectral import reference
+
+if importlib.util.find_spec("triton") is None:
+    pytest.skip("triton is not installed", allow_module_level=True)
+
+from gpu_emulation import mutation
+from gpu_emulation.ptx_text import PtxError
+from gpu_emulation.triton_driver import Run, executed_on
+
+from specops.ops.spectral import triton, triton_kernels
+
+ARCHS = (80, 90, 100)
+SIZES = tuple(triton.CONFIGURATIONS)
+OPS = ("power", "cross", "filter", "filter per image", "swap", "swap constant")
+FUNCTIONS = {"power": "binned_cross_spectrum", "cross": "binned_cross_spectrum", "filter": "binned_filter"}
+MUTANTS = mutation.triton_masks(Path(triton_kernels.__file__).read_text())
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments of one op; `bins` as in samples.spectral_maps."""
+
+    op: str
+    size: tuple[int, int]
+    bins: str = "radial"
+    images: int = 2
+    dtype: torch.dtype = torch.float32
+
+    def __str__(self) -> str:
+        height, width = self.size
+        return f"{self.op}-{self.images}x{height}x{width}-{self.bins}-{str(self.dtype).removeprefix('torch.')}"
+
+    def arguments(self, seed: int = 0) -> tuple[Any, ...]:
+        generator, wide = torch.Generator().manual_seed(seed), compute_dtype(self.dtype)
+        index, weight, n_bins = spectral_maps(self.size, self.bins, wide, generator)
+        shape = (self.images, *self.size)
+        x = randn(shape, self.dtype, generator)
+        y = x if self.op == "power" else randn(shape, self.dtype, generator)
+        if self.op in ("power", "cross"):
+            return x, y, index, weight, n_bins
+        gains = torch.rand((self.images, n_bins) if "image" in self.op else (n_bins,), generator=generator).to(wide)
+        if self.op.startswith("filter"):
+            return x, gains, index, weight
+        weight = (reference.multiplicity(self.size, wide, index.device) / x[0].numel()).expand(index.shape).contiguous()
+        if self.op == "swap constant":
+            return x, torch.full((), -1.0, dtype=self.dtype).expand(shape), gains, index, weight, -1.0, 1.0, False
+        return x, y, gains, index, weight, -1.0, 1.0, True
+
+    def call(self, *args: Any) -> tuple[Tensor, ...]:
+        return self._of(triton, args)
+
+    def exact(self, *args: Any) -> tuple[Tensor, ...]:
+        wide = tuple(arg.double() if isinstance(arg, Tensor) and arg.is_floating_point() else arg for arg in args)
+        return self._of(reference, wide)
+
+    def _of(self, module: Any, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
+        out = getattr(module, FUNCTIONS.get(self.op.split()[0], "clipped_band_swap"))(*args)
+        return out if isinstance(out, tuple) else (out,)
+
+
+def check(case: Case, arch: int, **options: Any) -> tuple[tuple[Tensor, ...], list[Run], tuple[Any, ...]]:
+    """Executes a case, whose results are near those of float64."""
+    args = case.arguments()
+    with executed_on(arch, **options) as runs:
+        out = case.call(*args)
+    expected = case.exact(*args)
+    assert relative_error(out[0], expected[0]) <= tolerance(compute_dtype(case.dtype), out[0].dtype, case.size)
+    if case.op.startswith("swap"):  # the slope jumps where rounding decides on which side of a bound a pixel is
+        assert float((out[1] != expected[1]).double().mean()) <= 1e-3
+        assert relative_error(out[2], expected[2]) <= tolerance(compute_dtype(case.dtype), case.dtype, case.size)
+    return out, runs, args
+
+
+def registers_and_spills(run: Run, folder: Path) -> str:
+    """What ptxas says of the kernel, once more."""
+    path = folder / "kernel.ptx"
+    path.write_text(run.ptx)
+    ptxas = Path(importlib.util.find_spec("triton").origin).parent / "backends" / "nvidia" / "bin"  # type: ignore
+    blackwell = "sm_100" in run.ptx and (ptxas / "ptxas-blackwell").exists()
+    arch = run.ptx.split(".target ")[1].split()[0].rstrip(",")
+    command = [str(ptxas / ("ptxas-blackwell" if blackwell else "ptxas")), f"-arch={arch}", "-v", str(path), "-o"]
+    return subprocess.run([*command, str(folder / "cubin")], capture_output=True, text=True, check=True).stderr
+
+
+def assert_gates(case: Case, run: Run, out: tuple[Tensor, ...], args: tuple[Any, ...], folder: Path) -> None:
+    """One launch, each image in and out once by 16 bytes at a time, no spills, no bank conflict in a transform.
+
+    The gather into bins has some, since coefficients of a ring lie in unrelated banks: 14 % over all of shared memory.
+    """
+    made, ideal = run.counters.total_wavefronts
+    assert made <= (1.15 if case.op in ("power", "cross") else 1.0) * ideal
+    said = registers_and_spills(run, folder)
+    assert "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads" in said
+    images = {arg.data_ptr(): arg for arg in args[:2] if isinstance(arg, Tensor) and arg.shape[-2:] == case.size}
+    for image in images.values():
+        if not any(image.stride()):
+            continue
+        loads = run.counters.loads[run.storage(image)]
+        assert loads.bytes == image.numel() * image.element_size()
+        assert loads.excess <= 1.05
+        assert loads.widths == {4 * image.element_size()}
+    for result in out:
+        if result.numel() and result.shape[-2:] == case.size:
+            stores = run.counters.stores[run.storage(result)]
+            assert stores.bytes == result.numel() * result.element_size()
+            assert stores.excess <= 1.05
+            assert stores.widths == {4 * result.element_size()}
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_smallest_images(op: str, tmp_path: Path) -> None:
+    case = Case(op, (32, 32), images=3)
+    out, runs, args = check(case, 80)
+    (run,) = runs
+    assert_gates(case, run, out, args, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("side", SIZES)
+def test_every_configuration(op: str, side: int, arch: int, tmp_path: Path) -> None:
+    case = Case(op, (side, side))
+    out, runs, args = check(case, arch)
+    (run,) = runs
+    assert_gates(case, run, out, args, tmp_path)
+
+
+@pytest.mark.parametrize("bins", ["ragged", "own"])
+@pytest.mark.parametrize("op", ["power", "filter"])
+def test_any_bins(op: str, bins: str) -> None:
+    check(Case(op, (32, 32), bins), 80, counting=False)
+
+
+@pytest.mark.parametrize("op", ["cross", "filter per image", "swap"])
+@pytest.mark.parametrize(
+    ("size", "dtype"), [((12, 17), torch.float64), ((7, 20), torch.float32), ((9, 16), torch.bfloat16)]
+)
+def test_other_sizes_and_types(op: str, size: tuple[int, int], dtype: torch.dtype) -> None:
+    for bins in ("radial", "ragged"):
+        check(Case(op, size, bins, dtype=dtype), 80)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("op", OPS)
+def test_other_types_of_served_sizes(op: str, dtype: torch.dtype) -> None:
+    check(Case(op, (32, 32), dtype=dtype), 90)
+
+
+@pytest.mark.parametrize("op", ["power", "filter per image"])
+def test_an_image_does_not_depend_on_its_neighbours(op: str) -> None:
+    case = Case(op, (32, 32), images=4)
+    args = case.arguments()
+    spoilt = args[0].clone()
+    spoilt[2, 3, 5] = float("nan")
+    kept = torch.tensor([0, 1, 3])
+    with executed_on(80, counting=False):
+        [whole] = case.call(*args)
+        [again] = case.call(*args)
+        [broken] = case.call(spoilt, spoilt if op == "power" else args[1], *args[2:])
+    assert torch.equal(whole, again)
+    assert torch.equal(whole[kept], broken[kept])
+    assert bool(broken[2].isnan().all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong values, or an access that the interpreter refuses."""
+    path = tmp_path / "mutant_kernels.py"
+    path.write_text(mutant.source)
+    spec = importlib.util.spec_from_file_location("mutant_kernels", path)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    monkeypatch.setattr(triton, "kernels", module)
+    cases = [Case(op, size, bins) for op in OPS for size in ((32, 32), (7, 20)) for bins in ("ragged", "radial")]
+    for case in cases:
+        try:
+            check(case, 80, counting=False)
+        except (AssertionError, PtxError):
+            return
+    pytest.fail(f"not noticed: {mutant}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", ["binned_cross_spectrum", "binned_filter"])
+def test_images_beyond_two_to_the_31_pixels(op: str) -> None:
+    """The last image of a batch whose memory is there page by page."""
+    count = 2**31 // 128**2 + 1
+    x = torch.empty(count, 128, 128)
+    x[-1] = torch.randn(128, 128)
+    index, weight, n_bins = spectral_maps((128, 128), "radial", torch.float32, torch.Generator())
+    args = (x, x, index, weight, n_bins) if "cross" in op else (x, torch.rand(n_bins), index, weight)
+    with executed_on(90, counting=False, races=False, blocks=range(count - 1, count)):
+        out = getattr(triton, op)(*args)
+    last = (x[-1:].double(), *(x[-1:].double() if arg is x else arg for arg in args[1:]))
+    last = tuple(arg.double() if isinstance(arg, Tensor) and arg.dtype == torch.float32 else arg for arg in last)
+    expected = getattr(reference, op)(*last)
+    assert relative_error(out[-1:], expected) <= tolerance(torch.float32, torch.float32, (128, 128))
+
+
+def test_empty_batches() -> None:
+    x = torch.empty(0, 32, 32)
+    index, weight, n_bins = spectral_maps((32, 32), "radial", torch.float32, torch.Generator())
+    assert triton.binned_cross_spectrum(x, x, index, weight, n_bins).shape == (0, n_bins)
+    assert triton.binned_filter(x, torch.ones(n_bins), index, weight).shape == x.shape
+
+
+def test_import_of_specops_leaves_triton_alone() -> None:
+    code = "import sys, specops; sys.exit('triton' in sys.modules)"
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
