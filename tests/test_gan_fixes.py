@@ -158,6 +158,8 @@ def test_ssd_is_the_mean_of_both_logits() -> None:
     fixes, x = fixes_of("ssd").eval(), images()
     (alone,), (mixed,) = (fixes.judged(torch.full((4,), value, dtype=torch.float64), x) for value in (0.0, 3.0))
     torch.testing.assert_close(mixed - alone, torch.full((4,), 1.5, dtype=torch.float64))
+    (score,) = fixes.fixes
+    torch.testing.assert_close(alone, score.layer(score.profile(x)).squeeze(1) / 2)
     assert alone.abs().min() > 0
     assert torch.linalg.matrix_norm(fixes.fixes[0].layer.weight, 2).item() == pytest.approx(1, rel=1e-3)
 

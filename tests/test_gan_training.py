@@ -173,7 +173,9 @@ def test_amp_computes_networks_in_bfloat16_and_losses_in_float32(source: Source)
     run.fixes.fixes[0].layer.register_forward_hook(lambda module, given, made: kinds["judged"].add(made.dtype))
     run.advance()
     assert kinds == {"judged": {torch.float32}, "conv": {torch.bfloat16}}
-    assert all(part.dtype == torch.float32 for part in run.parts.values())
+    plain = GanRun(GanSettings(width=16, batch=4, eval_images=8, amp=True), source, torch.device("cpu"))
+    plain.advance()
+    assert {part.dtype for part in (*run.parts.values(), *plain.parts.values())} == {torch.float32}
     assert all(weight.dtype == torch.float32 for weight in run.generator.parameters())
 
 
