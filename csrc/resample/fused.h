@@ -55,13 +55,11 @@ SPECOPS_INLINE void add_terms(const typename In::Stored* from, const Sum<T>& sum
 // U vectors of each row, whose terms are added in the same order whether it is summed alone or not.
 template <int Rows, int U, class In, class T>
 SPECOPS_INLINE void sum_rows(const typename In::Stored* from, const SumsOfRows<Rows, T>& sum, Vec<T> (*sums)[U]) {
-  for (int r = 0; r < Rows; ++r) {
-    for (int u = 0; u < U; ++u) sums[r][u] = Vec<T>{};
-  }
   const Sum<T>& first = sum.rows[0];
   if constexpr (Rows == 1) {
-    add_terms<U, In>(from, first, 0, first.n_terms, sums[0]);
+    sum_vectors<U, In>(from, first, sums[0]);
   } else {
+    for (int u = 0; u < U; ++u) sums[0][u] = sums[1][u] = Vec<T>{};
     const Sum<T>& second = sum.rows[1];
     add_terms<U, In>(from, first, 0, sum.lag, sums[0]);
     for (int64_t term = 0; term < sum.shared; ++term) {
@@ -105,6 +103,12 @@ struct LinesOfSums {
   SPECOPS_MEMBER void read(int64_t vector, Vec<T> (*sums)[N]) const {
     if (vector >= fused.inside_begin && vector + N <= fused.inside_end) {
       return sum_rows<Rows, N, In>(from + fused.begin + vector * L, sum, sums);
+    }
+    if (vector >= fused.end || vector + N <= fused.first) {
+      for (int row = 0; row < Rows; ++row) {
+        for (int i = 0; i < N; ++i) sums[row][i] = Vec<T>{};
+      }
+      return;
     }
     for (int i = 0; i < N; ++i, ++vector) {
       const bool inside = vector >= fused.inside_begin && vector < fused.inside_end;
