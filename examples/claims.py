@@ -7,23 +7,18 @@ pictures. It may be killed at any moment: finished runs are kept, the others go 
 from __future__ import annotations
 
 import argparse
-import csv
-import fcntl
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from testbeds import command_line, plots
 from testbeds.claims import CLAIMS, Claim, Condition, Groups
-from testbeds.errors import InputError
+from testbeds.errors import InputError, TrainingError
 from testbeds.files import write_atomically
 from testbeds.results import RunResult, load_result
-from testbeds.run_folder import METRICS, REPORT
+from testbeds.sweep import Job, run_all
 
 HERE = Path(__file__).parent
 GENERATOR, DISCRIMINATOR = "generator_testbed.py", "discriminator_testbed.py"
@@ -42,24 +37,6 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 WORDS = {True: "yes", False: "no", None: ""}
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run to be had: its group, folder, last step and command line."""
-
-    group: str
-    folder: Path
-    steps: int
-    command: tuple[str, ...]
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether its report is written and its metrics reach the last step."""
-        if not (self.folder / REPORT).exists():
-            return False
-        with (self.folder / METRICS).open(newline="") as file:
-            return max(int(row["step"]) for row in csv.DictReader(file)) == self.steps
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -85,46 +62,28 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def plan(options: argparse.Namespace) -> list[PlannedRun]:
-    """All runs: seed by seed, so that a first look needs few of them."""
+def plan(options: argparse.Namespace) -> list[tuple[str, Job]]:
+    """All runs with their groups: seed by seed, so that a first look needs few of them."""
     runs = []
     for seed in range(options.seeds):
         for group, (script, more) in GROUPS.items():
             steps = options.generator_steps if script == GENERATOR else options.discriminator_steps
-            folder = options.out / f"{group.replace(',', '').replace(' ', '-')}-{seed}"
             settings = {
                 "--data": options.data, "--resolution": options.resolution, "--steps": steps,
-                "--eval-every": max(1, steps // 30), "--seed": seed, "--threads": 1, "--out": folder,
+                "--eval-every": max(1, steps // 30), "--seed": seed,
             }  # fmt: skip
             shared = [str(part) for pair in settings.items() for part in pair]
-            runs.append(PlannedRun(group, folder, steps, (script, *more, *shared, "--resume")))
+            folder = options.out / f"{group.replace(',', '').replace(' ', '-')}-{seed}"
+            runs.append((group, Job(HERE / script, (*more, *shared), folder, steps)))
     return runs
 
 
-def train(run: PlannedRun) -> None:
-    """Bring the run to its end, unless it is there. Another process at work on it is waited for."""
-    run.folder.parent.mkdir(parents=True, exist_ok=True)
-    with run.folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if run.is_finished:
-            return
-        script, *options = run.command
-        # The child inherits the lock: it outlives this process if that is killed, and the lock with it.
-        command = [sys.executable, str(HERE / script), *options]
-        finished = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[lock.fileno()])
-    if finished.returncode != 0:
-        lines = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
-        raise InputError(f"run {run.folder} failed: {lines[-1]}")
-    print(f"{run.folder}: {finished.stdout.splitlines()[-1]}", flush=True)
-
-
-def load(runs: Sequence[PlannedRun]) -> Groups:
+def load(runs: Sequence[tuple[str, Job]]) -> Groups:
     """Results of finished runs by group."""
     names = list(GROUPS)
     groups: dict[str, list[RunResult]] = {name: [] for name in names}
-    for run in runs:
-        color = names.index(run.group)
-        groups[run.group].append(load_result(run.folder, title=run.group, color=color, group=run.group))
+    for group, job in runs:
+        groups[group].append(load_result(job.folder, title=group, color=names.index(group), group=group))
     return groups
 
 
@@ -151,7 +110,7 @@ def text_of(number: int, claim: Claim, conditions: Sequence[Condition], pictures
     )
 
 
-def introduction(options: argparse.Namespace, runs: Sequence[PlannedRun], groups: Groups) -> str:
+def introduction(options: argparse.Namespace, runs: Sequence[tuple[str, Job]], groups: Groups) -> str:
     """What was run, on which machine."""
     seconds = sum(result.history.rows[-1]["seconds"] for results in groups.values() for result in results)
     side = options.resolution
@@ -178,7 +137,7 @@ def processor() -> str:
     return f"{name} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
 
 
-def write_page(path: Path, options: argparse.Namespace, runs: Sequence[PlannedRun]) -> bool:
+def write_page(path: Path, options: argparse.Namespace, runs: Sequence[tuple[str, Job]]) -> bool:
     """Judge the claims by finished runs, write the page and its pictures, and print the table; True if all hold."""
     groups = load(runs)
     pictures = path.with_suffix("")
@@ -205,10 +164,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     runs = plan(options)
     try:
-        with ThreadPoolExecutor(options.jobs) as pool:
-            list(pool.map(train, runs))
+        run_all([job for _, job in runs], at_once=options.jobs)
         holds = write_page(options.page, options, runs)
-    except InputError as error:
+    except (InputError, TrainingError) as error:
         print(f"claims.py: error: {error}", file=sys.stderr)
         return 2
     return 0 if holds else 1

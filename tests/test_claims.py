@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import claims
@@ -19,6 +18,7 @@ from testbeds.claims import CLAIMS, Groups, Measured, exceeds
 from testbeds.evaluation import BANDS, Evaluation
 from testbeds.history import History
 from testbeds.results import RunResult
+from testbeds.sweep import Job
 
 SEEDS = 3
 N_BINS = 6
@@ -173,13 +173,16 @@ def test_wrong_options_are_one_line(case: str, capsys: pytest.CaptureFixture[str
 def test_failed_run_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 2, stdout="", stderr="warning\nerror: no space\n")
-
-    run: Callable[[Path], int] = run_command
-    monkeypatch.setattr(claims.subprocess, "run", fail)
-    assert run(tmp_path) == 2
+    monkeypatch.setattr(claims, "GROUPS", {"MLP": (claims.DISCRIMINATOR, ("--downsample", "none"))})
+    assert run_command(tmp_path) == 2
     err = capsys.readouterr().err
-    assert "no space" in err
+    assert "invalid choice: 'none'" in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "claims.md").exists()
+
+
+def test_run_that_ended_earlier_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "report.html").touch()
+    (tmp_path / "metrics.csv").write_text("step,loss\n2,1\n4,1\n")
+    assert Job(Path("script.py"), (), tmp_path, 4).is_finished
+    assert not Job(Path("script.py"), (), tmp_path, 6).is_finished

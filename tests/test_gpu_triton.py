@@ -190,7 +190,7 @@ def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, mon
     path.write_text(mutant.source)
     spec = importlib.util.spec_from_file_location("mutant_kernels", path)
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    spec.loader.exec_module(module)
     monkeypatch.setattr(triton, "kernels", module)
     cases = [Case(op, size, bins) for op in OPS for size in ((32, 32), (7, 20)) for bins in ("ragged", "radial")]
     for case in cases:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import fcntl
 import os
 import subprocess
 import sys
@@ -11,31 +13,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import TrainingError
-from .run_folder import REPORT
+from .run_folder import METRICS, REPORT
 
 _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run: a script that takes `--out`, `--threads` and `--resume`, its further arguments, and its folder."""
+    """A run: a script that takes `--out`, `--threads` and `--resume`, its further arguments, and its folder.
+
+    Where the number of its `steps` is given, a run that ended at another one is not finished.
+    """
 
     script: Path
     arguments: tuple[str, ...]
     folder: Path
+    steps: int | None = None
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has written its report, which comes last."""
-        return (self.folder / REPORT).is_file()
+        """Whether the run has written its report, which comes last, and has reached its last step."""
+        if not (self.folder / REPORT).is_file():
+            return False
+        if self.steps is None:
+            return True
+        with (self.folder / METRICS).open(newline="") as file:
+            return max(int(row["step"]) for row in csv.DictReader(file)) == self.steps
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start the run or go on with it; what it prints goes to `run.log` beside its folder."""
+        """Start the run or go on with it, when nothing else is at work on it; what it prints goes to `log`."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, str(self.script), *self.arguments]
         command += ["--out", str(self.folder), "--threads", "1", "--resume"]
-        with open(self.log, "wb") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with open(self.folder.with_name(f"{self.folder.name}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with open(self.log, "wb") as log:
+                # The run inherits the lock: it outlives this process if that is killed, and the lock with it.
+                return subprocess.Popen(command, stdout=log, stderr=log, env=environment, pass_fds=[lock.fileno()])
 
     @property
     def log(self) -> Path:

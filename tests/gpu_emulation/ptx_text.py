@@ -143,7 +143,7 @@ def _read_statement(entry: Entry, statement: str, source_line: int) -> None:
         entry.labels[label[1]] = len(entry.instructions)
         text = text[label.end() :]
     if text.startswith(".reg"):
-        kind, names = re.match(r"\.reg\s+\.(\w+)\s+(.*)", text).groups()  # type: ignore[union-attr]
+        kind, names = re.fullmatch(r"\.reg\s+\.(\w+)\s+(.*)", text).groups()
         for name in names.split(","):
             entry.widths[re.sub(r"<\d+>", "", name.strip())] = BITS.get(kind, 0)
         return

@@ -8,7 +8,7 @@ import torch
 triton = pytest.importorskip("triton", reason="triton is not installed")
 tl = triton.language
 
-from .ptx_text import PtxError  # noqa: E402
+from .ptx_text import PtxError  # noqa: E402  (after the skip: the driver imports triton)
 from .triton_driver import executed_on  # noqa: E402
 
 
