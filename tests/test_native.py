@@ -14,6 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from specops import backends
+
 native = pytest.importorskip("specops._native", reason="the extension is not built")
 cross = torch.ops.specops_native.binned_cross_spectrum
 filtered = torch.ops.specops_native.binned_filter
@@ -180,7 +182,8 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 def test_the_build_lists_its_instruction_sets():
     info = native.build_info()
-    assert set(info) == {"compiler", "torch", "isas"}
+    assert set(info) == {"compiler", "torch", "isas", "cuda"}
+    assert bool(info["cuda"]) == (backends.cuda_build() is None)
     assert native.isa() in info["isas"]
     assert info["isas"][-1] == "baseline"
 
