@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import gan_fixes
@@ -230,18 +229,35 @@ def test_resume_refuses_other_settings(finished: Path, capsys: pytest.CaptureFix
     assert "its run has fix ['hfc', 'ssd'], not ['hfc']" in capsys.readouterr().err
 
 
+KILLED = """
+# The run kills itself (SIGKILL) as it is about to compute its n-th loss of D.
+import os, signal, sys
+import gan_fixes
+from gans import losses
+
+left = iter(range(int(sys.argv[1]) - 1))
+
+def loss(real, fake):
+    if next(left, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return hinge.discriminator(real, fake)
+
+hinge = losses.LOSSES["hinge"]
+losses.LOSSES["hinge"] = losses.AdversarialLoss(loss, hinge.generator)
+gan_fixes.main(sys.argv[2:])
+"""
+
+
 def test_killed_at_any_moment_goes_on_to_the_same_numbers(finished: Path, tmp_path: Path) -> None:
-    """SIGKILL soon after each new checkpoint, then at last to the end."""
-    command = [sys.executable, str(SCRIPT), *arguments(tmp_path / "run", "--fix", "hfc+ssd", "--resume")]
+    """SIGKILL in the first step, between and right after checkpoints, at either loss of a step; then on to the end."""
+    options = arguments(tmp_path / "run", "--fix", "hfc+ssd", "--resume")
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
-    for step in (0, 2, 4):
-        process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not checkpoint.exists() or int(load_checkpoint(checkpoint)["progress"]["step"]) < step:
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    for calls, step in ((2, 0), (6, 2), (5, 4)):
+        command = [sys.executable, "-c", KILLED, str(calls), *options]
+        process = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL)
+        assert process.returncode == -signal.SIGKILL
+        assert int(load_checkpoint(checkpoint)["progress"]["step"]) == step
+    subprocess.run([sys.executable, str(SCRIPT), *options], env=environment(), check=True, stdout=subprocess.DEVNULL)
     assert_same_numbers(tmp_path / "run", finished)
 
 
