@@ -1,51 +1,49 @@
-"""Entries of the testbeds: a training step against the same step in plain torch."""
+"""Entries of the testbeds: a training step against the same step in plain torch, which the published arithmetic is."""
 
 from __future__ import annotations
 
-import copy
 import functools
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from bench.plain_testbeds import PlainDiscriminator, PlainGenerator
 from bench.registry import REGISTRY, Entry, Timed, Timings
 
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
-TESTS = ("test_testbeds_plain.py", "test_testbeds_gradients.py")
+TESTS = ("test_testbeds_arithmetic.py", "test_testbeds_gradients.py")
 GENERATORS = ("bilinear", "nearest", "zeros", "shuffle")
 DISCRIMINATORS = ("avg", "stride", "schwarz_blur")
 MUST, AIM = 0.90, 0.75
 
 
-def generator_step(mode: str) -> Timings:
+def new_run(testbed: str, mode: str) -> Any:
+    from testbeds.discriminator_run import DiscriminatorRun, DiscriminatorSettings
     from testbeds.generator_run import GeneratorRun, GeneratorSettings
     from testbeds.images import load_bundled
 
-    run = GeneratorRun(GeneratorSettings(mode), load_bundled("photo", 64), torch.device("cpu"))
-    plain = PlainGenerator(copy.deepcopy(run.network), run._latents, run._real)
-    return Timings(Timed(run.advance), {"plain torch": Timed(plain.advance)}, ("plain torch",))
+    images, device = load_bundled("photo", 64), torch.device("cpu")
+    if testbed == "generator":
+        return GeneratorRun(GeneratorSettings(mode), images, device)
+    return DiscriminatorRun(DiscriminatorSettings(mode), images, device)
 
 
-def discriminator_step(mode: str) -> Timings:
-    from testbeds.discriminator_run import DiscriminatorRun, DiscriminatorSettings
-    from testbeds.images import load_bundled
+def step(testbed: str, mode: str) -> Timings:
+    from testbeds.arithmetic import PUBLISHED, arithmetic
 
-    run = DiscriminatorRun(DiscriminatorSettings(mode), load_bundled("photo", 64), torch.device("cpu"))
-    plain = PlainDiscriminator(copy.deepcopy(run.network.main), run.pixels.detach().clone(), run._real)
-    return Timings(Timed(run.advance), {"plain torch": Timed(plain.advance)}, ("plain torch",))
+    with arithmetic(PUBLISHED):
+        plain = new_run(testbed, mode)
+    plain_step = arithmetic(PUBLISHED)(plain.advance)
+    return Timings(Timed(new_run(testbed, mode).advance), {"plain torch": Timed(plain_step)}, ("plain torch",))
 
 
 def add_testbeds() -> None:
-    for testbed, modes, step in (
-        ("generator", GENERATORS, generator_step),
-        ("discriminator", DISCRIMINATORS, discriminator_step),
-    ):
+    for testbed, modes in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         for mode in modes:
             claim = f"testbeds: step of the {testbed} / plain torch"
-            REGISTRY.entries.append(Entry(claim, mode, TESTS, functools.partial(step, mode), MUST, AIM))
+            REGISTRY.entries.append(Entry(claim, mode, TESTS, functools.partial(step, testbed, mode), MUST, AIM))
 
 
 add_testbeds()

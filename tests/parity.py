@@ -41,9 +41,9 @@ PSNR_TOLERANCE, BAND_TOLERANCE = 1.5, 0.05
 def train(testbed: str, mode: str, steps: int, seed: int) -> list[dict[str, float]]:
     """Evaluations of a run."""
     path = os.pathsep.join([str(HERE.parent / "examples"), str(HERE.parent), *sys.path])
-    command = [sys.executable, "-W", "ignore", HERE / "golden_run.py", GOLDEN / "schwarz_part.npz", testbed, mode]
+    program = [sys.executable, "-W", "ignore", HERE / "golden_run.py", GOLDEN / "schwarz_part.npz"]
     finished = subprocess.run(
-        [*command, str(steps), str(seed)],
+        [*program, testbed, "fast", mode, str(steps), str(seed)],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,

@@ -26,9 +26,10 @@ from testbeds.generator_run import GeneratorRun, GeneratorSettings
 from testbeds.gradients import pixel_norm
 from testbeds.history import COLUMNS, History
 from testbeds.images import ImageSet
-from testbeds.networks import PADDINGS, UPSAMPLINGS, ProgressiveGenerator
+from testbeds.networks import PADDINGS, ProgressiveGenerator
 from testbeds.reading import clamped_percent, judge, learned_at, percent, read_comparison, read_run
 from testbeds.report import render
+from testbeds.resampling import UPSAMPLINGS
 from testbeds.results import RunResult, format_table
 
 

@@ -17,6 +17,7 @@ import pytest
 import safetensors.numpy
 import torch
 from testbeds import report, run_folder
+from testbeds.arithmetic import is_published
 
 SCRIPT = Path(generator_testbed.__file__)
 COLUMNS = ["step", "seconds", "loss", "psnr", "e_low", "e_mid", "e_high", "e_corner"]
@@ -222,6 +223,7 @@ CONTRADICTIONS = {
     "padding": (["--padding", "zeros"], "padding 'reflect', not 'zeros'"),
     "batch": (["--batch", "3"], "batch 2, not 3"),
     "eval-every": (["--eval-every", "2"], "eval_every 3, not 2"),
+    "arithmetic": (["--arithmetic", "published"], "arithmetic 'fast', not 'published'"),
     "image": (["--image", "{pictures}/0.npy"], "pixels_sha256"),
     "steps": (["--steps", "5"], "already reached step 7"),
 }
@@ -239,6 +241,14 @@ def test_resume_with_other_settings_is_refused(
     assert len(err.splitlines()) == 1
     assert reason in err
     assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
+
+
+def test_published_arithmetic_differs_in_rounding_alone(finished: Path, pictures: Path, tmp_path: Path) -> None:
+    assert start(*arguments(pictures, tmp_path, "--arithmetic", "published")) == 0
+    published, fast = ([float(row["loss"]) for row in table(folder)] for folder in (tmp_path, finished))
+    assert published == pytest.approx(fast, rel=1e-2)
+    assert published != fast
+    assert not is_published()
 
 
 @pytest.mark.parametrize("name", ["config.json", "checkpoint.safetensors"])

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 
+from .arithmetic import ARITHMETICS, FAST
 from .errors import InputError, TrainingError
 from .images import BUNDLED, ImageSet, highpass, load_bundled, load_images
 from .toyset import cached_toyset
@@ -42,11 +43,17 @@ def add_shared_options(parser: argparse.ArgumentParser, *, steps: int, eval_ever
     )  # fmt: skip
     images.add_argument("--highpass", action="store_true", help="train on the differences of diagonal neighbours")
     images.add_argument("--resolution", metavar="N", type=resolution, default=64, help="side in pixels (default: 64)")
-    add_run_options(parser, steps=steps, eval_every=eval_every, batch=10)
+    run = add_run_options(parser, steps=steps, eval_every=eval_every, batch=10)
+    run.add_argument(
+        "--arithmetic", choices=ARITHMETICS, default=FAST,
+        help="published adds in the order of the published code, to the same bits on the same kernels (default: fast)",
+    )  # fmt: skip
 
 
-def add_run_options(parser: argparse.ArgumentParser, *, steps: int, eval_every: int, batch: int) -> None:
-    """Add the options of every run whatever it trains on, with these defaults."""
+def add_run_options(
+    parser: argparse.ArgumentParser, *, steps: int, eval_every: int, batch: int
+) -> argparse._ArgumentGroup:
+    """Add the options of every run whatever it trains on, with these defaults; returns those of the run itself."""
     run = parser.add_argument_group("run")
     run.add_argument("--steps", metavar="N", type=positive, default=steps, help=f"training steps (default: {steps})")
     run.add_argument(
@@ -68,6 +75,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, steps: int, eval_every: 
         "Starts a run if DIR is missing or empty",
     )  # fmt: skip
     existing.add_argument("--overwrite", action="store_true", help="replace the results in DIR")
+    return run
 
 
 def read_images(options: argparse.Namespace) -> ImageSet:
@@ -83,9 +91,11 @@ def read_images(options: argparse.Namespace) -> ImageSet:
     return replace(images, pixels=highpass(images.pixels)) if options.highpass else images
 
 
-def shared_settings(options: argparse.Namespace) -> dict[str, int]:
+def shared_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of `RunSettings` among the options."""
-    return {name: getattr(options, name) for name in ("resolution", "steps", "eval_every", "batch", "seed")}
+    return {
+        name: getattr(options, name) for name in ("resolution", "steps", "eval_every", "batch", "seed", "arithmetic")
+    }
 
 
 def report_errors(run: Callable[[argparse.Namespace], str], options: argparse.Namespace, program: str) -> int:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 import specops.nn
 
+from .arithmetic import adam
 from .checkpoints import State
 from .discriminators import MLPDiscriminator, ProgressiveDiscriminator
 from .gradients import of_inputs_alone
@@ -74,8 +75,7 @@ class DiscriminatorRun(Run):
         if settings.model not in (None, MLP):
             try_discriminator(str(settings.model), self.network.main, self._real[: settings.batch], len(self._real))
         self._network_optimizer, self._pixel_optimizer = (
-            torch.optim.Adam(parameters, lr=rate, betas=(0.0, 0.99), eps=1e-8, fused=True)
-            for parameters, rate in ((self.network.parameters(), 1e-3), ([self.pixels], 1e-2))
+            adam(parameters, rate) for parameters, rate in ((self.network.parameters(), 1e-3), ([self.pixels], 1e-2))
         )
         self._networks = {"model": self.network}
         self._optimizers = {"optimizer": self._network_optimizer, "pixel_optimizer": self._pixel_optimizer}

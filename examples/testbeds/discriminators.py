@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import specops
-
+from .arithmetic import is_published, memory_format
 from .gradients import leaky_relu
-from .networks import EqualizedConv, channels_at, channels_last
+from .networks import EqualizedConv, channels_at, lay_out
+from .resampling import downsample
 
 _LAST_SIDE = 4
 _WIDTH_DIVISOR = 8
@@ -82,14 +82,14 @@ class ProgressiveDiscriminator(nn.Module):
         self.last_conv = conv3(width + 1, width)
         self.hidden = EqualizedLinear(width * side * side, width, generator=generator)
         self.logits = EqualizedLinear(width, n_logits, gain=1.0, generator=generator)
-        channels_last(self)
+        lay_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, 3, resolution, resolution]` → logits `[n, n_logits]`."""
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=memory_format())
         x = leaky_relu(self.inputs[0](x))
         for scale in self.scales:
-            x = specops.downsample(scale(x), 2, mode=self.downsampling)
+            x = downsample(scale(x), self.downsampling)
         x = leaky_relu(self.last_conv(append_deviation(x)))
         return self.logits(leaky_relu(self.hidden(x.flatten(1))))
 
@@ -120,7 +120,8 @@ def append_deviation(x: Tensor) -> Tensor:
     A batch that groups of 16 do not fill is one group. An image alone deviates by sqrt(1e-8), whatever it shows.
     """
     n = len(x)
-    if n == 1:  # without a derivative of zeros, which R1 would send through all layers below once more
+    if n == 1 and not is_published():
+        # Without a derivative of zeros, which R1 would send through all layers below once more.
         return torch.cat([x, x.new_full((1, 1, *x.shape[2:]), math.sqrt(_LEAST_VARIANCE))], dim=1)
     size = min(_LARGEST_GROUP, n)
     if n % size:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from specops.losses import log_spectrum_mse
 
+from .arithmetic import adam
 from .images import ImageSet
 from .models import latent_channels, load_model, model_name, try_generator
 from .networks import ProgressiveGenerator
@@ -55,7 +56,7 @@ class GeneratorRun(Run):
         self.network = self._make_network().to(device)
         if settings.model is not None:
             try_generator(settings.model, self.network, self._latents[: settings.batch], settings.resolution)
-        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, betas=(0.0, 0.99), eps=1e-8, fused=True)
+        self._optimizer = adam(self.network.parameters(), 1e-3)
         self._networks = {"model": self.network}
         self._optimizers = {"optimizer": self._optimizer}
 

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import specops
-
+from .arithmetic import memory_format
 from .gradients import conv2d, leaky_relu, pixel_norm
+from .resampling import upsample
 
-UPSAMPLINGS = ("bilinear", "nearest", "zeros", "shuffle")
 PADDINGS = ("reflect", "zeros")
 LATENT_CHANNELS = 64
 _FIRST_SIDE = 4
@@ -24,11 +23,11 @@ def channels_at(side: int, *, divisor: int) -> int:
     return min(16384 // side, 512) // divisor
 
 
-def channels_last(network: nn.Module) -> None:
-    """Keep the weights of 4 dimensions in the memory order in which oneDNN convolves without reordering."""
+def lay_out(network: nn.Module) -> None:
+    """Keep weights of 4 dimensions in the memory order of the arithmetic: oneDNN need not reorder channels_last."""
     for parameter in network.parameters():
         if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            parameter.data = parameter.data.contiguous(memory_format=memory_format())
 
 
 class EqualizedConv(nn.Module):
@@ -73,7 +72,7 @@ class GeneratorLayer(nn.Module):
         """`x [n, C, H, W]` → `[n, C', H, W]`, with twice the sides if the layer upsamples."""
         x = pixel_norm(x)
         if self.upsampling is not None:
-            x = specops.upsample(x, 2, mode=self.upsampling)
+            x = upsample(x, self.upsampling)
         return leaky_relu(self.conv(x))
 
 
@@ -106,7 +105,7 @@ class ProgressiveGenerator(nn.Module):
             self.layers.extend([first, GeneratorLayer(conv3(width, width_out))])
             self.outputs.append(conv(width, 3, kernel=1, gain=1.0))
             in_channels, side = width, side * 2
-        channels_last(self)
+        lay_out(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """`z [n, 64]` → images `[n, 3, resolution, resolution]`, unbounded (no tanh)."""
