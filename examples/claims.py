@@ -55,7 +55,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", choices=("photo", "grass"), default="photo", help="picture (default: photo)")
     parser.add_argument("--resolution", metavar="N", type=command_line.resolution, default=64, help="default: 64")
     parser.add_argument("--generator-steps", metavar="N", type=number, default=1500, help="default: 1500")
-    parser.add_argument("--discriminator-steps", metavar="N", type=number, default=1500, help="default: 1500")
+    parser.add_argument("--discriminator-steps", metavar="N", type=number, default=5000, help="default: 5000")
     options = parser.parse_args(arguments)
     if options.seeds < 2:
         parser.error("--seeds must be at least 2, or there is no spread")
