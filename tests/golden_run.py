@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from testbeds.arithmetic import arithmetic
 from testbeds.discriminator_run import DiscriminatorRun, DiscriminatorSettings
 from testbeds.generator_run import GeneratorRun, GeneratorSettings
 from testbeds.images import ImageSet, highpass
@@ -27,10 +26,10 @@ CPU = torch.device("cpu")
 TRACED = 20
 
 
-def train_generator(golden: Golden, images: ImageSet, mode: str, steps: int, seed: int) -> Report:
+def train_generator(golden: Golden, images: ImageSet, arithmetic: str, mode: str, steps: int, seed: int) -> Report:
     upsample, *more = mode.split("+")
     loss = "mse+log-spectrum" if more else "mse"
-    run = GeneratorRun(GeneratorSettings(upsample, loss=loss, seed=seed), images, CPU)
+    run = GeneratorRun(GeneratorSettings(upsample, loss=loss, arithmetic=arithmetic, seed=seed), images, CPU)
     start = np.abs(run.generate().numpy() - golden[f"gen_{upsample}_out0"]).max()
     same_latents = np.array_equal(run._latents.numpy(), golden["gen_z_seed0"])
     losses = []
@@ -47,11 +46,12 @@ def train_generator(golden: Golden, images: ImageSet, mode: str, steps: int, see
     }
 
 
-def train_discriminator(golden: Golden, images: ImageSet, mode: str, steps: int, seed: int) -> Report:
+def train_discriminator(golden: Golden, images: ImageSet, arithmetic: str, mode: str, steps: int, seed: int) -> Report:
     name, *more = mode.split("+")
     if "highpass" in more:
         images = ImageSet(images.names, highpass(images.pixels))
-    settings = DiscriminatorSettings(name, spectrum_discriminator="spectrum" in more, seed=seed)
+    spectrum = "spectrum" in more
+    settings = DiscriminatorSettings(name, spectrum_discriminator=spectrum, arithmetic=arithmetic, seed=seed)
     run = DiscriminatorRun(settings, images, CPU)
     start = np.abs(run.generate().numpy() - golden["disc_img0"]).max()
     trace = []
@@ -67,12 +67,11 @@ def train_discriminator(golden: Golden, images: ImageSet, mode: str, steps: int,
 TRAIN = {"generator": train_generator, "discriminator": train_discriminator}
 
 
-def main(path: str, testbed: str, order: str, mode: str, steps: str, seed: str = "0") -> None:
+def main(path: str, testbed: str, arithmetic: str, mode: str, steps: str, seed: str = "0") -> None:
     golden = np.load(path)
     torch.set_num_threads(1)
     images = ImageSet(("baboon",), torch.from_numpy(golden["baboon64"])[None])
-    with arithmetic(order):
-        print(json.dumps(TRAIN[testbed](golden, images, mode, int(steps), int(seed))))
+    print(json.dumps(TRAIN[testbed](golden, images, arithmetic, mode, int(steps), int(seed))))
 
 
 if __name__ == "__main__":

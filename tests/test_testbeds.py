@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from testbeds import files
+from testbeds.arithmetic import UPSAMPLINGS
 from testbeds.checkpoints import load_checkpoint, save_checkpoint
 from testbeds.errors import InputError
 from testbeds.evaluation import (
@@ -29,7 +30,6 @@ from testbeds.images import ImageSet
 from testbeds.networks import PADDINGS, ProgressiveGenerator
 from testbeds.reading import clamped_percent, judge, learned_at, percent, read_comparison, read_run
 from testbeds.report import render
-from testbeds.resampling import UPSAMPLINGS
 from testbeds.results import RunResult, format_table
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from testbeds.arithmetic import ARITHMETICS, arithmetic
+from testbeds.arithmetic import ARITHMETICS, DOWNSAMPLINGS, UPSAMPLINGS
 from testbeds.discriminator_run import DiscriminatorRun, DiscriminatorSettings
 from testbeds.generator_run import GeneratorRun, GeneratorSettings
 from testbeds.images import ImageSet
-from testbeds.resampling import DOWNSAMPLINGS, UPSAMPLINGS
 
 TOLERANCE = 1e-9
 CPU = torch.device("cpu")
@@ -36,12 +35,10 @@ def images(n: int) -> ImageSet:
 @pytest.mark.parametrize(("padding", "loss"), [("reflect", "mse"), ("zeros", "mse+log-spectrum")])
 @pytest.mark.parametrize("mode", UPSAMPLINGS)
 def test_losses_of_the_generator(mode: str, padding: str, loss: str, n: int) -> None:
-    settings, pictures = GeneratorSettings(mode, padding, loss, resolution=32), images(n)
-    losses = {}
+    pictures, losses = images(n), {}
     for name in ARITHMETICS:
-        with arithmetic(name):
-            run = GeneratorRun(settings, pictures, CPU)
-            losses[name] = torch.stack([run.advance() for _ in range(10)])
+        run = GeneratorRun(GeneratorSettings(mode, padding, loss, arithmetic=name, resolution=32), pictures, CPU)
+        losses[name] = torch.stack([run.advance() for _ in range(10)])
     torch.testing.assert_close(losses["fast"], losses["published"], rtol=TOLERANCE, atol=0)
 
 
@@ -49,12 +46,11 @@ def test_losses_of_the_generator(mode: str, padding: str, loss: str, n: int) -> 
 @pytest.mark.parametrize("mode", DOWNSAMPLINGS)
 def test_losses_of_the_discriminator(mode: str, n: int, spectrum: bool) -> None:
     """Those of the discriminator, R1 and of the pixels; and the pixels themselves."""
-    settings, pictures = DiscriminatorSettings(mode, spectrum_discriminator=spectrum, resolution=32), images(n)
-    losses, pixels = {}, {}
+    pictures, losses, pixels = images(n), {}, {}
     for name in ARITHMETICS:
-        with arithmetic(name):
-            run = DiscriminatorRun(settings, pictures, CPU)
-            steps = [(run.advance(), run.parts["loss_d"], run.parts["r1"]) for _ in range(10)]
+        settings = DiscriminatorSettings(mode, spectrum_discriminator=spectrum, arithmetic=name, resolution=32)
+        run = DiscriminatorRun(settings, pictures, CPU)
+        steps = [(run.advance(), run.parts["loss_d"], run.parts["r1"]) for _ in range(10)]
         losses[name] = torch.tensor(steps)
         pixels[name] = run.average()
     torch.testing.assert_close(losses["fast"], losses["published"], rtol=TOLERANCE, atol=0)

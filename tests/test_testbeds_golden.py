@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import GOLDEN
+from testbeds.arithmetic import DOWNSAMPLINGS, UPSAMPLINGS
 from testbeds.evaluation import BANDS, reduced_spectrum
-from testbeds.resampling import DOWNSAMPLINGS, UPSAMPLINGS
 
 Golden = dict[str, np.ndarray]
 Report = dict[str, Any]

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from .arithmetic import ARITHMETICS, FAST
+from .arithmetic import ARITHMETICS
 from .errors import InputError, TrainingError
 from .images import BUNDLED, ImageSet, highpass, load_bundled, load_images
 from .toyset import cached_toyset
@@ -45,8 +45,8 @@ def add_shared_options(parser: argparse.ArgumentParser, *, steps: int, eval_ever
     images.add_argument("--resolution", metavar="N", type=resolution, default=64, help="side in pixels (default: 64)")
     run = add_run_options(parser, steps=steps, eval_every=eval_every, batch=10)
     run.add_argument(
-        "--arithmetic", choices=ARITHMETICS, default=FAST,
-        help="published adds in the order of the published code, to the same bits on the same kernels (default: fast)",
+        "--arithmetic", choices=ARITHMETICS, default="fast",
+        help="published: torch's own layers, for the published modes, which add as the published code (default: fast)",
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 import specops.nn
 
-from .arithmetic import adam
+from .arithmetic import ARITHMETICS, DOWNSAMPLINGS, check_published
 from .checkpoints import State
 from .discriminators import MLPDiscriminator, ProgressiveDiscriminator
 from .gradients import of_inputs_alone
@@ -35,6 +35,7 @@ class DiscriminatorSettings(RunSettings):
     padding: str = "zeros"
     spectrum_discriminator: bool = False
     model: str | None = None
+    arithmetic: str = "fast"
 
     @property
     def mode(self) -> str:
@@ -67,6 +68,8 @@ class DiscriminatorRun(Run):
     def __init__(self, settings: DiscriminatorSettings, images: ImageSet, device: torch.device) -> None:
         super().__init__(settings, images, device)
         self.settings = settings
+        if settings.arithmetic == "published":
+            check_published(settings.model, settings.downsample, DOWNSAMPLINGS)
         torch.randn(len(self._real), 1, generator=self._random)
         start = nn.init.kaiming_normal_(torch.empty(self._real.shape), generator=self._random)
         self.pixels = nn.Parameter(start.to(device))
@@ -75,7 +78,8 @@ class DiscriminatorRun(Run):
         if settings.model not in (None, MLP):
             try_discriminator(str(settings.model), self.network.main, self._real[: settings.batch], len(self._real))
         self._network_optimizer, self._pixel_optimizer = (
-            adam(parameters, rate) for parameters, rate in ((self.network.parameters(), 1e-3), ([self.pixels], 1e-2))
+            ARITHMETICS[settings.arithmetic].adam(parameters, rate)
+            for parameters, rate in ((self.network.parameters(), 1e-3), ([self.pixels], 1e-2))
         )
         self._networks = {"model": self.network}
         self._optimizers = {"optimizer": self._network_optimizer, "pixel_optimizer": self._pixel_optimizer}
@@ -141,6 +145,7 @@ class DiscriminatorRun(Run):
             n_logits,
             downsampling=settings.downsample,
             padding=settings.padding,
+            arithmetic=ARITHMETICS[settings.arithmetic],
             generator=self._random,
         )
 

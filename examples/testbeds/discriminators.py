@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .arithmetic import is_published, memory_format
-from .gradients import leaky_relu
-from .networks import EqualizedConv, channels_at, lay_out
-from .resampling import downsample
+from .arithmetic import FAST, Arithmetic
+from .networks import EqualizedConv, channels_at
 
 _LAST_SIDE = 4
 _WIDTH_DIVISOR = 8
@@ -48,6 +46,7 @@ class DiscriminatorScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, C, H, W]` → `[n, C', H, W]`."""
+        leaky_relu = self.first.arithmetic.leaky_relu
         return leaky_relu(self.second(leaky_relu(self.first(x))))
 
 
@@ -63,13 +62,21 @@ class ProgressiveDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, resolution: int, n_logits: int, *, downsampling: str, padding: str, generator: torch.Generator
+        self,
+        resolution: int,
+        n_logits: int,
+        *,
+        downsampling: str,
+        padding: str,
+        arithmetic: Arithmetic = FAST,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
+        self.arithmetic = arithmetic
         self.downsampling = downsampling
         self.inputs = nn.ModuleList()
         self.scales = nn.ModuleList()
-        conv = partial(EqualizedConv, generator=generator)
+        conv = partial(EqualizedConv, arithmetic=arithmetic, generator=generator)
         conv3 = partial(conv, kernel=3, padding=1, padding_mode=padding)
         side = resolution
         while side > _LAST_SIDE:
@@ -82,15 +89,16 @@ class ProgressiveDiscriminator(nn.Module):
         self.last_conv = conv3(width + 1, width)
         self.hidden = EqualizedLinear(width * side * side, width, generator=generator)
         self.logits = EqualizedLinear(width, n_logits, gain=1.0, generator=generator)
-        lay_out(self)
+        arithmetic.lay_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, 3, resolution, resolution]` → logits `[n, n_logits]`."""
-        x = x.contiguous(memory_format=memory_format())
-        x = leaky_relu(self.inputs[0](x))
+        arithmetic = self.arithmetic
+        leaky_relu, downsample = arithmetic.leaky_relu, arithmetic.downsample(self.downsampling)
+        x = leaky_relu(self.inputs[0](x.contiguous(memory_format=arithmetic.memory_format)))
         for scale in self.scales:
-            x = downsample(scale(x), self.downsampling)
-        x = leaky_relu(self.last_conv(append_deviation(x)))
+            x = downsample(scale(x))
+        x = leaky_relu(self.last_conv(append_deviation(x, lean=arithmetic.is_lean)))
         return self.logits(leaky_relu(self.hidden(x.flatten(1))))
 
 
@@ -109,19 +117,19 @@ class MLPDiscriminator(nn.Module):
         """`x [n, 3, resolution, resolution]` → logits `[n, n_logits]`."""
         x = x.flatten(1)
         for layer in self.hidden:
-            x = leaky_relu(layer(x))
+            x = FAST.leaky_relu(layer(x))
         return self.logits(x)
 
 
-def append_deviation(x: Tensor) -> Tensor:
+def append_deviation(x: Tensor, *, lean: bool = True) -> Tensor:
     """`x [n, C, H, W]` with a channel more: the mean standard deviation of the features within groups of images.
 
     Groups have min(16, n) images, n / size apart from each other; sqrt(var + 1e-8) is averaged over features.
-    A batch that groups of 16 do not fill is one group. An image alone deviates by sqrt(1e-8), whatever it shows.
+    A batch that groups of 16 do not fill is one group. An image alone deviates by sqrt(1e-8), whatever it
+    shows: `lean` leaves out the derivative of zeros, which R1 would send through all layers below once more.
     """
     n = len(x)
-    if n == 1 and not is_published():
-        # Without a derivative of zeros, which R1 would send through all layers below once more.
+    if n == 1 and lean:
         return torch.cat([x, x.new_full((1, 1, *x.shape[2:]), math.sqrt(_LEAST_VARIANCE))], dim=1)
     size = min(_LARGEST_GROUP, n)
     if n % size:

@@ -13,7 +13,6 @@ import torch
 
 import specops
 
-from .arithmetic import arithmetic
 from .command_line import read_images
 from .errors import InputError
 from .images import ImageSet
@@ -50,21 +49,20 @@ def run_experiment(
     for folder, config in zip(folders, configs, strict=True):
         fixed = [name for name in (*asdict(settings[0]), "testbed", "pixels_sha256") if name not in _FREE]
         check_folder(folder, config, fixed, resume=options.resume, overwrite=options.overwrite)
-    with arithmetic(options.arithmetic):
-        runs = [kind(each, images, options.device) for each in settings]
-        if options.resume:
-            for run, folder in zip(runs, folders, strict=True):
-                restore(run, folder, options.steps)
-        if several:
-            prepare_folder(options.out, comparison, overwrite=options.overwrite)
-        for folder, config in zip(folders, configs, strict=True):
-            prepare_folder(folder, config, overwrite=options.overwrite)
-        results = []
-        for run, each, folder, config in zip(runs, settings, folders, configs, strict=True):
-            train(run, each, folder, show_progress=sys.stderr.isatty())
-            write_metrics(run, folder)
-            results.append(_result(run, each, titles))
-            write_report(folder, results[-1:], _shown(config))
+    runs = [kind(each, images, options.device) for each in settings]
+    if options.resume:
+        for run, folder in zip(runs, folders, strict=True):
+            restore(run, folder, options.steps)
+    if several:
+        prepare_folder(options.out, comparison, overwrite=options.overwrite)
+    for folder, config in zip(folders, configs, strict=True):
+        prepare_folder(folder, config, overwrite=options.overwrite)
+    results = []
+    for run, each, folder, config in zip(runs, settings, folders, configs, strict=True):
+        train(run, each, folder, show_progress=sys.stderr.isatty())
+        write_metrics(run, folder)
+        results.append(_result(run, each, titles))
+        write_report(folder, results[-1:], _shown(config))
     if several:
         write_report(options.out, results, _shown(configs[0] | {"runs": modes}))
     return format_table(results)

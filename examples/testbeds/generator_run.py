@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from specops.losses import log_spectrum_mse
 
-from .arithmetic import adam
+from .arithmetic import ARITHMETICS, UPSAMPLINGS, check_published
 from .images import ImageSet
 from .models import latent_channels, load_model, model_name, try_generator
 from .networks import ProgressiveGenerator
@@ -33,6 +33,7 @@ class GeneratorSettings(RunSettings):
     mse_weight: float = 1.0
     log_spectrum_weight: float = 0.01
     model: str | None = None
+    arithmetic: str = "fast"
 
     @property
     def mode(self) -> str:
@@ -51,12 +52,14 @@ class GeneratorRun(Run):
     def __init__(self, settings: GeneratorSettings, images: ImageSet, device: torch.device) -> None:
         super().__init__(settings, images, device)
         self.settings = settings
+        if settings.arithmetic == "published":
+            check_published(settings.model, settings.upsample, UPSAMPLINGS)
         latents = torch.randn(len(self._real), latent_channels(settings.model), generator=self._random)
         self._latents = latents.to(device)
         self.network = self._make_network().to(device)
         if settings.model is not None:
             try_generator(settings.model, self.network, self._latents[: settings.batch], settings.resolution)
-        self._optimizer = adam(self.network.parameters(), 1e-3)
+        self._optimizer = ARITHMETICS[settings.arithmetic].adam(self.network.parameters(), 1e-3)
         self._networks = {"model": self.network}
         self._optimizers = {"optimizer": self._optimizer}
 
@@ -83,7 +86,11 @@ class GeneratorRun(Run):
         if settings.model is not None:
             return load_model(settings.model, settings.resolution, seed=settings.seed)
         return ProgressiveGenerator(
-            settings.resolution, upsampling=settings.upsample, padding=settings.padding, generator=self._random
+            settings.resolution,
+            upsampling=settings.upsample,
+            padding=settings.padding,
+            arithmetic=ARITHMETICS[settings.arithmetic],
+            generator=self._random,
         )
 
     def _loss(self, fake: Tensor, real: Tensor) -> Tensor:

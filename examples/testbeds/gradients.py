@@ -1,7 +1,6 @@
 """Convolution, LeakyReLU and pixel norm whose gradients, of the first and the second order, do no needless work.
 
-The numbers are those of torch's own up to rounding, and in the published arithmetic the layers are torch's own.
-Derivatives of any order exist.
+The numbers are those of torch's own up to rounding; derivatives of any order exist.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .arithmetic import is_published
-
-_SLOPE = 0.2
+SLOPE = 0.2
+EPSILON = 1e-8
 _STRIDE, _DILATION, _OUTPUT_PADDING, _GROUPS = [1, 1], [1, 1], [0, 0], 1
 
 _skip_parameters = False
@@ -35,24 +33,18 @@ def of_inputs_alone() -> Iterator[None]:
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor, *, padding: int) -> Tensor:
     """`x [n, C, H, W]` convolved with `weight [C', C, k, k]`, plus `bias [C']`."""
-    if is_published():
-        return functional.conv2d(x, weight, bias, padding=padding)
     y: Tensor = _Conv.apply(x, weight, bias, padding)  # type: ignore[no-untyped-call]
     return y
 
 
 def leaky_relu(x: Tensor) -> Tensor:
-    """x where positive, 0.2·x elsewhere; may write over `x`."""
-    if is_published():
-        return functional.leaky_relu(x, _SLOPE)
+    """x where positive, 0.2·x elsewhere; writes over `x`."""
     y: Tensor = _LeakyReLU.apply(x)  # type: ignore[no-untyped-call]
     return y
 
 
 def pixel_norm(x: Tensor) -> Tensor:
     """`x [n, C, H, W]` over the root mean square of its channels: y = x / r with r = sqrt(mean_c x² + 1e-8)."""
-    if is_published():
-        return x / (x.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
     y: Tensor = _PixelNorm.apply(x)  # type: ignore[no-untyped-call]
     return y
 
@@ -67,8 +59,8 @@ class _Conv(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = (need and not _skip_parameters for need in ctx.needs_input_grad[:3])
         of_x = ctx.needs_input_grad[0]
+        of_weight, of_bias = (need and not _skip_parameters for need in ctx.needs_input_grad[1:3])
         if not (of_x and torch.is_grad_enabled()):
             return *_gradients(gradient, x, weight, ctx.padding, of_x, of_weight, of_bias), None
         to_x: Tensor = _ConvInputGradient.apply(gradient, x.detach(), weight, ctx.padding)  # type: ignore[no-untyped-call]
@@ -105,7 +97,7 @@ class _LeakyReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.mark_dirty(x)
-        y = functional.leaky_relu_(x, _SLOPE)
+        y = functional.leaky_relu_(x, SLOPE)
         ctx.save_for_backward(y)
         return y
 
@@ -122,7 +114,7 @@ class _Slope(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(y)
-        return torch.ops.aten.leaky_relu_backward(gradient, y, _SLOPE, True)
+        return torch.ops.aten.leaky_relu_backward(gradient, y, SLOPE, True)
 
     @staticmethod
     def backward(ctx: Any, tangent: Tensor) -> tuple[Tensor, None]:
@@ -136,7 +128,7 @@ class _PixelNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         # Division rather than rsqrt: Adam's first steps amplify a last-bit difference to 1e-3 of the loss.
-        root = x.square().mean(dim=1, keepdim=True).add_(1e-8).sqrt_()
+        root = x.square().mean(dim=1, keepdim=True).add_(EPSILON).sqrt_()
         y = x / root
         ctx.save_for_backward(x, y, root)
         return y
@@ -145,7 +137,7 @@ class _PixelNorm(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         x, y, root = ctx.saved_tensors
         if torch.is_grad_enabled():  # a gradient of the gradient is asked for
-            root = torch.sqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+            root = torch.sqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
             return (gradient - y * (gradient * y).mean(dim=1, keepdim=True)) / root
         share = (gradient * y).mean(dim=1, keepdim=True)
         return torch.addcmul(gradient, y, share, value=-1).div_(root)

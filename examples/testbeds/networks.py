@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .arithmetic import memory_format
-from .gradients import conv2d, leaky_relu, pixel_norm
-from .resampling import upsample
+from .arithmetic import FAST, Arithmetic
 
 PADDINGS = ("reflect", "zeros")
 LATENT_CHANNELS = 64
@@ -21,13 +19,6 @@ _FIRST_SIDE = 4
 def channels_at(side: int, *, divisor: int) -> int:
     """Channels of the layers at `side` pixels: min(16384 // side, 512) // divisor."""
     return min(16384 // side, 512) // divisor
-
-
-def lay_out(network: nn.Module) -> None:
-    """Keep weights of 4 dimensions in the memory order of the arithmetic: oneDNN need not reorder channels_last."""
-    for parameter in network.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=memory_format())
 
 
 class EqualizedConv(nn.Module):
@@ -42,6 +33,7 @@ class EqualizedConv(nn.Module):
         gain: float = math.sqrt(2),
         padding: int = 0,
         padding_mode: str = "zeros",
+        arithmetic: Arithmetic = FAST,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
@@ -50,6 +42,7 @@ class EqualizedConv(nn.Module):
         self.scale = gain / math.sqrt(in_channels * kernel * kernel)
         self.padding = padding
         self.padding_mode = padding_mode
+        self.arithmetic = arithmetic
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, in_channels, H, W]` → `[n, out_channels, H', W']`."""
@@ -57,7 +50,7 @@ class EqualizedConv(nn.Module):
         if padding and self.padding_mode == "reflect":
             x = functional.pad(x, (padding,) * 4, mode="reflect")
             padding = 0
-        return conv2d(x, self.weight * self.scale, self.bias, padding=padding)
+        return self.arithmetic.conv2d(x, self.weight * self.scale, self.bias, padding=padding)
 
 
 class GeneratorLayer(nn.Module):
@@ -70,10 +63,11 @@ class GeneratorLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x [n, C, H, W]` → `[n, C', H, W]`, with twice the sides if the layer upsamples."""
-        x = pixel_norm(x)
+        arithmetic = self.conv.arithmetic
+        x = arithmetic.pixel_norm(x)
         if self.upsampling is not None:
-            x = upsample(x, self.upsampling)
-        return leaky_relu(self.conv(x))
+            x = arithmetic.upsample(self.upsampling)(x)
+        return arithmetic.leaky_relu(self.conv(x))
 
 
 class ProgressiveGenerator(nn.Module):
@@ -87,12 +81,21 @@ class ProgressiveGenerator(nn.Module):
     Weights are drawn from `generator` scale by scale: first convolution, second convolution, output.
     """
 
-    def __init__(self, resolution: int, *, upsampling: str, padding: str, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        resolution: int,
+        *,
+        upsampling: str,
+        padding: str,
+        arithmetic: Arithmetic = FAST,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
+        self.arithmetic = arithmetic
         expansion, divisor = (4, 12) if upsampling == "shuffle" else (1, 8)
         self.layers = nn.ModuleList()
         self.outputs = nn.ModuleList()
-        conv = partial(EqualizedConv, generator=generator)
+        conv = partial(EqualizedConv, arithmetic=arithmetic, generator=generator)
         conv3 = partial(conv, kernel=3, padding=1, padding_mode=padding)
         in_channels, side = LATENT_CHANNELS, _FIRST_SIDE
         while side <= resolution:
@@ -105,11 +108,11 @@ class ProgressiveGenerator(nn.Module):
             self.layers.extend([first, GeneratorLayer(conv3(width, width_out))])
             self.outputs.append(conv(width, 3, kernel=1, gain=1.0))
             in_channels, side = width, side * 2
-        lay_out(self)
+        arithmetic.lay_out(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """`z [n, 64]` → images `[n, 3, resolution, resolution]`, unbounded (no tanh)."""
-        x = pixel_norm(z)[:, :, None, None]
+        x = self.arithmetic.pixel_norm(z)[:, :, None, None]
         for layer in self.layers:
             x = layer(x)
-        return self.outputs[-1](pixel_norm(x))
+        return self.outputs[-1](self.arithmetic.pixel_norm(x))

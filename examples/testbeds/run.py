@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .arithmetic import FAST
 from .checkpoints import State, save_checkpoint
 from .evaluation import FloatArray, evaluate, reduced_spectrum
 from .images import ImageSet, to_8bit
@@ -32,7 +31,6 @@ class RunSettings:
     eval_every: int = 50
     batch: int = 10
     seed: int = 0
-    arithmetic: str = FAST
 
     @property
     def mode(self) -> str:
