@@ -35,12 +35,14 @@ FILES = {
 }  # fmt: skip
 
 
-def arguments(out: Path, *more: str, steps: int = 5) -> list[str]:
+def arguments(out: Path, *more: str, steps: int = 5, decay_steps: int | None = 8) -> list[str]:
     """A run of seconds; a repeated option wins over the earlier one."""
     options = {
-        "--width": 16, "--batch": 4, "--discriminator-steps": 2, "--steps": steps, "--decay-steps": 8,
-        "--eval-every": 2, "--eval-images": 8, "--ema": 0.9, "--lr": 1e-3, "--threads": 1,
+        "--width": 16, "--batch": 4, "--discriminator-steps": 2, "--steps": steps, "--eval-every": 2,
+        "--eval-images": 8, "--ema": 0.9, "--lr": 1e-3, "--threads": 1,
     }  # fmt: skip
+    if decay_steps is not None:
+        options["--decay-steps"] = decay_steps
     return [str(part) for pair in options.items() for part in pair] + ["--out", str(out), *more]
 
 
@@ -222,6 +224,17 @@ def test_resumed_with_more_steps_is_as_never_stopped(finished: Path, tmp_path: P
     assert start(*arguments(tmp_path / "run", *options, steps=3)) == 0
     assert start(*arguments(tmp_path / "run", *options, "--resume")) == 0
     assert_same_numbers(tmp_path / "run", finished)
+
+
+def test_resume_keeps_the_decay_that_the_run_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --decay-steps more steps do not change it; asked for, another one is refused."""
+    monkeypatch.setattr("gans.experiment.write_report", lambda folder, result, config: None)
+    assert start(*arguments(tmp_path / "run", steps=2, decay_steps=None)) == 0
+    assert start(*arguments(tmp_path / "run", "--resume", steps=4, decay_steps=None)) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["steps"], config["decay_steps"]) == (4, 2)
+    assert [row["step"] for row in table(tmp_path / "run")] == ["2", "4"]
+    assert start(*arguments(tmp_path / "run", "--resume", steps=4, decay_steps=4)) == 2
 
 
 def test_resume_refuses_other_settings(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
