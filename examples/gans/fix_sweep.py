@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ _RIGHT = {"e_low": 0.0, "e_mid": 0.0, "e_high": 0.0, "e_corner": 0.0, "leakage":
 """Measures, and the value of samples that cannot be told from real images."""
 _HEADS = ("e_low", "e_mid", "e_high", "e_corner", "leakage", "detectability", "SWD")
 _SHOWN_SAMPLES = 8
+_ACROSS = 4
+"""Panels in a row."""
 _GREY = "#8a929c"
 
 
@@ -170,9 +173,12 @@ def cost_sentence(costs: Costs) -> str:
 
 def spectra_figure(results: Mapping[str, Sequence[RunResult]]) -> matplotlib.figure.Figure:
     """S_gen / S_real by frequency, a panel per fix, beside the same without fix; bands: one deviation over seeds."""
-    figure = new_figure(10.0, 5.0, LIGHT)
-    panels = figure.subplots(2, 4, sharex=True, sharey=True).flat
-    for axes, fix in zip(panels, results, strict=True):
+    rows = math.ceil(len(results) / _ACROSS)
+    figure = new_figure(10.0, 2.5 * rows, LIGHT)
+    panels = figure.subplots(rows, _ACROSS, sharex=True, sharey=True, squeeze=False).flat
+    for axes in panels[len(results) :]:
+        axes.remove()
+    for axes, fix in zip(panels, results, strict=False):
         _draw_ratio(axes, results[NONE], _GREY)
         if fix != NONE:
             _draw_ratio(axes, results[fix], LIGHT.series[0])
