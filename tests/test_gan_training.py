@@ -374,6 +374,22 @@ def test_synchronized_norm_alone_is_torchs_own() -> None:
     torch.testing.assert_close(own.running_var, torchs.running_var)
 
 
+def test_synchronized_norm_does_not_cancel_beside_a_large_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mean 1e3, deviation 1, against float64; the other process has the same images, so that sums are doubled."""
+    monkeypatch.setattr(synchronized.distributed, "size", lambda: 2)
+    monkeypatch.setattr(synchronized, "all_reduce", lambda tensor: 2 * tensor)
+    x = (1e3 + torch.randn(8, 3, 16, 16)).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    own, torchs = synchronized.SynchronizedBatchNorm2d(3), torch.nn.BatchNorm2d(3).double()
+    slope = torch.randn(8, 3, 16, 16)
+    normed, expected = own(x), torchs(torch.cat([exact, exact]))[:8]
+    torch.testing.assert_close(normed.double(), expected, rtol=0, atol=2e-4)
+    torch.testing.assert_close(own.running_var.double(), torchs.running_var, rtol=1e-4, atol=0)
+    normed.backward(slope)
+    (gradient,) = torch.autograd.grad(expected, exact, slope.double())
+    torch.testing.assert_close(x.grad.double(), gradient, rtol=1e-3, atol=1e-4)
+
+
 # Sweeps of runs
 
 
