@@ -17,24 +17,24 @@ from testbeds import command_line, plots
 from testbeds.claims import CLAIMS, Claim, Condition, Groups
 from testbeds.errors import InputError, TrainingError
 from testbeds.files import write_atomically
+from testbeds.images import BUNDLED
 from testbeds.results import RunResult, load_result
-from testbeds.sweep import Job, run_all
+from testbeds.run_folder import Config
+from testbeds.sweep import Job, as_options, run_all
 
 HERE = Path(__file__).parent
 GENERATOR, DISCRIMINATOR = "generator_testbed.py", "discriminator_testbed.py"
-ZEROS = ("--upsample", "zeros")
 
-GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "bilinear": (GENERATOR, ("--upsample", "bilinear")),
-    "zeros": (GENERATOR, ZEROS),
-    "zeros with log-spectrum": (GENERATOR, (*ZEROS, "--loss", "mse+log-spectrum")),
-    "stride": (DISCRIMINATOR, ("--downsample", "stride")),
-    "average": (DISCRIMINATOR, ("--downsample", "avg")),
-    "average, high-pass image": (DISCRIMINATOR, ("--downsample", "avg", "--highpass")),
-    "MLP": (DISCRIMINATOR, ("--model", "mlp")),
+GROUPS: dict[str, tuple[str, Config]] = {
+    "bilinear": (GENERATOR, {"upsample": "bilinear"}),
+    "zeros": (GENERATOR, {"upsample": "zeros"}),
+    "zeros with log-spectrum": (GENERATOR, {"upsample": "zeros", "loss": "mse+log-spectrum"}),
+    "stride": (DISCRIMINATOR, {"downsample": "stride"}),
+    "average": (DISCRIMINATOR, {"downsample": "avg"}),
+    "average, high-pass image": (DISCRIMINATOR, {"downsample": "avg", "highpass": True}),
+    "MLP": (DISCRIMINATOR, {"model": "mlp"}),
 }
-"""Testbed and options of each group of runs."""
-
+"""Testbed and settings of each group of runs."""
 
 WORDS = {True: "yes", False: "no", None: ""}
 
@@ -52,7 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--jobs", metavar="N", type=number, default=2, help="runs at a time, 1 thread each (default: 2)"
     )
-    parser.add_argument("--data", choices=("photo", "grass"), default="photo", help="picture (default: photo)")
+    parser.add_argument("--data", choices=BUNDLED, default="photo", help="picture (default: photo)")
     parser.add_argument("--resolution", metavar="N", type=command_line.resolution, default=64, help="default: 64")
     parser.add_argument("--generator-steps", metavar="N", type=number, default=1500, help="default: 1500")
     parser.add_argument("--discriminator-steps", metavar="N", type=number, default=5000, help="default: 5000")
@@ -69,12 +69,12 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Job]]:
         for group, (script, more) in GROUPS.items():
             steps = options.generator_steps if script == GENERATOR else options.discriminator_steps
             settings = {
-                "--data": options.data, "--resolution": options.resolution, "--steps": steps,
-                "--eval-every": max(1, steps // 30), "--seed": seed,
+                **more, "resolution": options.resolution, "eval_every": max(1, steps // 30), "seed": seed
             }  # fmt: skip
-            shared = [str(part) for pair in settings.items() for part in pair]
+            arguments = as_options({**settings, "data": options.data, "steps": steps})
             folder = options.out / f"{group.replace(',', '').replace(' ', '-')}-{seed}"
-            runs.append((group, Job(HERE / script, (*more, *shared), folder, steps)))
+            recorded = {**settings, "images": [BUNDLED[options.data]]}
+            runs.append((group, Job(HERE / script, arguments, folder, steps, {folder: recorded})))
     return runs
 
 

@@ -12,9 +12,10 @@ import gan_fixes
 import numpy as np
 import pytest
 import torch
-from gans import cosine_report, cosine_sweep, cost, fix_sweep, report
+from gans import command_line, cosine_report, cosine_sweep, cost, fix_sweep, report
 from gans.fix_sweep import Costs
 from gans.run import GanSettings
+from testbeds.errors import InputError
 from testbeds.history import History
 from testbeds.results import RunResult
 from testbeds.run_folder import REPORT
@@ -82,6 +83,8 @@ def run_here(jobs: Sequence[Job], *, at_once: int) -> None:
     """Run what is not finished in this process, for speed; `run_all` has tests of its own."""
     mains = {"gan_fixes.py": gan_fixes.main, "cosine_bias.py": cosine_bias.main}
     for job in jobs:
+        job.check()
+    for job in jobs:
         if not job.is_finished:
             options = [*job.arguments, "--out", str(job.folder), "--threads", "1", "--resume"]
             assert mains[job.script.name](options) == 0
@@ -96,11 +99,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fix_sweep, "PUBLISHED", GanSettings(width=16, batch=2, eval_images=8, discriminator_steps=2))
     monkeypatch.setattr(fix_sweep, "COMPARED", ("hfc",))
     monkeypatch.setattr(fix_sweep, "SEEDS", (0, 1))
-    monkeypatch.setattr(cosine_sweep, "FREQUENCIES", ("2,1", "9,9"))
+    monkeypatch.setattr(cosine_sweep, "FREQUENCIES", ((2, 1), (9, 9)))
     monkeypatch.setattr(cosine_sweep, "GENERATORS", ("plain",))
     monkeypatch.setattr(cosine_sweep, "SEEDS", (0, 1))
-    size = ("--resolution", "32", "--width", "1", "--batch", "4", "--steps", "1", "--eval-every", "1")
-    monkeypatch.setattr(cosine_sweep, "_SIZE", size)
+    monkeypatch.setattr(cosine_sweep, "SIZE", {"resolution": 32, "width": 1, "steps": 1, "eval_every": 1})
     for name in ("step_seconds", "filter_seconds"):
         measured = getattr(cost, name)
         monkeypatch.setattr(cost, name, lambda *args, repeats, measured=measured: measured(*args, repeats=1))
@@ -112,7 +114,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_document_is_written_from_runs_and_finished_ones_are_kept(tmp_path: Path) -> None:
+def test_document_is_written_from_runs_and_finished_ones_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = fixes.parse(["--out", str(tmp_path / "runs"), "--document", str(tmp_path / "fixes.md")])
     fixes.run(options)
     text = (tmp_path / "fixes.md").read_text()
@@ -133,3 +137,16 @@ def test_document_is_written_from_runs_and_finished_ones_are_kept(tmp_path: Path
     assert rewritten
     assert {path.parent for path in rewritten} == {lost}
     assert (tmp_path / "fixes.md").read_text() == text
+    monkeypatch.setattr(cosine_sweep, "SIZE", {**cosine_sweep.SIZE, "width": 2})
+    with pytest.raises(InputError, match="plain-2,1 holds a run of other settings: width 1, not 2; give another"):
+        fixes.run(options)
+    monkeypatch.setattr(fix_sweep, "SMALL", replace(fix_sweep.SMALL, lr=0.1))
+    with pytest.raises(InputError, match=r"seed0 holds a run of other settings: lr 0\.001, not 0\.1; give another"):
+        fixes.run(options)
+
+
+def test_options_of_a_run_ask_for_the_settings_that_it_is_to_record(tmp_path: Path) -> None:
+    pairs = [(fix, seed) for seed in fix_sweep.SEEDS for fix in ("none", *fix_sweep.COMPARED)]
+    for job, pair in zip(fix_sweep.jobs(tmp_path), pairs, strict=True):
+        options = gan_fixes.parse([*job.arguments, "--out", str(job.folder)])
+        assert command_line.settings(options) == fix_sweep.settings_of(*pair)

@@ -413,6 +413,26 @@ def test_sweep_runs_what_is_not_finished(tmp_path: Path) -> None:
     assert [(job.folder / "started").read_text() for job in jobs] == ["x", "xx", "x"]
 
 
+def test_sweep_refuses_a_run_of_other_settings(tmp_path: Path) -> None:
+    """Finished or not, before anything is started, and nothing is overwritten; a run of its own settings counts."""
+    script, folder = tmp_path / "script.py", tmp_path / "run"
+    script.write_text(PROGRAM)
+    folder.mkdir()
+    (folder / "config.json").write_text('{"resolution": 64, "fix": ["hff"], "steps": 3, "threads": 1}')
+    own, other = (
+        Job(script, (), folder, settings={folder: {"resolution": resolution, "fix": ["hff"], "newer": 1}})
+        for resolution in (64, 32)
+    )
+    for _ in range(2):
+        with pytest.raises(InputError, match="run holds a run of other settings: resolution 64, not 32; give another"):
+            run_all([Job(script, (), tmp_path / "first"), other])
+        assert not (tmp_path / "first").exists()
+        assert not (folder / "started").exists()
+        (folder / "report.html").touch()
+    run_all([own])
+    assert not (folder / "started").exists()
+
+
 def test_sweep_tells_the_run_that_fails(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(PROGRAM)
