@@ -17,27 +17,27 @@ from testbeds import command_line, plots
 from testbeds.claims import CLAIMS, Claim, Condition, Groups
 from testbeds.errors import InputError, TrainingError
 from testbeds.files import write_atomically
+from testbeds.images import BUNDLED
 from testbeds.results import RunResult, load_result
-from testbeds.sweep import Job, run_all
+from testbeds.run_folder import Config
+from testbeds.sweep import Job, as_options, run_all
 
 HERE = Path(__file__).parent
 GENERATOR, DISCRIMINATOR = "generator_testbed.py", "discriminator_testbed.py"
-ZEROS = ("--upsample", "zeros")
 
-GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "bilinear": (GENERATOR, ("--upsample", "bilinear")),
-    "zeros": (GENERATOR, ZEROS),
-    "zeros with log-spectrum": (GENERATOR, (*ZEROS, "--loss", "mse+log-spectrum")),
-    "stride": (DISCRIMINATOR, ("--downsample", "stride")),
-    "average": (DISCRIMINATOR, ("--downsample", "avg")),
-    "average, high-pass image": (DISCRIMINATOR, ("--downsample", "avg", "--highpass")),
-    "MLP": (DISCRIMINATOR, ("--model", "mlp")),
-    "stride, grass": (DISCRIMINATOR, ("--downsample", "stride", "--data", "grass")),
-    "average, grass": (DISCRIMINATOR, ("--downsample", "avg", "--data", "grass")),
-    "MLP, grass": (DISCRIMINATOR, ("--model", "mlp", "--data", "grass")),
+GROUPS: dict[str, tuple[str, Config]] = {
+    "bilinear": (GENERATOR, {"upsample": "bilinear"}),
+    "zeros": (GENERATOR, {"upsample": "zeros"}),
+    "zeros with log-spectrum": (GENERATOR, {"upsample": "zeros", "loss": "mse+log-spectrum"}),
+    "stride": (DISCRIMINATOR, {"downsample": "stride"}),
+    "average": (DISCRIMINATOR, {"downsample": "avg"}),
+    "average, high-pass image": (DISCRIMINATOR, {"downsample": "avg", "highpass": True}),
+    "MLP": (DISCRIMINATOR, {"model": "mlp"}),
+    "stride, grass": (DISCRIMINATOR, {"downsample": "stride", "data": "grass"}),
+    "average, grass": (DISCRIMINATOR, {"downsample": "avg", "data": "grass"}),
+    "MLP, grass": (DISCRIMINATOR, {"model": "mlp", "data": "grass"}),
 }
-"""Testbed and options of each group of runs."""
-
+"""Testbed and settings of each group of runs."""
 
 WORDS = {True: "yes", False: "no", None: ""}
 
@@ -71,12 +71,14 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Job]]:
         for group, (script, more) in GROUPS.items():
             steps = options.generator_steps if script == GENERATOR else options.discriminator_steps
             settings = {
-                "--data": "photo", "--resolution": options.resolution, "--steps": steps,
-                "--eval-every": max(1, steps // 30), "--seed": seed,
+                "data": "photo", **more, "resolution": options.resolution, "eval_every": max(1, steps // 30),
+                "seed": seed,
             }  # fmt: skip
-            shared = [str(part) for pair in settings.items() for part in pair]
+            arguments = as_options({**settings, "steps": steps})
             folder = options.out / f"{group.replace(',', '').replace(' ', '-')}-{seed}"
-            runs.append((group, Job(HERE / script, (*shared, *more), folder, steps)))
+            recorded = {name: value for name, value in settings.items() if name != "data"}
+            recorded["images"] = [BUNDLED[settings["data"]]]
+            runs.append((group, Job(HERE / script, arguments, folder, steps, {folder: recorded})))
     return runs
 
 

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import claims
+import discriminator_testbed
+import generator_testbed
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from test_testbeds_command_line import assert_same_numbers, environment
 from testbeds.claims import CLAIMS, Groups, Measured, exceeds
 from testbeds.evaluation import BANDS, Evaluation
 from testbeds.history import History
+from testbeds.images import BUNDLED
 from testbeds.results import RunResult
 from testbeds.sweep import Job
 
@@ -97,6 +100,16 @@ def test_groups_are_those_that_the_claims_need() -> None:
     assert {name for claim in CLAIMS for name in claim.groups} == set(claims.GROUPS) == set(HOLDING)
 
 
+def test_options_of_a_run_ask_for_the_settings_that_it_is_to_record(tmp_path: Path) -> None:
+    testbeds = {claims.GENERATOR: generator_testbed, claims.DISCRIMINATOR: discriminator_testbed}
+    for _, job in claims.plan(claims.parse(["--out", str(tmp_path)])):
+        options = testbeds[job.script.name].parse([*job.arguments, "--out", str(job.folder)])
+        recorded = dict(job.settings[job.folder])
+        assert recorded.pop("images") == [BUNDLED[options.data]]
+        assert all(getattr(options, name) in (value, [value]) for name, value in recorded.items())
+        assert options.steps == job.steps
+
+
 TINY = ["--resolution", "8", "--generator-steps", "4", "--discriminator-steps", "4", "--seeds", "2"]
 
 
@@ -108,8 +121,8 @@ def two_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "GROUPS", {name: claims.GROUPS[name] for name in kept})
 
 
-def run_command(folder: Path) -> int:
-    return claims.main([*TINY, "--out", str(folder / "runs"), "--page", str(folder / "claims.md")])
+def run_command(folder: Path, *more: str) -> int:
+    return claims.main([*TINY, *more, "--out", str(folder / "runs"), "--page", str(folder / "claims.md")])
 
 
 @pytest.mark.slow
@@ -128,6 +141,15 @@ def test_page_is_written_and_finished_runs_are_kept(
     capsys.readouterr()
     assert run_command(tmp_path) == code
     assert "PSNR" not in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    for more, told in (
+        (("--data", "photo"), "images ['grass.png'], not ['chelsea.png']"),
+        (("--resolution", "16"), "resolution 8, not 16"),
+    ):
+        assert run_command(tmp_path, *more) == 2
+        err = capsys.readouterr().err
+        assert told in err
+        assert len(err.splitlines()) == 1
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert (tmp_path / "claims.md").read_text() == page
 
@@ -176,7 +198,7 @@ def test_wrong_options_are_one_line(case: str, capsys: pytest.CaptureFixture[str
 def test_failed_run_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(claims, "GROUPS", {"MLP": (claims.DISCRIMINATOR, ("--downsample", "none"))})
+    monkeypatch.setattr(claims, "GROUPS", {"MLP": (claims.DISCRIMINATOR, {"downsample": "none"})})
     assert run_command(tmp_path) == 2
     err = capsys.readouterr().err
     assert "invalid choice: 'none'" in err

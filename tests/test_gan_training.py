@@ -35,12 +35,14 @@ FILES = {
 }  # fmt: skip
 
 
-def arguments(out: Path, *more: str, steps: int = 5) -> list[str]:
+def arguments(out: Path, *more: str, steps: int = 5, decay_steps: int | None = 8) -> list[str]:
     """A run of seconds; a repeated option wins over the earlier one."""
     options = {
-        "--width": 16, "--batch": 4, "--discriminator-steps": 2, "--steps": steps, "--decay-steps": 8,
-        "--eval-every": 2, "--eval-images": 8, "--ema": 0.9, "--lr": 1e-3, "--threads": 1,
+        "--width": 16, "--batch": 4, "--discriminator-steps": 2, "--steps": steps, "--eval-every": 2,
+        "--eval-images": 8, "--ema": 0.9, "--lr": 1e-3, "--threads": 1,
     }  # fmt: skip
+    if decay_steps is not None:
+        options["--decay-steps"] = decay_steps
     return [str(part) for pair in options.items() for part in pair] + ["--out", str(out), *more]
 
 
@@ -224,6 +226,17 @@ def test_resumed_with_more_steps_is_as_never_stopped(finished: Path, tmp_path: P
     assert_same_numbers(tmp_path / "run", finished)
 
 
+def test_resume_keeps_the_decay_that_the_run_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --decay-steps more steps do not change it; asked for, another one is refused."""
+    monkeypatch.setattr("gans.experiment.write_report", lambda folder, result, config: None)
+    assert start(*arguments(tmp_path / "run", steps=2, decay_steps=None)) == 0
+    assert start(*arguments(tmp_path / "run", "--resume", steps=4, decay_steps=None)) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["steps"], config["decay_steps"]) == (4, 2)
+    assert [row["step"] for row in table(tmp_path / "run")] == ["2", "4"]
+    assert start(*arguments(tmp_path / "run", "--resume", steps=4, decay_steps=4)) == 2
+
+
 def test_resume_refuses_other_settings(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert start(*arguments(finished, "--fix", "hfc", "--resume")) == 2
     assert "its run has fix ['hfc', 'ssd'], not ['hfc']" in capsys.readouterr().err
@@ -361,6 +374,22 @@ def test_synchronized_norm_alone_is_torchs_own() -> None:
     torch.testing.assert_close(own.running_var, torchs.running_var)
 
 
+def test_synchronized_norm_does_not_cancel_beside_a_large_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mean 1e3, deviation 1, against float64; the other process has the same images, so that sums are doubled."""
+    monkeypatch.setattr(synchronized.distributed, "size", lambda: 2)
+    monkeypatch.setattr(synchronized, "all_reduce", lambda tensor: 2 * tensor)
+    x = (1e3 + torch.randn(8, 3, 16, 16)).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    own, torchs = synchronized.SynchronizedBatchNorm2d(3), torch.nn.BatchNorm2d(3).double()
+    slope = torch.randn(8, 3, 16, 16)
+    normed, expected = own(x), torchs(torch.cat([exact, exact]))[:8]
+    torch.testing.assert_close(normed.double(), expected, rtol=0, atol=2e-4)
+    torch.testing.assert_close(own.running_var.double(), torchs.running_var, rtol=1e-4, atol=0)
+    normed.backward(slope)
+    (gradient,) = torch.autograd.grad(expected, exact, slope.double())
+    torch.testing.assert_close(x.grad.double(), gradient, rtol=1e-3, atol=1e-4)
+
+
 # Sweeps of runs
 
 
@@ -382,6 +411,26 @@ def test_sweep_runs_what_is_not_finished(tmp_path: Path) -> None:
     (jobs[1].folder / "report.html").unlink()
     run_all(jobs)
     assert [(job.folder / "started").read_text() for job in jobs] == ["x", "xx", "x"]
+
+
+def test_sweep_refuses_a_run_of_other_settings(tmp_path: Path) -> None:
+    """Finished or not, before anything is started, and nothing is overwritten; a run of its own settings counts."""
+    script, folder = tmp_path / "script.py", tmp_path / "run"
+    script.write_text(PROGRAM)
+    folder.mkdir()
+    (folder / "config.json").write_text('{"resolution": 64, "fix": ["hff"], "steps": 3, "threads": 1}')
+    own, other = (
+        Job(script, (), folder, settings={folder: {"resolution": resolution, "fix": ["hff"], "newer": 1}})
+        for resolution in (64, 32)
+    )
+    for _ in range(2):
+        with pytest.raises(InputError, match="run holds a run of other settings: resolution 64, not 32; give another"):
+            run_all([Job(script, (), tmp_path / "first"), other])
+        assert not (tmp_path / "first").exists()
+        assert not (folder / "started").exists()
+        (folder / "report.html").touch()
+    run_all([own])
+    assert not (folder / "started").exists()
 
 
 def test_sweep_tells_the_run_that_fails(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--lr", metavar="RATE", type=command_line.weight, default=2e-4, help="default: 2e-4")
     training.add_argument(
         "--decay-steps", metavar="N", type=command_line.positive,
-        help="steps over which the rate falls to 0 on a line (default: --steps)",
+        help="steps over which the rate falls to 0 on a line (default: --steps; of a resumed run, those it began with)",
     )  # fmt: skip
     training.add_argument(
         "--ema", metavar="DECAY", type=_decay, default=0.0,

@@ -10,17 +10,20 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from testbeds.errors import InputError
 from testbeds.results import mean_and_deviation
-from testbeds.run_folder import CONFIG, METRICS, read_config
-from testbeds.sweep import Job
+from testbeds.run_folder import CONFIG, METRICS, Config, read_config
+from testbeds.sweep import Job, as_options
 
 from . import cosine_plots
+from .cosine_run import CosineSettings
 from .cosine_waves import Frequency, frequency_name
+from .records import fixed_settings
 
-FREQUENCIES = ("3,3", "12,12", "20,20", "29,29")
+FREQUENCIES: tuple[Frequency, ...] = ((3, 3), (12, 12), (20, 20), (29, 29))
 GENERATORS = ("plain", "shifted")
 SEEDS = (0, 1, 2)
+SIZE: Config = {"resolution": 64, "width": 8, "steps": 150, "eval_every": 50}
+"""The reduced scale; everything else as by default."""
 _SCRIPT = Path(__file__).parents[1] / "cosine_bias.py"
-_SIZE = ("--resolution", "64", "--width", "8", "--steps", "150", "--eval-every", "50")
 
 Errors = dict[str, dict[Frequency, list[float]]]
 """Final leakage ratios, one per seed, by generator and frequency, frequencies in ascending order."""
@@ -28,15 +31,7 @@ Errors = dict[str, dict[Frequency, list[float]]]
 
 def jobs(out: Path) -> list[Job]:
     """The runs of the sweep, in folders below `out`: a job per generator and seed, each of all frequencies."""
-    return [
-        Job(
-            _SCRIPT,
-            ("--frequencies", *FREQUENCIES, "--generator", name, "--seed", str(seed), *_SIZE),
-            out / f"{name}-{seed}",
-        )
-        for seed in SEEDS
-        for name in GENERATORS
-    ]
+    return [_job(out / f"{name}-{seed}", name, seed) for seed in SEEDS for name in GENERATORS]
 
 
 def read_errors(folders: Sequence[Path]) -> Errors:
@@ -77,6 +72,15 @@ def reading(errors: Errors) -> list[str]:
 def figure(folders: Sequence[Path]) -> Figure:
     """Leakage ratio over the carrier's frequency, a line per generator, a dot per run."""
     return cosine_plots.error_by_frequency(read_errors(folders))
+
+
+def _job(folder: Path, generator: str, seed: int) -> Job:
+    carriers = [frequency_name([frequency]) for frequency in FREQUENCIES]
+    runs = [CosineSettings(frequencies=(each,), generator=generator, seed=seed, **SIZE) for each in FREQUENCIES]
+    settings: dict[Path, Config] = {folder: {"runs": [run.mode for run in runs]}}
+    settings |= {folder / run.mode: fixed_settings(run) for run in runs}
+    arguments = ("--frequencies", *carriers, *as_options({"generator": generator, "seed": seed, **SIZE}))
+    return Job(_SCRIPT, arguments, folder, SIZE["steps"], settings)
 
 
 def _read(name: str, by: dict[Frequency, list[float]]) -> str:

@@ -7,13 +7,14 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from testbeds.errors import InputError
-from testbeds.run_folder import Config, check_folder, prepare_folder
+from testbeds.run_folder import CONFIG, Config, check_folder, prepare_folder, read_config
 from testbeds.training import Training, restore
 
 import specops
@@ -36,6 +37,8 @@ def run_gan(options: argparse.Namespace) -> str:
     Everything is checked before the folder is touched.
     """
     settings = command_line.settings(options)
+    if options.resume and options.decay_steps is None:
+        settings = _with_recorded_decay(settings, options.out)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     source = open_source(options.data, settings.resolution, flip=not options.no_flip)
@@ -69,6 +72,14 @@ def run_gan(options: argparse.Namespace) -> str:
             return ""
         write_report(options.out, result_of(run), config)
         return format_row(run.history.rows[-1])
+
+
+def _with_recorded_decay(settings: GanSettings, folder: Path) -> GanSettings:
+    """The settings with the decay of the run in `folder`, if there is one: further steps do not change its rates."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return settings
+    return replace(settings, decay_steps=read_config(path).get("decay_steps", settings.decay_steps))
 
 
 def _config(options: argparse.Namespace, settings: GanSettings) -> Config:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -18,11 +19,12 @@ from testbeds.files import write_atomically
 from testbeds.plots import LIGHT, log_band, new_figure, settled_spectra, style_axes
 from testbeds.results import RunResult, load_result, mean_and_deviation
 from testbeds.run_folder import GENERATED_PICTURE, TARGET_PICTURE
-from testbeds.sweep import Job
+from testbeds.sweep import Job, as_options
 
 from . import cost
 from .evaluation import Evaluator
-from .fixes import NONE, FixOptions, make_fixes
+from .fixes import NONE, FixOptions, make_fixes, parse_fixes
+from .records import fixed_settings
 from .run import GanSettings
 from .sources import PHOTO_CROPS, open_source
 
@@ -31,8 +33,9 @@ COMPARED = (
 )  # fmt: skip
 SEEDS = (0, 1, 2)
 SMALL = GanSettings(
-    width=32, batch=16, discriminator_steps=1, lr=1e-3, ema=0.98, steps=400, eval_every=100, eval_images=256
-)
+    width=32, batch=16, discriminator_steps=1, lr=1e-3, ema=0.98, steps=400, decay_steps=400, eval_every=100,
+    eval_images=256,
+)  # fmt: skip
 """The reduced scale; data, losses and everything else as by default."""
 
 PUBLISHED = GanSettings(batch=4, eval_images=16)
@@ -46,6 +49,8 @@ _RIGHT = {"e_low": 0.0, "e_mid": 0.0, "e_high": 0.0, "e_corner": 0.0, "leakage":
 """Measures, and the value of samples that cannot be told from real images."""
 _HEADS = ("e_low", "e_mid", "e_high", "e_corner", "leakage", "detectability", "SWD")
 _SHOWN_SAMPLES = 8
+_ACROSS = 4
+"""Panels in a row."""
 _GREY = "#8a929c"
 
 
@@ -60,23 +65,26 @@ class Costs:
 
 def jobs(out: Path) -> list[Job]:
     """The runs, seed by seed: after the first seed there is a result for every fix."""
-    options = {
-        "--data": PHOTO_CROPS,
-        "--width": SMALL.width,
-        "--batch": SMALL.batch,
-        "--discriminator-steps": SMALL.discriminator_steps,
-        "--lr": SMALL.lr,
-        "--ema": SMALL.ema,
-        "--steps": SMALL.steps,
-        "--eval-every": SMALL.eval_every,
-        "--eval-images": SMALL.eval_images,
-    }
-    shared = [str(part) for pair in options.items() for part in pair]
+    names = (
+        "width", "batch", "discriminator_steps", "lr", "ema", "steps", "decay_steps", "eval_every", "eval_images"
+    )  # fmt: skip
+    shared = {"data": PHOTO_CROPS, **{name: getattr(SMALL, name) for name in names}}
     return [
-        Job(_SCRIPT, (*shared, "--fix", fix, "--seed", str(seed)), folder_of(out, fix, seed))
+        Job(
+            _SCRIPT,
+            as_options({**shared, "fix": fix, "seed": seed}),
+            folder := folder_of(out, fix, seed),
+            SMALL.steps,
+            {folder: fixed_settings(settings_of(fix, seed)) | {"data": PHOTO_CROPS}},
+        )
         for seed in SEEDS
         for fix in (NONE, *COMPARED)
     ]
+
+
+def settings_of(fix: str, seed: int) -> GanSettings:
+    """The settings of a run."""
+    return replace(SMALL, fix=parse_fixes([fix]), seed=seed)
 
 
 def folder_of(out: Path, fix: str, seed: int) -> Path:
@@ -170,9 +178,12 @@ def cost_sentence(costs: Costs) -> str:
 
 def spectra_figure(results: Mapping[str, Sequence[RunResult]]) -> matplotlib.figure.Figure:
     """S_gen / S_real by frequency, a panel per fix, beside the same without fix; bands: one deviation over seeds."""
-    figure = new_figure(10.0, 5.0, LIGHT)
-    panels = figure.subplots(2, 4, sharex=True, sharey=True).flat
-    for axes, fix in zip(panels, results, strict=True):
+    rows = math.ceil(len(results) / _ACROSS)
+    figure = new_figure(10.0, 2.5 * rows, LIGHT)
+    panels = figure.subplots(rows, _ACROSS, sharex=True, sharey=True, squeeze=False).flat
+    for axes in panels[len(results) :]:
+        axes.remove()
+    for axes, fix in zip(panels, results, strict=False):
         _draw_ratio(axes, results[NONE], _GREY)
         if fix != NONE:
             _draw_ratio(axes, results[fix], LIGHT.series[0])

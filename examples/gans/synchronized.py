@@ -15,10 +15,10 @@ class SynchronizedBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or distributed.size() == 1:
             return super().forward(x)
-        n = distributed.size()
-        moments = torch.stack([x.mean((0, 2, 3), dtype=torch.float32), x.float().square().mean((0, 2, 3))])
-        mean, square = all_reduce(moments) / n
-        variance = square - mean.square()
+        n, shape, wide = distributed.size(), (1, -1, 1, 1), x.float()
+        mean = all_reduce(wide.mean((0, 2, 3))) / n
+        centred = wide - mean.view(shape)  # first: E[x²] - E[x]² would cancel where the mean is large
+        variance = all_reduce(centred.square().mean((0, 2, 3))) / n
         with torch.no_grad():
             count = n * x.numel() // x.shape[1]
             assert self.running_mean is not None
@@ -29,8 +29,7 @@ class SynchronizedBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight / (variance + self.eps).sqrt()
-        shape = (1, -1, 1, 1)
-        return (x * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(x.dtype)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
 
 
 def synchronize(network: nn.Module) -> nn.Module:

@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import TrainingError
-from .run_folder import METRICS, REPORT
+from .errors import InputError, TrainingError
+from .run_folder import CONFIG, METRICS, REPORT, Config, read_config
 
 _POLL_SECONDS = 0.2
 
@@ -22,13 +22,15 @@ _POLL_SECONDS = 0.2
 class Job:
     """A run: a script that takes `--out`, `--threads` and `--resume`, its further arguments, and its folder.
 
-    Where the number of its `steps` is given, a run that ended at another one is not finished.
+    Where the number of its `steps` is given, a run that ended at another one is not finished. `settings` are, by
+    folder, what config.json there records of a run with these arguments: the job takes no other run for its own.
     """
 
     script: Path
     arguments: tuple[str, ...]
     folder: Path
     steps: int | None = None
+    settings: Mapping[Path, Config] = field(default_factory=dict, compare=False)
 
     @property
     def is_finished(self) -> bool:
@@ -39,6 +41,20 @@ class Job:
             return True
         with (self.folder / METRICS).open(newline="") as file:
             return max(int(row["step"]) for row in csv.DictReader(file)) == self.steps
+
+    def check(self) -> None:
+        """Raise InputError where a folder of the job holds a run of other settings, finished or not.
+
+        A setting that is not in a record was not there yet when the run was made, and is not compared.
+        """
+        for folder, asked in self.settings.items():
+            if not (folder / CONFIG).is_file():
+                continue
+            found = read_config(folder / CONFIG)
+            pairs = [(name, found[name], value) for name, value in asked.items() if name in found]
+            differing = [f"{name} {recorded!r}, not {value!r}" for name, recorded, value in pairs if recorded != value]
+            if differing:
+                raise InputError(f"{folder} holds a run of other settings: {'; '.join(differing)}; give another --out")
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the run or go on with it, when nothing else is at work on it; what it prints goes to `log`."""
@@ -58,11 +74,23 @@ class Job:
         return self.folder.with_name(f"{self.folder.name}.log")
 
 
+def as_options(settings: Config) -> tuple[str, ...]:
+    """Settings as command line options: `--eval-every 50` for eval_every, `--highpass` alone for what is True."""
+    options: list[str] = []
+    for name, value in settings.items():
+        options.append(f"--{name.replace('_', '-')}")
+        options += [] if value is True else [str(value)]
+    return tuple(options)
+
+
 def run_all(jobs: Sequence[Job], *, at_once: int = 2) -> None:
     """Run what is not finished, `at_once` at a time, in order; raises TrainingError at the first that fails.
 
-    Runs that are under way are ended then, and when interrupted; their checkpoints stay.
+    Runs that are under way are ended then, and when interrupted; their checkpoints stay. Raises InputError before
+    anything is started where the folder of a job holds a run of other settings.
     """
+    for job in jobs:
+        job.check()
     waiting = [job for job in jobs if not job.is_finished]
     start, done = time.perf_counter(), len(jobs) - len(waiting)
     running: dict[Job, subprocess.Popen[bytes]] = {}
