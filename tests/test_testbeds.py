@@ -298,7 +298,7 @@ def test_table_is_aligned_and_holds_the_checkerboard() -> None:
 
 
 def test_report_is_one_escaped_file() -> None:
-    page = render([result("a<b", 0.2, 3.0), result("c", -0.9, 0.0)], {"images": "<script>x</script>.png"})
+    page = render([result("a<b", 0.2, 3.0), result("c", -0.9, 0.0)], {"images": "<script>x</script>.png"}, b"")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "A&lt;B" in page
@@ -312,4 +312,4 @@ def test_report_is_one_escaped_file() -> None:
 def test_report_of_extreme_numbers() -> None:
     """Equal images (infinite PSNR) and empty spectra still draw."""
     extreme = result("a", -1.0, -1.0, psnr=float("inf"))
-    assert "inf" in render([extreme], {})
+    assert "inf" in render([extreme], {}, b"")
