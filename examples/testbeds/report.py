@@ -11,7 +11,6 @@ from typing import Any
 
 import jinja2
 import matplotlib.figure
-from torch import Tensor
 
 from . import plots, run_folder
 from .evaluation import BANDS
@@ -63,6 +62,9 @@ def write_report(
         last = results[0].history.steps[-1]
         generated = plots.picture_png(results[0].history.pictures[last])
         write_atomically(folder / run_folder.GENERATED_PICTURE, generated)
+        average = results[0].average_pictures
+        if average is not None:
+            write_atomically(folder / run_folder.AVERAGE_PICTURE, plots.picture_png(average))
     write_atomically(folder / run_folder.REPORT, render(results, settings, animation, differing=differing).encode())
 
 
@@ -122,9 +124,8 @@ def themed(draw: Callable[..., matplotlib.figure.Figure], results: Sequence[RunR
 
 def _strip(result: RunResult) -> list[tuple[str, str]]:
     """Captions and data URLs of the target and its reconstructions."""
-    shown: dict[str, Tensor] = {"target": result.real_pictures}
-    shown |= {f"step {step:,}": pictures for step, pictures in plots.snapshots(result).items()}
-    return [(caption, data_url(plots.picture_png(pictures[:1]), "png")) for caption, pictures in shown.items()]
+    tiles = plots.tiles(result).items()
+    return [(caption, data_url(plots.picture_png(pictures[:1]), "png")) for caption, pictures in tiles]
 
 
 def data_url(content: bytes, kind: str) -> str:
