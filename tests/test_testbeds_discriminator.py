@@ -145,7 +145,7 @@ def test_average_is_drawn_beside_the_raw_pixels() -> None:
     drawn.measure(drawn.advance())
     shown = RunResult("avg", "Average", 8, drawn.real_spectrum, drawn.real_pictures, drawn.history)
     assert torch.equal(shown.average_pictures, to_8bit(drawn.average()))
-    assert list(plots.tiles(shown)) == ["target", "step 1", "step 2", "average"]
+    assert list(plots.tiles(shown)) == ["target", "step 1", "step 2", "moving average"]
     evaluated = evaluate(drawn.average(), drawn._real)
     lines = {line.get_label(): line for line in plots.spectrum([shown]).axes[0].get_lines()}
     np.testing.assert_array_equal(lines["moving average"].get_ydata(), evaluated.spectrum[1:])
@@ -158,7 +158,7 @@ def test_average_is_drawn_beside_the_raw_pixels() -> None:
     assert page.count(f"<td>{evaluated.psnr:.2f}</td>") == 2
     assert f"<td>{evaluated.psnr:.2f} ± 0.00</td>" in page
     assert page.count(f"its moving average at {evaluated.psnr:.1f} dB") == 2
-    assert page.count('alt="Average, average"') == 2
+    assert page.count('alt="Average, moving average"') == 2
 
 
 def test_pixels_do_not_train_the_discriminator() -> None:

@@ -83,7 +83,7 @@ def tiles(result: RunResult) -> dict[str, Tensor]:
     """Pictures by caption: the target, the snapshots, and the moving average at the end where the testbed keeps one."""
     shown = {"target": result.real_pictures}
     shown |= {f"step {step:,}": pictures for step, pictures in snapshots(result).items()}
-    return shown if result.average_pictures is None else shown | {"average": result.average_pictures}
+    return shown if result.average_pictures is None else shown | {"moving average": result.average_pictures}
 
 
 def png(figure: Figure, *, dpi: int = _DPI) -> bytes:
