@@ -8,10 +8,12 @@ NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -nam
 setup: $(VENV)/built
 
 # Build tools and torch first: the extension is compiled against the torch that is installed, without build isolation.
+# Last torch-mimicry, without what its metrics need: TensorFlow and torchvision.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy setuptools wheel ninja pybind11
 	SPECOPS_BUILD=0 $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[examples,metrics,peers,test,lint]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torch-mimicry
 	touch $@
 
 $(VENV)/built: $(VENV)/installed setup.py $(NATIVE)

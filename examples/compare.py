@@ -13,6 +13,7 @@ from typing import Any
 
 from testbeds import command_line
 from testbeds.errors import InputError
+from testbeds.reading import WORDINGS
 from testbeds.report import write_report
 from testbeds.results import RunResult, format_table, load_config, load_result
 
@@ -39,6 +40,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def compare(folders: list[Path], out: Path) -> str:
     """Write the comparison of the runs in `folders` to `out`; returns the table of final numbers."""
     configs = [load_config(folder) for folder in folders]
+    for folder, config in zip(folders, configs, strict=True):
+        if config.get("testbed") not in WORDINGS:
+            raise InputError(f"{folder} is not the run of a testbed ({' or '.join(WORDINGS)})")
     testbeds = sorted({config["testbed"] for config in configs})
     if len(testbeds) > 1:
         raise InputError(f"runs of one testbed can be compared; these are of {' and '.join(testbeds)}")

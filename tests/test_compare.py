@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 from pathlib import Path
 
 import browser
@@ -11,6 +12,8 @@ import compare
 import generator_testbed
 import numpy as np
 import pytest
+from gans.cosine_run import CosineRun
+from gans.run import GanRun
 from PIL import Image
 from testbeds import plots
 from testbeds.results import RunResult, load_result, mean_and_deviation
@@ -56,6 +59,9 @@ WRONG = {
     "missing": (["{tmp}/none"], "is not the folder of a run"),
     "no-run": (["{tmp}"], "holds no config.json"),
     "several-runs": (["{tmp}/several"], "give their folders"),
+    "gan": (["{run}", "{tmp}/gan"], "gan is not the run of a testbed (generator or discriminator)"),
+    "cosines": (["{tmp}/cosines"], "cosines is not the run of a testbed (generator or discriminator)"),
+    "unnamed": (["{tmp}/unnamed"], "unnamed is not the run of a testbed (generator or discriminator)"),
     "unfinished": (["{tmp}/unfinished"], "cannot be read"),
     "out-is-a-run": (["{run}", "--out", "{run}"], "is one of the runs"),
     "out-below-a-file": (["{run}", "--out", "{run}/psnr.png/x"], "cannot be written"),
@@ -68,6 +74,9 @@ def test_wrong_input_is_one_line(
 ) -> None:
     (tmp_path / "several").mkdir()
     (tmp_path / "several" / "config.json").write_text('{"testbed": "generator comparison", "runs": []}')
+    for name, testbed in {"gan": GanRun.testbed, "cosines": CosineRun.testbed, "unnamed": None}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps({"testbed": testbed, "resolution": 16}))
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / "config.json").write_bytes((runs[0] / "config.json").read_bytes())
     options, reason = WRONG[case]

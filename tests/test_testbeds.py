@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from testbeds import files
+from testbeds import files, plots
 from testbeds.arithmetic import UPSAMPLINGS
 from testbeds.checkpoints import load_checkpoint, save_checkpoint
 from testbeds.errors import InputError
@@ -29,7 +29,7 @@ from testbeds.history import COLUMNS, History
 from testbeds.images import ImageSet
 from testbeds.networks import PADDINGS, ProgressiveGenerator
 from testbeds.reading import clamped_percent, judge, learned_at, percent, read_comparison, read_run
-from testbeds.report import render
+from testbeds.report import data_url, render, write_report
 from testbeds.results import RunResult, format_table
 
 
@@ -179,6 +179,28 @@ def test_longer_runs_keep_the_same_early_pictures() -> None:
     assert list(irregular.pictures) == list(regular.pictures) == [3, 6, 9, 12, 18]
 
 
+def test_pictures_of_an_average_are_thinned_and_kept_as_the_others() -> None:
+    """In a history that stopped off the grid and went on through tensors, as in one that never stopped."""
+
+    def append(history: History, steps: list[int]) -> None:
+        for step in steps:
+            raw, average = (torch.full((1, 3, 2, 2), value, dtype=torch.uint8) for value in (step, 100 + step))
+            history.append(step, 1.0, 0.1, evaluation(step), raw, average=(evaluation(-step), average))
+
+    whole, stopped = History(), History()
+    append(whole, list(range(3, 25, 3)))
+    append(stopped, [3, 6, 9, 12, 15, 16])
+    resumed = History.from_tensors(stopped.tensors())
+    resumed.drop_irregular(3)
+    append(resumed, [18, 21, 24])
+    for history in (whole, resumed):
+        assert list(history.average_pictures) == list(history.pictures) == [3, 6, 9, 12, 18, 24]
+        assert all(int(picture[0, 0, 0, 0]) == 100 + step for step, picture in history.average_pictures.items())
+    assert resumed.tensors().keys() == whole.tensors().keys()
+    assert all(torch.equal(resumed.tensors()[name], tensor) for name, tensor in whole.tensors().items())
+    assert np.array_equal(resumed.averages, whole.averages)
+
+
 def test_history_survives_tensors_and_csv_exactly() -> None:
     history = filled([1, 2, 3])
     again = History.from_tensors(history.tensors())
@@ -298,7 +320,7 @@ def test_table_is_aligned_and_holds_the_checkerboard() -> None:
 
 
 def test_report_is_one_escaped_file() -> None:
-    page = render([result("a<b", 0.2, 3.0), result("c", -0.9, 0.0)], {"images": "<script>x</script>.png"})
+    page = render([result("a<b", 0.2, 3.0), result("c", -0.9, 0.0)], {"images": "<script>x</script>.png"}, b"")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "A&lt;B" in page
@@ -309,7 +331,17 @@ def test_report_is_one_escaped_file() -> None:
     )  # strips, animation, spectra, ratio, errors, PSNR
 
 
+def test_animation_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For its file and for the page."""
+    encoded = [b"an animation"]
+    monkeypatch.setattr(plots, "animation_webp", lambda results: encoded.pop())
+    write_report(tmp_path, [result("zeros", 0.2, 3.0)], {})
+    assert (tmp_path / "evolution.webp").read_bytes() == b"an animation"
+    assert data_url(b"an animation", "webp") in (tmp_path / "report.html").read_text()
+    assert not (tmp_path / "average.png").exists()
+
+
 def test_report_of_extreme_numbers() -> None:
     """Equal images (infinite PSNR) and empty spectra still draw."""
     extreme = result("a", -1.0, -1.0, psnr=float("inf"))
-    assert "inf" in render([extreme], {})
+    assert "inf" in render([extreme], {}, b"")

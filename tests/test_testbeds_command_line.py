@@ -295,7 +295,7 @@ import os, signal, sys
 import generator_testbed
 from testbeds import files, report
 
-report.render = lambda results, settings, differing: "not drawn, for speed"
+report.render = lambda *arguments, **options: "not drawn, for speed"
 report.picture_files = lambda results: {"psnr.png": b"not drawn, for speed"}
 
 def run(out, moment, arguments):
@@ -346,11 +346,11 @@ def test_killed_at_every_file_operation(
     command = [sys.executable, "-W", "ignore", "-c", KILLER, str(tmp_path), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment(), timeout=300)
     moments = sorted((path for path in tmp_path.glob("[0-9]*")), key=lambda path: int(path.name))
-    writes = 1 + 3 * 3 + 2 + 4  # settings; checkpoint, metrics and spectra three times; both again; pictures and report
+    writes = 1 + 3 * 3 + 2 + 5  # settings; checkpoint, metrics, spectra three times; both again; four pictures, report
     assert len(moments) == 3 * writes + 1
     assert not (moments[2] / "checkpoint.safetensors").exists()
     assert (moments[5] / "checkpoint.safetensors").exists()
-    monkeypatch.setattr(report, "render", lambda results, settings, differing: "not drawn, for speed")
+    monkeypatch.setattr(report, "render", lambda *arguments, **options: "not drawn, for speed")
     monkeypatch.setattr(report, "picture_files", lambda results: {"psnr.png": b"not drawn, for speed"})
     for folder in moments[:-1]:
         assert start(*arguments(pictures, folder, "--resume")) == 0

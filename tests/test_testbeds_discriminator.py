@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 import torch
 from test_testbeds_command_line import FILES, assert_same_numbers, environment
+from testbeds import plots
 from testbeds.checkpoints import load_checkpoint, save_checkpoint
 from testbeds.discriminator_run import MLP, DiscriminatorRun, DiscriminatorSettings, cross_entropy, squared_slope
 from testbeds.discriminators import MLPDiscriminator, ProgressiveDiscriminator, append_deviation
-from testbeds.evaluation import mean_psnr
-from testbeds.images import ImageSet
+from testbeds.evaluation import evaluate, mean_psnr
+from testbeds.images import ImageSet, to_8bit
+from testbeds.report import render
+from testbeds.results import RunResult, format_table
 
 MODES = ("avg", "stride", "schwarz_blur", "blur")
 
@@ -134,6 +137,30 @@ def test_average_follows_the_images() -> None:
     torch.testing.assert_close(drawn.average(), expected, rtol=1e-5, atol=1e-7)
 
 
+def test_average_is_drawn_beside_the_raw_pixels() -> None:
+    """Its own pictures, spectrum and PSNR."""
+    drawn = run()
+    drawn.measure(drawn.advance())
+    drawn._average = drawn._real / 2  # else like the raw pixels, so early
+    drawn.measure(drawn.advance())
+    shown = RunResult("avg", "Average", 8, drawn.real_spectrum, drawn.real_pictures, drawn.history)
+    assert torch.equal(shown.average_pictures, to_8bit(drawn.average()))
+    assert list(plots.tiles(shown)) == ["target", "step 1", "step 2", "moving average"]
+    evaluated = evaluate(drawn.average(), drawn._real)
+    lines = {line.get_label(): line for line in plots.spectrum([shown]).axes[0].get_lines()}
+    np.testing.assert_array_equal(lines["moving average"].get_ydata(), evaluated.spectrum[1:])
+    assert lines["moving average"].get_color() == lines["generated"].get_color()
+    assert lines["moving average"].get_linestyle() == "--"
+    assert lines["generated"].get_linestyle() == "-"
+    head, row = (line.split() for line in format_table([shown]).splitlines())
+    assert row[head.index("average_PSNR")] == f"{evaluated.psnr:.2f}"
+    page = render([shown, shown], {}, b"")
+    assert page.count(f"<td>{evaluated.psnr:.2f}</td>") == 2
+    assert f"<td>{evaluated.psnr:.2f} ± 0.00</td>" in page
+    assert page.count(f"its moving average at {evaluated.psnr:.1f} dB") == 2
+    assert page.count('alt="Average, moving average"') == 2
+
+
 def test_pixels_do_not_train_the_discriminator() -> None:
     drawn = run()
     classes = torch.tensor([0, 1])
@@ -163,6 +190,7 @@ def test_run_goes_on_from_a_checkpoint_to_the_bit(tmp_path: Path, settings: dict
     assert [resumed.advance().item() for _ in range(5)] == losses[3:]
     assert torch.equal(resumed.generate(), whole.generate())
     assert torch.equal(resumed.average(), whole.average())
+    assert torch.equal(resumed.history.average_pictures[3], stopped.history.average_pictures[3])
 
 
 # Command line
@@ -190,7 +218,7 @@ def start(*args: str) -> int:
 
 def test_run_writes_what_the_generator_testbed_does_and_the_average(pictures: Path, tmp_path: Path) -> None:
     assert start(*arguments(pictures, tmp_path / "out", "--spectrum-discriminator")) == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {"average.png"}
     with open(tmp_path / "out" / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     bands = ["psnr", "e_low", "e_mid", "e_high", "e_corner"]

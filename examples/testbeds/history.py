@@ -22,13 +22,15 @@ COLUMNS = ("step", "seconds", "loss", "psnr", *(f"e_{band}" for band in BANDS))
 class History:
     """Evaluations of a run in order; `pictures[step]` are 8-bit images `[n, 3, N, N]`, thinned out over time.
 
-    `averages` are the spectra of a moving average of the images, in testbeds that keep one.
+    `averages` and `average_pictures` are the spectra and pictures of a moving average of the images, in testbeds that
+    keep one.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
     spectra: list[FloatArray] = field(default_factory=list)
     averages: list[FloatArray] = field(default_factory=list)
     pictures: dict[int, Tensor] = field(default_factory=dict)
+    average_pictures: dict[int, Tensor] = field(default_factory=dict)
 
     def append(
         self,
@@ -39,17 +41,19 @@ class History:
         pictures: Tensor,
         *,
         parts: Mapping[str, float] | None = None,
-        average: Evaluation | None = None,
+        average: tuple[Evaluation, Tensor] | None = None,
     ) -> None:
         """Add the evaluation after training step `step`; `loss` is the training loss of that step.
 
-        `parts` are further losses by column, `average` the evaluation of a moving average of the images; a run gives
-        each of them always or never.
+        `parts` are further losses by column, `average` the evaluation and the pictures of a moving average of the
+        images; a run gives each of them always or never.
         """
         row = {"step": step, "seconds": seconds, "loss": loss, **_measures(evaluation), **(parts or {})}
         if average is not None:
-            row |= {f"average_{name}": value for name, value in _measures(average).items()}
-            self.averages.append(average.spectrum)
+            averaged, average_pictures = average
+            row |= {f"average_{name}": value for name, value in _measures(averaged).items()}
+            self.averages.append(averaged.spectrum)
+            self.average_pictures[step] = average_pictures
         self.add(row, evaluation.spectrum, pictures)
 
     def add(self, row: dict[str, float], spectrum: FloatArray, pictures: Tensor) -> None:
@@ -57,16 +61,21 @@ class History:
         self.rows.append(row)
         self.spectra.append(spectrum)
         if len(self.rows) > 1 and not _is_kept(len(self.rows) - 1):
-            self.pictures.pop(int(self.rows[-2]["step"]), None)  # already gone where `drop_irregular` came after it
+            self._forget(int(self.rows[-2]["step"]))
         self.pictures[int(row["step"])] = pictures
 
     def drop_irregular(self, eval_every: int) -> None:
         """Forget a last evaluation off the grid, so that a run that goes on equals one that never stopped there."""
         if self.rows and self.rows[-1]["step"] % eval_every:
-            self.pictures.pop(int(self.rows.pop()["step"]))
+            self._forget(int(self.rows.pop()["step"]))
             self.spectra.pop()
             if self.averages:
                 self.averages.pop()
+
+    def _forget(self, step: int) -> None:
+        """Drop the pictures of `step`, unless an earlier call has."""
+        self.pictures.pop(step, None)
+        self.average_pictures.pop(step, None)
 
     @property
     def steps(self) -> list[int]:
@@ -110,13 +119,14 @@ class History:
             return {}
         columns = self.columns
         averages = {"averages": torch.from_numpy(np.stack(self.averages))} if self.averages else {}
+        if self.average_pictures:
+            averages |= _stacked("average_pictures", self.average_pictures)
         return {
             "columns": torch.tensor(list(",".join(columns).encode()), dtype=torch.uint8),
             "rows": torch.tensor([[row[name] for name in columns] for row in self.rows], dtype=torch.float64),
             "spectra": torch.from_numpy(self.spectra_array()),
             **averages,
-            "picture_steps": torch.tensor(list(self.pictures)),
-            "pictures": torch.stack(list(self.pictures.values())),
+            **_stacked("pictures", self.pictures),
         }
 
     @classmethod
@@ -126,9 +136,27 @@ class History:
             return cls()
         columns = bytes(tensors["columns"].tolist()).decode().split(",")
         rows = [dict(zip(columns, values, strict=True)) for values in tensors["rows"].tolist()]
-        pictures = dict(zip(tensors["picture_steps"].tolist(), tensors["pictures"], strict=True))
-        averages = list(tensors["averages"].numpy()) if "averages" in tensors else []
-        return cls(rows=rows, spectra=list(tensors["spectra"].numpy()), averages=averages, pictures=pictures)
+        return cls(
+            rows=rows,
+            spectra=list(tensors["spectra"].numpy()),
+            averages=list(tensors["averages"].numpy()) if "averages" in tensors else [],
+            pictures=_by_step("pictures", tensors),
+            average_pictures=_by_step("average_pictures", tensors) if "average_pictures" in tensors else {},
+        )
+
+
+def _stacked(name: str, pictures: dict[int, Tensor]) -> dict[str, Tensor]:
+    """Pictures by step as two tensors, their steps the first; `_by_step` is the inverse."""
+    return {_steps_of(name): torch.tensor(list(pictures)), name: torch.stack(list(pictures.values()))}
+
+
+def _by_step(name: str, tensors: Mapping[str, Tensor]) -> dict[int, Tensor]:
+    return dict(zip(tensors[_steps_of(name)].tolist(), tensors[name], strict=True))
+
+
+def _steps_of(name: str) -> str:
+    """The name of the steps: picture_steps of pictures."""
+    return f"{name.removesuffix('s')}_steps"
 
 
 def _measures(evaluation: Evaluation) -> dict[str, float]:

@@ -27,6 +27,7 @@ SMALL = 9
 """Points; a panel of 4 inches stays readable across a phone."""
 _SETTLED = 0.2
 """Share of the evaluations, at the end of a run, over which bands are drawn."""
+_DASHES = (0, (4, 3))
 _ANIMATION_SIDE = 256
 _FRAME_MILLISECONDS, _LAST_FRAME_MILLISECONDS = 450, 2000
 
@@ -78,6 +79,13 @@ def snapshots(result: RunResult) -> dict[int, Tensor]:
     return {steps[index]: result.history.pictures[steps[index]] for index in chosen}
 
 
+def tiles(result: RunResult) -> dict[str, Tensor]:
+    """Pictures by caption: the target, the snapshots, and the moving average at the end where the testbed keeps one."""
+    shown = {"target": result.real_pictures}
+    shown |= {f"step {step:,}": pictures for step, pictures in snapshots(result).items()}
+    return shown if result.average_pictures is None else shown | {"moving average": result.average_pictures}
+
+
 def png(figure: Figure, *, dpi: int = _DPI) -> bytes:
     """The figure as a PNG file."""
     figure.set_dpi(dpi)
@@ -102,16 +110,15 @@ def animation_webp(results: Sequence[RunResult]) -> bytes:
 
 
 def evolution(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
-    """The first real image and its reconstruction over training, a row per run."""
-    shown = [snapshots(result) for result in results]
-    columns = 1 + max(len(pictures) for pictures in shown)
+    """The first real image, its reconstruction over training and the moving average of that, a row per run."""
+    shown = [tiles(result) for result in results]
+    columns = max(len(pictures) for pictures in shown)
     figure = new_figure(1.45 * columns, 1.75 * len(results), theme)
     grid = figure.subplots(len(results), columns, squeeze=False)
     for result, pictures, row in zip(results, shown, grid, strict=True):
-        tiles = [("target", result.real_pictures), *((f"step {step}", images) for step, images in pictures.items())]
         for axes in row:
             axes.axis("off")
-        for axes, (caption, images) in zip(row, tiles, strict=False):
+        for axes, (caption, images) in zip(row, pictures.items(), strict=False):
             axes.imshow(images[0].permute(1, 2, 0).numpy(), interpolation="nearest")
             axes.set_title(caption, fontsize=8, color=theme.ink, pad=4)
         row[0].text(
@@ -124,7 +131,7 @@ def evolution(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
 def spectrum(
     results: Sequence[RunResult], theme: Theme = LIGHT, *, limits: tuple[float, float] | None = None
 ) -> Figure:
-    """Reduced spectra without DC, real against generated, a panel per run; `limits` of the density axis."""
+    """Reduced spectra without DC, real against generated and its moving average, a panel each; `limits` of the axis."""
     figure = new_figure(4.0 * len(results), 3.3, theme)
     panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
     for index, (result, axes) in enumerate(zip(results, panels, strict=True)):
@@ -179,7 +186,7 @@ def density_ratio(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
         mean, low, high = log_band(ratios)
         axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
         axes.plot(x, mean, color=color, linewidth=1.7, label=f"{name} ({len(members)} runs)" if members[1:] else name)
-    axes.axhline(1, color=theme.ink, linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(1, color=theme.ink, linewidth=1, linestyle=_DASHES)
     axes.set_yscale("log")
     axes.set_xlim(0, 1)
     axes.set_xlabel("f / f_nyq (corner)")
@@ -227,8 +234,9 @@ def psnr(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
 
 
 def density_limits(results: Sequence[RunResult]) -> tuple[float, float]:
-    """Range of all spectral densities without DC, real and generated, with a margin for a logarithmic axis."""
-    values = _positive(np.concatenate([density[1:] for result in results for density in (result.real, result.fake)]))
+    """Range of all spectral densities without DC, of all that is drawn, with a margin for a logarithmic axis."""
+    densities = [density for result in results for density in (result.real, result.fake, result.average)]
+    values = _positive(np.concatenate([density[1:] for density in densities if density is not None]))
     if np.isnan(values).all():
         return 0.1, 10.0
     return float(np.nanmin(values)) / 2, float(np.nanmax(values)) * 2
@@ -241,7 +249,10 @@ def _draw_spectrum(axes: Axes, result: RunResult, theme: Theme) -> None:
     axes.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label="± 1 std")
     axes.plot(x, real, color=theme.ink, linewidth=1.4, label="real")
     axes.plot(x, fake, color=color, linewidth=1.8, label="generated")
-    axes.axvline(_AXIS_NYQUIST, color=theme.faint, linewidth=1, linestyle=(0, (4, 3)))
+    if result.average is not None:
+        average = _positive(result.average[1:])
+        axes.plot(x, average, color=color, linewidth=1.4, linestyle=_DASHES, label="moving average")
+    axes.axvline(_AXIS_NYQUIST, color=theme.faint, linewidth=1, linestyle=_DASHES)
     axes.text(
         _AXIS_NYQUIST - 0.012, 0.03, "axis Nyquist", rotation=90, va="bottom", ha="right", fontsize=8, color=theme.ink,
         alpha=0.75, transform=axes.get_xaxis_transform(),

@@ -35,8 +35,8 @@ WORDINGS = {
     "discriminator": Wording(
         question="Which frequencies does a discriminator teach?",
         lead="The generator is nothing but the pixels of an image, which the discriminator alone has to lead to the "
-        "real one. What goes wrong in the spectrum is the discriminator's own bias. Shown are the raw pixels; "
-        "metrics.csv and spectra.npz also have their moving average.",
+        "real one. What goes wrong in the spectrum is the discriminator's own bias. Numbers are of the raw "
+        "pixels unless said to be of their moving average over training, which published figures show.",
         subject="the training signal",
         varied="discriminator",
     ),
@@ -82,8 +82,9 @@ def learned_at(result: RunResult, band: str) -> int | None:
 def read_run(result: RunResult) -> list[str]:
     """Sentences on one run."""
     bands = [f"{BAND_NAMES[band]} {judge(error)} ({clamped_percent(error)})" for band, error in result.errors.items()]
+    average = "" if result.average_psnr is None else f", its moving average at {result.average_psnr:.1f} dB"
     return [
-        f"It ends at {result.psnr:.1f} dB. Frequencies: {', '.join(bands)}.",
+        f"It ends at {result.psnr:.1f} dB{average}. Frequencies: {', '.join(bands)}.",
         _read_speed(result),
         _read_checkerboard(result),
     ]

@@ -11,7 +11,6 @@ from typing import Any
 
 import jinja2
 import matplotlib.figure
-from torch import Tensor
 
 from . import plots, run_folder
 from .evaluation import BANDS
@@ -56,28 +55,33 @@ def write_report(
     """
     for name, content in picture_files(results).items():
         write_atomically(folder / name, content)
+    animation = plots.animation_webp(results)
+    write_atomically(folder / run_folder.ANIMATION, animation)
     write_atomically(folder / run_folder.TARGET_PICTURE, plots.picture_png(results[0].real_pictures))
     if len(results) == 1:
         last = results[0].history.steps[-1]
         generated = plots.picture_png(results[0].history.pictures[last])
         write_atomically(folder / run_folder.GENERATED_PICTURE, generated)
-    write_atomically(folder / run_folder.REPORT, render(results, settings, differing=differing).encode())
+        average = results[0].average_pictures
+        if average is not None:
+            write_atomically(folder / run_folder.AVERAGE_PICTURE, plots.picture_png(average))
+    write_atomically(folder / run_folder.REPORT, render(results, settings, animation, differing=differing).encode())
 
 
 def picture_files(results: Sequence[RunResult]) -> dict[str, bytes]:
-    """Figures and animation by file name."""
+    """Figures by file name."""
     figures = {name: _DRAW[name](results) for name in run_folder.PLOTS}
-    files = {f"{name}.{encode.__name__}": encode(figure) for name, figure in figures.items() for encode in _ENCODERS}
-    return files | {run_folder.ANIMATION: plots.animation_webp(results)}
+    return {f"{name}.{encode.__name__}": encode(figure) for name, figure in figures.items() for encode in _ENCODERS}
 
 
 def render(
     results: Sequence[RunResult],
     settings: Mapping[str, Any],
+    animation: bytes,
     *,
     differing: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """The report as one self-contained HTML page; arguments as of `write_report`."""
+    """The report as one self-contained HTML page; `animation` is its WebP file, the rest as in `write_report`."""
     draw_spectrum = partial(plots.spectrum, limits=plots.density_limits(results))
     return page(
         _TEMPLATES / "report.html.jinja",
@@ -93,7 +97,7 @@ def render(
         errors=[themed(plots.error_evolution, [result], f"Spectrum error, {result.title}") for result in results],
         ratio=themed(plots.density_ratio, results, "Generated over real spectral density by frequency"),
         psnr=themed(plots.psnr, results, "PSNR over training"),
-        animation=data_url(plots.animation_webp(results), "webp"),
+        animation=data_url(animation, "webp"),
         settings=settings,
         differing=differing,
     )
@@ -120,9 +124,8 @@ def themed(draw: Callable[..., matplotlib.figure.Figure], results: Sequence[RunR
 
 def _strip(result: RunResult) -> list[tuple[str, str]]:
     """Captions and data URLs of the target and its reconstructions."""
-    shown: dict[str, Tensor] = {"target": result.real_pictures}
-    shown |= {f"step {step:,}": pictures for step, pictures in plots.snapshots(result).items()}
-    return [(caption, data_url(plots.picture_png(pictures[:1]), "png")) for caption, pictures in shown.items()]
+    tiles = plots.tiles(result).items()
+    return [(caption, data_url(plots.picture_png(pictures[:1]), "png")) for caption, pictures in tiles]
 
 
 def data_url(content: bytes, kind: str) -> str:

@@ -72,7 +72,7 @@ class Run(Training):
     @property
     def real_pictures(self) -> Tensor:
         """The shown real images, 8-bit `[n, 3, N, N]`."""
-        return to_8bit(self.images.pixels[:_SHOWN_IMAGES])
+        return _pictures(self.images.pixels)
 
     def measure(self, loss: Tensor) -> None:
         """Evaluate the present images and add them to the history."""
@@ -82,9 +82,9 @@ class Run(Training):
             self.seconds,
             loss.item(),
             evaluate(fake, self._real),
-            to_8bit(fake[:_SHOWN_IMAGES]).cpu(),
+            _pictures(fake),
             parts={name: part.item() for name, part in self.parts.items()},
-            average=None if average is None else evaluate(average, self._real),
+            average=None if average is None else (evaluate(average, self._real), _pictures(average)),
         )
 
     def state(self) -> State:
@@ -103,6 +103,11 @@ class Run(Training):
             self._queue = torch.randperm(len(self._real), generator=self._random)
         batch, self._queue = self._queue.tensor_split([self._shared.batch])
         return batch.to(self._real.device)
+
+
+def _pictures(images: Tensor) -> Tensor:
+    """The shown ones of `images`, 8-bit `[n, 3, N, N]`."""
+    return to_8bit(images[:_SHOWN_IMAGES]).cpu()
 
 
 def train(run: Run, settings: RunSettings, folder: Path, *, show_progress: bool) -> None:

@@ -17,12 +17,13 @@ CONFIG = "config.json"
 REPORT = "report.html"
 TARGET_PICTURE = "target.png"
 GENERATED_PICTURE = "generated.png"
+AVERAGE_PICTURE = "average.png"
 ANIMATION = "evolution.webp"
 PLOTS = ("evolution", "spectrum", "spectrum_error", "density_ratio", "psnr")
 """Figures, each as PNG and as SVG."""
 
 _WRITTEN = (
-    CHECKPOINT, METRICS, SPECTRA, REPORT, TARGET_PICTURE, GENERATED_PICTURE, ANIMATION,
+    CHECKPOINT, METRICS, SPECTRA, REPORT, TARGET_PICTURE, GENERATED_PICTURE, AVERAGE_PICTURE, ANIMATION,
     *(f"{plot}.{suffix}" for plot in PLOTS for suffix in ("png", "svg")), CONFIG,
 )  # fmt: skip
 
