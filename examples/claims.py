@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,6 +166,7 @@ def write_page(path: Path, options: argparse.Namespace, runs: Sequence[tuple[str
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, judge, write; returns 0 if all claims hold, 1 if one does not, 2 if a run failed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that runs under way are ended too
     options = parse(arguments)
     runs = plan(options)
     try:
@@ -173,6 +175,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, TrainingError) as error:
         print(f"claims.py: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command goes on (results so far: {options.out})", file=sys.stderr)
+        return 130
     return 0 if holds else 1
 
 

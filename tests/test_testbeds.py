@@ -307,6 +307,8 @@ def test_learning_step_is_the_first_that_lasts() -> None:
 def test_percent_and_words() -> None:
     assert [percent(value) for value in (-0.914, 0.0, 0.05, 251)] == ["\N{MINUS SIGN}91 %", "±0 %", "+5 %", "+25,100 %"]
     assert clamped_percent(1.0) == "+100 % or more"
+    assert [percent(float(value)) for value in ("inf", "nan")] == ["+∞ %", "no finite error"]
+    assert judge(float("nan")) == "without a value"
     assert [judge(value) for value in (-1, -0.2, 0, 0.2, 1)] == [
         "almost missing", "slightly weak", "about right", "slightly strong", "much too strong",
     ]  # fmt: skip

@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from PIL import Image
 from testbeds import report, run_folder
+from testbeds.checkpoints import load_checkpoint
+from testbeds.generator_run import GeneratorRun
 
 SCRIPT = Path(generator_testbed.__file__)
 COLUMNS = ["step", "seconds", "loss", "psnr", "e_low", "e_mid", "e_high", "e_corner"]
@@ -249,6 +252,38 @@ def test_published_arithmetic_differs_in_rounding_alone(finished: Path, pictures
     assert published != fast
 
 
+def test_picture_of_one_colour_has_a_report(tmp_path: Path) -> None:
+    """Where the real density vanishes, errors are infinite."""
+    Image.new("RGB", (1, 1), (9, 99, 199)).save(tmp_path / "flat.png")
+    options = ["--image", str(tmp_path / "flat.png"), "--resolution", "8", "--steps", "1", "--threads", "1"]
+    assert start(*options, "--out", str(tmp_path / "out")) == 0
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize("broken", ["loss", "weights"])
+def test_number_that_is_not_finite_stops_the_run(
+    broken: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The checkpoint of the evaluation before stays."""
+    advance = GeneratorRun.advance
+
+    def diverging(run: GeneratorRun) -> torch.Tensor:
+        loss = advance(run)
+        if run.step < 6:
+            return loss
+        if broken == "weights":
+            next(run.network.parameters()).data[0] = float("inf")
+            return loss
+        return loss * float("nan")
+
+    monkeypatch.setattr(GeneratorRun, "advance", diverging)
+    assert start(*arguments(pictures, tmp_path)) == 1
+    err = capsys.readouterr().err
+    assert f"not finite at step 6: {broken}; {tmp_path / 'checkpoint.safetensors'} is from before that" in err
+    assert [row["step"] for row in table(tmp_path)] == ["3"]
+    assert load_checkpoint(tmp_path / "checkpoint.safetensors")["progress"]["step"] == 3
+
+
 @pytest.mark.parametrize("name", ["config.json", "checkpoint.safetensors"])
 def test_broken_run_is_told(name: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert start(*arguments(pictures, tmp_path, steps=1)) == 0
@@ -381,7 +416,6 @@ def test_killed_while_training(rows: int, pictures: Path, tmp_path: Path) -> Non
 def test_interrupt_tells_how_to_go_on(
     finished: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from testbeds.generator_run import GeneratorRun
 
     advance = GeneratorRun.advance
 

@@ -1,6 +1,6 @@
 """The discriminator testbed: pixels of images learn from nothing but a discriminator.
 
-Schwarz, Liao, Geiger: On the Frequency Bias of Generative Models, NeurIPS 2021, section 4.
+Schwarz, Liao, Geiger: On the Frequency Bias of Generative Models, NeurIPS 2021.
 """
 
 from __future__ import annotations

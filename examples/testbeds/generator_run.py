@@ -1,6 +1,6 @@
 """The generator testbed: a network regresses fixed images from fixed latents.
 
-Schwarz, Liao, Geiger: On the Frequency Bias of Generative Models, NeurIPS 2021, section 3.
+Schwarz, Liao, Geiger: On the Frequency Bias of Generative Models, NeurIPS 2021.
 """
 
 from __future__ import annotations

@@ -180,9 +180,9 @@ def density_ratio(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
         color = theme.series[index % len(theme.series)]
         x = members[0].frequency[1:]
         if len(members) > 1:
-            ratios = np.stack([member.fake[1:] / member.real[1:] for member in members])
+            ratios = np.stack([member.fake[1:] / _positive(member.real[1:]) for member in members])
         else:
-            ratios = settled_spectra(members[0])[:, 1:] / members[0].real[1:]
+            ratios = settled_spectra(members[0])[:, 1:] / _positive(members[0].real[1:])
         mean, low, high = log_band(ratios)
         axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
         axes.plot(x, mean, color=color, linewidth=1.7, label=f"{name} ({len(members)} runs)" if members[1:] else name)

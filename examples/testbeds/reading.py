@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,8 @@ WORDINGS = {
 
 def percent(error: float) -> str:
     """A relative error in words, with a typographic sign: "+25,100 %"."""
+    if not math.isfinite(error):
+        return "no finite error" if math.isnan(error) else "+∞ %"
     rounded = round(100 * error)
     sign = "\N{MINUS SIGN}" if rounded < 0 else "+" if rounded > 0 else "±"
     return f"{sign}{abs(rounded):,} %"
@@ -58,6 +61,8 @@ def clamped_percent(error: float) -> str:
 
 def judge(error: float) -> str:
     """A band's clamped relative error as an adjective."""
+    if math.isnan(error):
+        return "without a value"
     words = {
         -0.85: "almost missing",
         -0.6: "much too weak",
@@ -132,6 +137,8 @@ def _read_checkerboard(result: RunResult) -> str:
 
 
 def _times(density: float) -> str:
+    if not math.isfinite(density):
+        return "infinitely many times"
     return (
         f"{density:,.0f} times" if density >= 10 else f"{density:.1f} times" if density >= 1 else f"{density:.2g} times"
     )

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .checkpoints import State, save_checkpoint
+from .errors import TrainingError
 from .evaluation import FloatArray, evaluate, reduced_spectrum
 from .images import ImageSet, to_8bit
 from .run_folder import CHECKPOINT
@@ -110,8 +111,20 @@ def _pictures(images: Tensor) -> Tensor:
     return to_8bit(images[:_SHOWN_IMAGES]).cpu()
 
 
+def check_finite(run: Run, loss: Tensor, folder: Path) -> None:
+    """Raise TrainingError where a loss or a weight is not finite, before that reaches the checkpoint in `folder`."""
+    losses = {"loss": loss, **run.parts}
+    bad = [name for name, value in losses.items() if not value.isfinite()]
+    if bad or not run.largest_weight().isfinite():
+        kept = f"; {folder / CHECKPOINT} is from before that" if (folder / CHECKPOINT).exists() else ""
+        raise TrainingError(f"not finite at step {run.step}: {', '.join(bad) or 'weights'}{kept}")
+
+
 def train(run: Run, settings: RunSettings, folder: Path, *, show_progress: bool) -> None:
-    """Train to `settings.steps`; evaluate, and save to `folder`, every `eval_every` steps and at the end."""
+    """Train to `settings.steps`; evaluate, and save to `folder`, every `eval_every` steps and at the end.
+
+    Raises TrainingError where a loss or a weight is then not finite.
+    """
     if run.step < settings.steps:
         run.history.drop_irregular(settings.eval_every)
     run.take_global_random_state()
@@ -122,6 +135,7 @@ def train(run: Run, settings: RunSettings, folder: Path, *, show_progress: bool)
             loss = run.advance()
             bar.update()
             if run.step % settings.eval_every == 0 or run.step == settings.steps:
+                check_finite(run, loss, folder)
                 run.seconds = time.perf_counter() - start
                 run.measure(loss)
                 save_checkpoint(folder / CHECKPOINT, run.state())

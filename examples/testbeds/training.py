@@ -66,6 +66,14 @@ class Training(ABC):
         self.seconds = float(state["progress"]["seconds"])
         self.history = History.from_tensors(state.get("history", {}))
 
+    def largest_weight(self) -> Tensor:
+        """The largest magnitude among all that is trained or tracked (a scalar tensor); not finite if one is not."""
+        tracked = [tensor for network in self._networks.values() for tensor in network.state_dict().values()]
+        groups = [group for optimizer in self._optimizers.values() for group in optimizer.param_groups]
+        trained = [parameter.detach() for group in groups for parameter in group["params"]]
+        tensors = [tensor for tensor in tracked + trained if tensor.is_floating_point()]
+        return torch.stack(torch._foreach_norm(tensors, float("inf"))).amax()
+
     def take_global_random_state(self) -> None:
         """Set torch's own random state, which networks of users may draw from, to that of this training."""
         torch.set_rng_state(self._global_random)
