@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import torch
 from testbeds.errors import InputError
-from testbeds.evaluation import FloatArray
+from testbeds.evaluation import FloatArray, reduced_spectrum
 from testbeds.images import to_8bit
 from testbeds.run import RunSettings
 from testbeds.training import Training
 from torch import Tensor, nn
 
 from . import draws
-from .cosine_measures import Density, LeakageMeter, wave_densities
+from .cosine_measures import LeakageMeter, WaveDensities, wave_densities
 from .cosine_networks import GENERATORS, LATENT_CHANNELS, LEAST_RESOLUTION, Discriminator
 from .cosine_waves import Frequency, PlanarCosines, frequency_name
 from .evaluation import Evaluator
@@ -101,7 +101,7 @@ class CosineRun(Training):
         row: dict[str, float] = {"step": self.step, "seconds": self.seconds, "loss": loss.item()}
         row |= {name: part.item() for name, part in self.parts.items()}
         row |= self._evaluator.measure(fake) | self._meter.measure(fake) | _wave_columns(self.settings.data, fake)
-        self.history.add(row, self._evaluator.spectrum(fake), _pictures(fake))
+        self.history.add(row, reduced_spectrum(fake), _pictures(fake))
 
     def generate(self) -> Tensor:
         """The evaluated images `[512, 1, N, N]` on the CPU: always of the same latents, without gradient."""
@@ -113,11 +113,11 @@ class CosineRun(Training):
         self.generator.train()
         return images
 
-    def densities(self) -> dict[Frequency, tuple[Density, Density]]:
-        """Amplitude's and phase's density of each wave in the evaluated images."""
+    def densities(self) -> WaveDensities:
+        """Amplitude's and phase's density of each wave in the evaluated images, which are generated for it."""
         return wave_densities(self.settings.data, self.generate())
 
-    def true_densities(self) -> dict[Frequency, tuple[Density, Density]]:
+    def true_densities(self) -> WaveDensities:
         """The same of as many true waves."""
         return wave_densities(self.settings.data, self._real)
 
