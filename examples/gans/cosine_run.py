@@ -22,7 +22,7 @@ from .evaluation import Evaluator
 PENALTY_WEIGHT = 10.0
 DISCRIMINATOR_STEPS = 5
 _SHOWN_IMAGES = 4
-_EVALUATED_IMAGES = 512
+EVALUATED_IMAGES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class CosineRun(Training):
             f"{name}_optimizer": torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.5), fused=True)
             for name, network in self._networks.items()
         }
-        self._real = settings.data.sample(_EVALUATED_IMAGES, draws.generator(settings.seed, "evaluated waves", 0))
+        self._real = settings.data.sample(EVALUATED_IMAGES, draws.generator(settings.seed, "evaluated waves", 0))
         self._evaluator = Evaluator(self._real, patches_per_image=8)
         self._meter = LeakageMeter(self._real)
 
@@ -106,7 +106,7 @@ class CosineRun(Training):
     def generate(self) -> Tensor:
         """The evaluated images `[512, 1, N, N]` on the CPU: always of the same latents, without gradient."""
         draw = draws.generator(self.settings.seed, "evaluated latents", 0)
-        latents = self._latents(_EVALUATED_IMAGES, draw)
+        latents = self._latents(EVALUATED_IMAGES, draw)
         self.generator.eval()
         with torch.no_grad():
             images = torch.cat([self.generator(z) for z in latents.split(self.settings.batch)]).cpu()
