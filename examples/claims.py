@@ -7,13 +7,11 @@ pictures. It may be killed at any moment: finished runs are kept, the others go 
 from __future__ import annotations
 
 import argparse
-import platform
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from testbeds import command_line, plots
 from testbeds.claims import CLAIMS, Claim, Condition, Groups
 from testbeds.errors import InputError, TrainingError
@@ -21,7 +19,7 @@ from testbeds.files import write_atomically
 from testbeds.images import BUNDLED
 from testbeds.results import RunResult, load_result
 from testbeds.run_folder import Config
-from testbeds.sweep import Job, as_options, run_all
+from testbeds.sweep import Job, as_options, effort, run_all
 
 HERE = Path(__file__).parent
 GENERATOR, DISCRIMINATOR = "generator_testbed.py", "discriminator_testbed.py"
@@ -115,31 +113,19 @@ def text_of(number: int, claim: Claim, conditions: Sequence[Condition], pictures
     )
 
 
-def introduction(options: argparse.Namespace, runs: Sequence[tuple[str, Job]], groups: Groups) -> str:
+def introduction(options: argparse.Namespace, runs: Sequence[tuple[str, Job]]) -> str:
     """What was run, on which machine."""
-    seconds = sum(result.history.rows[-1]["seconds"] for results in groups.values() for result in results)
     side = options.resolution
     return (
         "# Claims\n\n"
         f"Written by `make claims`: {len(runs)} runs of the testbeds ({options.seeds} seeds; a photo or grass, "
         f"{side} x {side} pixels; {options.generator_steps} steps of a generator, {options.discriminator_steps} of a "
-        f"discriminator), {seconds / 60:.0f} minutes of training in all, on {processor()}, torch {torch.__version__}, "
-        "one thread a run. The claims are those of Schwarz, Liao and Geiger 2021; [testbeds.md](testbeds.md) says what "
+        f"discriminator), {effort([job.folder for _, job in runs])}. "
+        "The claims are those of Schwarz, Liao and Geiger 2021; [testbeds.md](testbeds.md) says what "
         "is measured.\n\n"
         "Unless told otherwise, a run counts by the mean over the evaluations in the last fifth of its training. "
         '"Above" means: by more than the sum of the standard deviations over the seeds of both sides.\n'
     )
-
-
-def processor() -> str:
-    """Name of the processor, with family and model where the system tells them."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return platform.processor() or platform.machine()
-    lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
-    fields = {name.strip(): value.strip() for name, _, value in lines}
-    name = fields.get("model name", platform.machine())
-    return f"{name} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
 
 
 def write_page(path: Path, options: argparse.Namespace, runs: Sequence[tuple[str, Job]]) -> bool:
@@ -147,7 +133,7 @@ def write_page(path: Path, options: argparse.Namespace, runs: Sequence[tuple[str
     groups = load(runs)
     pictures = path.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
-    sections = [introduction(options, runs, groups)]
+    sections = [introduction(options, runs)]
     holds = True
     for number, claim in enumerate(CLAIMS, start=1):
         conditions = claim.judge(groups)

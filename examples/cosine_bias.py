@@ -11,7 +11,7 @@ import argparse
 import sys
 
 from gans.cosine_experiment import run_experiment
-from gans.cosine_networks import GENERATORS
+from gans.cosine_networks import GENERATORS, PUBLISHED_WIDTH
 from gans.cosine_waves import Frequency
 from testbeds import command_line
 
@@ -47,7 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     images.add_argument(
         "--width", metavar="N", type=command_line.positive, default=16,
-        help="channels of the networks' layers next to the image; 64 was published (default: 16)",
+        help=f"channels of the networks' layers next to the image; {PUBLISHED_WIDTH} was published (default: 16)",
     )  # fmt: skip
     command_line.add_run_options(parser, steps=1000, eval_every=50, batch=32)
     return parser.parse_args(arguments)

@@ -15,7 +15,7 @@ from gans import cosine_sweep, fix_sweep
 from testbeds import plots
 from testbeds.command_line import Parser, positive, report_errors
 from testbeds.files import write_atomically
-from testbeds.sweep import run_all
+from testbeds.sweep import effort, run_all
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "fixes.md"
 
@@ -31,8 +31,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> str:
     """Run what is not finished and write the document; returns where it is."""
-    cosines = cosine_sweep.jobs(options.out / "cosines")
-    run_all([*fix_sweep.jobs(options.out / "gans"), *cosines], at_once=options.at_once)
+    gans, cosines = fix_sweep.jobs(options.out / "gans"), cosine_sweep.jobs(options.out / "cosines")
+    run_all([*gans, *cosines], at_once=options.at_once)
     costs = fix_sweep.measured_costs(options.out / "cost.json")
     results = fix_sweep.load(options.out / "gans")
     folders = [job.folder for job in cosines]
@@ -43,7 +43,13 @@ def run(options: argparse.Namespace) -> str:
     samples = io.BytesIO()
     fix_sweep.samples_picture(options.out / "gans").save(samples, format="PNG", optimize=True)
     write_atomically(pictures / "samples.png", samples.getvalue())
-    text = fix_sweep.document(results, costs, cosine_sweep.table(folders), pictures.name)
+    text = fix_sweep.document(
+        results,
+        costs,
+        cosines=[cosine_sweep.introduction(), "", *cosine_sweep.table(folders)],
+        effort=effort([*(job.folder for job in gans), *cosine_sweep.run_folders(folders)]),
+        pictures=pictures.name,
+    )
     write_atomically(options.document, text.encode())
     return f"{options.document} and {pictures}/*.png"
 

@@ -43,10 +43,19 @@ def start(*args: str) -> int:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an uninterrupted run."""
+    """The folder of an uninterrupted run, beside a file of a line per time that it generated the evaluated images."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     before = torch.get_num_threads()
-    assert start(*arguments(folder)) == 0
+    generate = CosineRun.generate
+
+    def noted(run: CosineRun) -> torch.Tensor:
+        with (folder.parent / "generated").open("a") as file:
+            file.write(f"{run.step}\n")
+        return generate(run)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CosineRun, "generate", noted)
+        assert start(*arguments(folder)) == 0
     torch.set_num_threads(before)
     return folder
 
@@ -54,7 +63,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports as empty files, for speed."""
-    monkeypatch.setattr(cosine_report, "_render", lambda runs, config: "not drawn")
+    monkeypatch.setattr(cosine_report, "_render", lambda *args: "not drawn")
     monkeypatch.setattr(cosine_report, "_write_figures", lambda folder, results: None)
 
 
@@ -80,6 +89,10 @@ def test_run_writes_all_its_files(finished: Path) -> None:
         distance = np.abs(densities[f"{name}_found"] - densities[f"{name}_true"]).sum() / 2
         column = name.replace("_", "_variation_", 1)
         assert float(rows[-1][column]) == pytest.approx(distance), column
+
+
+def test_images_are_generated_for_each_evaluation_and_once_for_the_report(finished: Path) -> None:
+    assert (finished.parent / "generated").read_text().split() == ["2", "3", "3"]
 
 
 def test_report_tells_the_numbers(finished: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -14,15 +12,12 @@ from testbeds.errors import InputError
 from testbeds.run_folder import Config, check_folder, prepare_folder
 from testbeds.training import restore, write_metrics
 
-import specops
-
+from .cosine_measures import WaveDensities
 from .cosine_report import FILES, write_comparison, write_run_report
 from .cosine_run import CosineRun, CosineSettings
 from .cosine_waves import Frequency
 from .loop import train
-
-_FREE = ("steps",)
-"""Settings that a resumed run need not share with what it resumes."""
+from .records import fixed_settings, record
 
 
 def run_experiment(options: argparse.Namespace) -> str:
@@ -38,13 +33,13 @@ def run_experiment(options: argparse.Namespace) -> str:
         raise InputError(f"a run is named twice: {' '.join(modes)}")
     several = len(settings) > 1
     folders = [options.out / mode if several else options.out for mode in modes]
-    configs = [_config(options, each) for each in settings]
+    configs = [record(CosineRun.testbed, each, options.device) for each in settings]
     comparison: Config = {"testbed": "cosines comparison", "runs": modes}
     if several:
         check_folder(options.out, comparison, tuple(comparison), resume=options.resume, overwrite=options.overwrite)
-    fixed = [field.name for field in fields(CosineSettings) if field.name not in _FREE]
+    fixed = ["testbed", *fixed_settings(settings[0])]
     for folder, config in zip(folders, configs, strict=True):
-        check_folder(folder, config, ["testbed", *fixed], resume=options.resume, overwrite=options.overwrite)
+        check_folder(folder, config, fixed, resume=options.resume, overwrite=options.overwrite)
     runs = [CosineRun(each, options.device) for each in settings]
     if options.resume:
         for run, folder in zip(runs, folders, strict=True):
@@ -53,15 +48,14 @@ def run_experiment(options: argparse.Namespace) -> str:
         prepare_folder(options.out, comparison, overwrite=options.overwrite, written=FILES)
     for folder, config in zip(folders, configs, strict=True):
         prepare_folder(folder, config, overwrite=options.overwrite, written=FILES)
-    for run, folder, config in zip(runs, folders, configs, strict=True):
-        _finish(run, folder, config)
+    densities = [_finish(*each) for each in zip(runs, folders, configs, strict=True)]
     if several:
-        write_comparison(options.out, runs, configs[0] | {"runs": modes})
+        write_comparison(options.out, runs, densities, configs[0] | {"runs": modes})
     return _table(runs)
 
 
-def _finish(run: CosineRun, folder: Path, config: Config) -> None:
-    """Train the run to its end and write its files."""
+def _finish(run: CosineRun, folder: Path, config: Config) -> WaveDensities:
+    """Train the run to its end and write its files; returns the densities of its last images."""
     settings = run.settings
     train(
         run,
@@ -72,7 +66,9 @@ def _finish(run: CosineRun, folder: Path, config: Config) -> None:
         show_progress=sys.stderr.isatty(),
     )
     write_metrics(run, folder)
-    write_run_report(folder, run, config)
+    densities = run.densities()
+    write_run_report(folder, run, densities, config)
+    return densities
 
 
 def _settings(options: argparse.Namespace, generator: str, frequencies: tuple[Frequency, ...]) -> CosineSettings:
@@ -80,18 +76,6 @@ def _settings(options: argparse.Namespace, generator: str, frequencies: tuple[Fr
     return CosineSettings(
         **{name: getattr(options, name) for name in names}, generator=generator, frequencies=frequencies
     )
-
-
-def _config(options: argparse.Namespace, settings: CosineSettings) -> Config:
-    """What config.json records of a run."""
-    config = {
-        "testbed": CosineRun.testbed,
-        **asdict(settings),
-        "device": str(options.device),
-        "threads": torch.get_num_threads(),
-        "versions": {"specops": specops.__version__, "torch": torch.__version__},
-    }
-    return json.loads(json.dumps(config))
 
 
 def _table(runs: list[CosineRun]) -> str:

@@ -31,6 +31,10 @@ class Density:
         return float((self.found - self.true).abs().sum()) / 2
 
 
+WaveDensities = dict[Frequency, tuple[Density, Density]]
+"""Amplitude's and phase's density of each wave."""
+
+
 def amplitude_density(amplitude: Tensor) -> Density:
     """The density of amplitudes `[n]`: bins of 0.05 up to 1, and one for what no true wave reaches."""
     inner = torch.linspace(0, 1, _AMPLITUDE_BINS + 1, dtype=torch.float64)
@@ -46,7 +50,7 @@ def phase_density(phase: Tensor, *, self_conjugate: bool) -> Density:
     return _density(phase, PHASE, torch.linspace(-math.pi, math.pi, _PHASE_BINS + 1, dtype=torch.float64))
 
 
-def wave_densities(data: PlanarCosines, images: Tensor) -> dict[Frequency, tuple[Density, Density]]:
+def wave_densities(data: PlanarCosines, images: Tensor) -> WaveDensities:
     """Amplitude's and phase's density of each of the waves in `images [n, 1, N, N]`."""
     return {
         frequency: (

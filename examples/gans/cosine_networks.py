@@ -19,6 +19,7 @@ import specops
 import specops.nn
 
 LATENT_CHANNELS = 128
+PUBLISHED_RESOLUTION, PUBLISHED_WIDTH = 128, 64
 FSG16_SHIFTS = ((1 / 16, 0.0), (0.0, 1 / 16), (1 / 16, 1 / 16), (-1 / 16, 1 / 16))
 """Carriers (fx, fy) of FSG16 in cycles per pixel."""
 NYQUIST_SHIFT = (0.5, 0.5)

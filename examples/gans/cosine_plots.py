@@ -11,11 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from testbeds.plots import LIGHT, SMALL, Theme, new_figure, style_axes
 from testbeds.results import RunResult
 
-from .cosine_measures import Density
+from .cosine_measures import Density, WaveDensities
 from .cosine_waves import Frequency
 
 
-def densities(waves: Mapping[Frequency, tuple[Density, Density]], theme: Theme = LIGHT) -> Figure:
+def densities(waves: WaveDensities, theme: Theme = LIGHT) -> Figure:
     """Amplitude's and phase's histogram of each wave, a row per wave, under the true probabilities of the bins."""
     figure = new_figure(7.6, 2.5 * len(waves), theme)
     grid = figure.subplots(len(waves), 2, squeeze=False)

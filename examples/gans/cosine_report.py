@@ -16,8 +16,10 @@ from testbeds.report import data_url, page, themed
 from testbeds.results import RunResult
 
 from . import cosine_plots
+from .cosine_measures import WaveDensities
 from .cosine_run import CosineRun
 from .cosine_waves import frequency_name
+from .records import shown
 
 DENSITIES = "densities.npz"
 _FIGURES = ("spectrum", "leakage", "highpass_levels", "densities")
@@ -27,26 +29,28 @@ FILES = (DENSITIES, *(f"{name}.{suffix}" for name in _FIGURES for suffix in ("pn
 """Files of a run beside those of every run."""
 
 
-def write_run_report(folder: Path, run: CosineRun, config: run_folder.Config) -> None:
-    """Write report.html, pictures, figures and densities of one run."""
+def write_run_report(folder: Path, run: CosineRun, densities: WaveDensities, config: run_folder.Config) -> None:
+    """Write report.html, pictures, figures and `densities`, which are those of the last images, of one run."""
     result = run_result(run)
     last = result.history.steps[-1]
     write_atomically(folder / run_folder.TARGET_PICTURE, plots.picture_png(result.real_pictures))
     write_atomically(folder / run_folder.GENERATED_PICTURE, plots.picture_png(result.history.pictures[last]))
-    write_atomically(folder / DENSITIES, _densities_npz(run))
+    write_atomically(folder / DENSITIES, _densities_npz(densities))
     _write_figures(folder, [result])
-    figure = cosine_plots.densities(run.densities())
+    figure = cosine_plots.densities(densities)
     for encode in (plots.png, plots.svg):
         write_atomically(folder / f"densities.{encode.__name__}", encode(figure))
-    write_atomically(folder / run_folder.REPORT, _render([run], config).encode())
+    write_atomically(folder / run_folder.REPORT, _render([run], [densities], config).encode())
 
 
-def write_comparison(folder: Path, runs: Sequence[CosineRun], config: run_folder.Config) -> None:
+def write_comparison(
+    folder: Path, runs: Sequence[CosineRun], densities: Sequence[WaveDensities], config: run_folder.Config
+) -> None:
     """Write to `folder` what all runs measured: rows and spectra, each named by its run, figures and a page."""
     write_atomically(folder / run_folder.METRICS, _all_metrics(runs))
     write_atomically(folder / run_folder.SPECTRA, _all_spectra(runs))
     _write_figures(folder, [run_result(run) for run in runs])
-    write_atomically(folder / run_folder.REPORT, _render(runs, config).encode())
+    write_atomically(folder / run_folder.REPORT, _render(runs, densities, config).encode())
 
 
 def run_result(run: CosineRun) -> RunResult:
@@ -74,7 +78,7 @@ def _write_figures(folder: Path, results: Sequence[RunResult]) -> None:
             write_atomically(folder / f"{name}.{encode.__name__}", encode(figure))
 
 
-def _render(runs: Sequence[CosineRun], config: run_folder.Config) -> str:
+def _render(runs: Sequence[CosineRun], densities: Sequence[WaveDensities], config: run_folder.Config) -> str:
     results = [run_result(run) for run in runs]
     cards = [
         {
@@ -83,21 +87,21 @@ def _render(runs: Sequence[CosineRun], config: run_folder.Config) -> str:
             "real": data_url(plots.picture_png(result.real_pictures), "png"),
             "generated": data_url(plots.picture_png(result.history.pictures[result.history.steps[-1]]), "png"),
             "densities": themed(
-                lambda _, theme, run=run: cosine_plots.densities(run.densities(), theme),
+                lambda _, theme, found=found: cosine_plots.densities(found, theme),
                 [result],
                 f"Densities of amplitude and phase, {result.title}",
             ),
             "spectrum": themed(plots.spectrum, [result], f"Reduced spectrum, {result.title}"),
             "row": result.history.rows[-1],
         }
-        for run, result in zip(runs, results, strict=True)
+        for run, result, found in zip(runs, results, densities, strict=True)
     ]
     return page(
         _TEMPLATE,
         cards=cards,
         leakage=themed(cosine_plots.leakage, results, "Leakage ratio over training"),
         levels=themed(cosine_plots.highpass_levels, results, "Leakage ratio of high-pass filtered images"),
-        settings={name.replace("_", " "): _text(value) for name, value in config.items()},
+        settings=shown(config),
     )
 
 
@@ -122,10 +126,10 @@ def _read(run: CosineRun) -> list[str]:
     return sentences
 
 
-def _densities_npz(run: CosineRun) -> bytes:
+def _densities_npz(densities: WaveDensities) -> bytes:
     """`amplitude_U_V_edges [B+1]`, `…_found [B]`, `…_true [B]`, and the same of phases, for each wave."""
     arrays: dict[str, Any] = {}
-    for (u, v), pair in run.densities().items():
+    for (u, v), pair in densities.items():
         for quantity, density in zip(("amplitude", "phase"), pair, strict=True):
             for part in ("edges", "found", "true"):
                 arrays[f"{quantity}_{u}_{v}_{part}"] = getattr(density, part).numpy()
@@ -157,11 +161,3 @@ def _all_spectra(runs: Sequence[CosineRun]) -> bytes:
     }
     np.savez_compressed(archive, **arrays)
     return archive.getvalue()
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {entry}" for name, entry in value.items())
-    if isinstance(value, list):
-        return " ".join(f"{entry[0]},{entry[1]}" if isinstance(entry, list) else str(entry) for entry in value)
-    return str(value)

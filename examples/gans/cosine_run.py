@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import torch
 from testbeds.errors import InputError
-from testbeds.evaluation import FloatArray
+from testbeds.evaluation import FloatArray, reduced_spectrum
 from testbeds.images import to_8bit
 from testbeds.run import RunSettings
 from testbeds.training import Training
 from torch import Tensor, nn
 
 from . import draws
-from .cosine_measures import Density, LeakageMeter, wave_densities
+from .cosine_measures import LeakageMeter, WaveDensities, wave_densities
 from .cosine_networks import GENERATORS, LATENT_CHANNELS, LEAST_RESOLUTION, Discriminator
 from .cosine_waves import Frequency, PlanarCosines, frequency_name
 from .evaluation import Evaluator
@@ -22,7 +22,7 @@ from .evaluation import Evaluator
 PENALTY_WEIGHT = 10.0
 DISCRIMINATOR_STEPS = 5
 _SHOWN_IMAGES = 4
-_EVALUATED_IMAGES = 512
+EVALUATED_IMAGES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class CosineRun(Training):
             f"{name}_optimizer": torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.5), fused=True)
             for name, network in self._networks.items()
         }
-        self._real = settings.data.sample(_EVALUATED_IMAGES, draws.generator(settings.seed, "evaluated waves", 0))
+        self._real = settings.data.sample(EVALUATED_IMAGES, draws.generator(settings.seed, "evaluated waves", 0))
         self._evaluator = Evaluator(self._real, patches_per_image=8)
         self._meter = LeakageMeter(self._real)
 
@@ -101,23 +101,23 @@ class CosineRun(Training):
         row: dict[str, float] = {"step": self.step, "seconds": self.seconds, "loss": loss.item()}
         row |= {name: part.item() for name, part in self.parts.items()}
         row |= self._evaluator.measure(fake) | self._meter.measure(fake) | _wave_columns(self.settings.data, fake)
-        self.history.add(row, self._evaluator.spectrum(fake), _pictures(fake))
+        self.history.add(row, reduced_spectrum(fake), _pictures(fake))
 
     def generate(self) -> Tensor:
         """The evaluated images `[512, 1, N, N]` on the CPU: always of the same latents, without gradient."""
         draw = draws.generator(self.settings.seed, "evaluated latents", 0)
-        latents = self._latents(_EVALUATED_IMAGES, draw)
+        latents = self._latents(EVALUATED_IMAGES, draw)
         self.generator.eval()
         with torch.no_grad():
             images = torch.cat([self.generator(z) for z in latents.split(self.settings.batch)]).cpu()
         self.generator.train()
         return images
 
-    def densities(self) -> dict[Frequency, tuple[Density, Density]]:
-        """Amplitude's and phase's density of each wave in the evaluated images."""
+    def densities(self) -> WaveDensities:
+        """Amplitude's and phase's density of each wave in the evaluated images, which are generated for it."""
         return wave_densities(self.settings.data, self.generate())
 
-    def true_densities(self) -> dict[Frequency, tuple[Density, Density]]:
+    def true_densities(self) -> WaveDensities:
         """The same of as many true waves."""
         return wave_densities(self.settings.data, self._real)
 

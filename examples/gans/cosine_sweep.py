@@ -14,7 +14,8 @@ from testbeds.run_folder import CONFIG, METRICS, Config, read_config
 from testbeds.sweep import Job, as_options
 
 from . import cosine_plots
-from .cosine_run import CosineSettings
+from .cosine_networks import PUBLISHED_RESOLUTION, PUBLISHED_WIDTH
+from .cosine_run import EVALUATED_IMAGES, CosineSettings
 from .cosine_waves import Frequency, frequency_name
 from .records import fixed_settings
 
@@ -37,7 +38,7 @@ def jobs(out: Path) -> list[Job]:
 def read_errors(folders: Sequence[Path]) -> Errors:
     """The final leakage ratios of the finished runs of one wave in `folders`, or in the folders right below them."""
     found: dict[str, dict[Frequency, list[float]]] = {}
-    for folder in _runs(folders):
+    for folder in run_folders(folders):
         config = read_config(folder / CONFIG)
         if len(config["frequencies"]) > 1:
             continue
@@ -62,6 +63,17 @@ def table(folders: Sequence[Path]) -> list[str]:
         cells = [_cell(by[frequency]) if frequency in by else "" for frequency in frequencies]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return [*lines, "", *(f"- {sentence}" for sentence in reading(errors))]
+
+
+def introduction() -> str:
+    """What the numbers of the table are."""
+    return (
+        f"Leakage ratio of {EVALUATED_IMAGES} generated images after {SIZE['steps']} steps (0: all power where it "
+        "should be; 1: all\nelsewhere) by the carrier's cycles per image along columns and rows, mean ± standard "
+        f"deviation over {len(SEEDS)} seeds: a\nWGAN-GP at the reduced scale of {SIZE['resolution']} pixels and width "
+        f"{SIZE['width']} ({PUBLISHED_RESOLUTION} and {PUBLISHED_WIDTH} were published), all else as in\n"
+        "[cosines.md](cosines.md)."
+    )
 
 
 def reading(errors: Errors) -> list[str]:
@@ -112,7 +124,7 @@ def _cell(values: Sequence[float]) -> str:
     return "{:.3f} ± {:.3f}".format(*mean_and_deviation(values))
 
 
-def _runs(folders: Sequence[Path]) -> list[Path]:
+def run_folders(folders: Sequence[Path]) -> list[Path]:
     """The folders of single runs among `folders` and right below them."""
     candidates = [path for folder in folders for path in (folder, *sorted(folder.glob("*/")))]
     runs = [path for path in candidates if (path / CONFIG).is_file() and "resolution" in read_config(path / CONFIG)]

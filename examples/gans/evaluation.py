@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from testbeds.errors import InputError
-from testbeds.evaluation import FloatArray, reduced_spectrum
+from testbeds.evaluation import reduced_spectrum
 from testbeds.models import find_model, model_name, told
 from torch import Tensor, nn
 
@@ -54,10 +54,6 @@ class Evaluator:
             _feed(fed, fake, real=False)
             row |= _named(name, _reproducibly(fed.compute))
         return row
-
-    def spectrum(self, fake: Tensor) -> FloatArray:
-        """Spectral density `[K]` of the generated images."""
-        return reduced_spectrum(fake)
 
 
 def load_features(reference: str, weights: str | None, resolution: int, device: torch.device) -> nn.Module:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from testbeds.errors import InputError
-from testbeds.run_folder import CONFIG, Config, check_folder, prepare_folder, read_config
+from testbeds.run_folder import CONFIG, check_folder, prepare_folder, read_config
 from testbeds.training import Training, restore
-
-import specops
 
 from . import command_line, distributed
 from .evaluation import load_features
 from .loop import Observer, train
+from .records import fixed_settings, record
 from .report import FIGURES, format_row, result_of, write_report
 from .run import GanRun, GanSettings
 from .sources import open_source
 
 TENSORBOARD = "tensorboard"
-_FREE = ("steps",)
-"""Settings that a resumed run need not share with what it resumes."""
 
 
 def run_gan(options: argparse.Namespace) -> str:
@@ -43,8 +39,16 @@ def run_gan(options: argparse.Namespace) -> str:
         torch.set_num_threads(options.threads)
     source = open_source(options.data, settings.resolution, flip=not options.no_flip)
     with distributed.process_group(options.device) as device:
-        config = _config(options, settings)
-        fixed = [name for name in (*asdict(settings), "testbed", "data", "flip", "features") if name not in _FREE]
+        config = record(
+            GanRun.testbed,
+            settings,
+            options.device,
+            data=command_line.source_name(options.data),
+            flip=not options.no_flip,
+            features=options.features,
+            processes=distributed.size(),
+        )
+        fixed = [*fixed_settings(settings), "testbed", "data", "flip", "features"]
         check_folder(options.out, config, fixed, resume=options.resume, overwrite=options.overwrite)
         features = None
         if options.features:
@@ -80,22 +84,6 @@ def _with_recorded_decay(settings: GanSettings, folder: Path) -> GanSettings:
     if not path.is_file():
         return settings
     return replace(settings, decay_steps=read_config(path).get("decay_steps", settings.decay_steps))
-
-
-def _config(options: argparse.Namespace, settings: GanSettings) -> Config:
-    """What config.json records."""
-    config = {
-        "testbed": GanRun.testbed,
-        **asdict(settings),
-        "data": command_line.source_name(options.data),
-        "flip": not options.no_flip,
-        "features": options.features,
-        "device": str(options.device),
-        "processes": distributed.size(),
-        "threads": torch.get_num_threads(),
-        "versions": {"specops": specops.__version__, "torch": torch.__version__},
-    }
-    return json.loads(json.dumps(config))
 
 
 def _observers(options: argparse.Namespace, run: GanRun) -> list[Observer]:

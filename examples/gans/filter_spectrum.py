@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-FILTER_SIDE = 5
-MAP_SIDES = (16, 32, 64, 128)
-
 
 def filter_spectrum_correlation(k: int, d: int, offset: tuple[int, int] = (1, 1)) -> float:
     """Correlation between two coefficients of the spectrum of a random k×k filter inside a d×d map.
@@ -41,13 +38,6 @@ def filter_spectrum_correlation(k: int, d: int, offset: tuple[int, int] = (1, 1)
     if not 1 <= k <= d:
         raise ValueError(f"k must be from 1 to d = {d}; got {k}.")
     return math.prod(abs(_kernel(k, d, a)) for a in offset)
-
-
-def correlation_table() -> str:
-    """The correlation of diagonal neighbours for 5×5 filters, as a Markdown table."""
-    head = "| map | " + " | ".join(f"{d} x {d}" for d in MAP_SIDES) + " |"
-    values = [f"{filter_spectrum_correlation(FILTER_SIDE, d):.5f}" for d in MAP_SIDES]
-    return "\n".join([head, "|---" * (len(MAP_SIDES) + 1) + "|", "| correlation | " + " | ".join(values) + " |"])
 
 
 def _kernel(k: int, d: int, a: int) -> float:

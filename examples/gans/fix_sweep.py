@@ -23,7 +23,7 @@ from testbeds.sweep import Job, as_options
 
 from . import cost
 from .evaluation import Evaluator
-from .fixes import NONE, FixOptions, make_fixes, parse_fixes
+from .fixes import NONE, RELEASED_REGULARIZATION_WEIGHT, FixOptions, make_fixes, parse_fixes
 from .records import fixed_settings
 from .run import GanSettings
 from .sources import PHOTO_CROPS, open_source
@@ -123,12 +123,20 @@ def settled(result: RunResult, measure: str) -> float:
     return float(result.history.column(measure)[-_SETTLED:].mean())
 
 
-def document(results: Mapping[str, Sequence[RunResult]], costs: Costs, cosines: Sequence[str], pictures: str) -> str:
-    """The document in Markdown; `cosines` are the lines on the sweep of carriers, `pictures` the folder of figures."""
+def document(
+    results: Mapping[str, Sequence[RunResult]], costs: Costs, *, cosines: Sequence[str], effort: str, pictures: str
+) -> str:
+    """The document in Markdown.
+
+    `cosines` are the lines on the sweep of carriers, `effort` says how long and on what was trained, `pictures` is the
+    folder of figures.
+    """
     return jinja2.Template(_TEMPLATE.read_text(), undefined=jinja2.StrictUndefined, keep_trailing_newline=True).render(
         seeds=len(SEEDS),
+        effort=effort,
         small=SMALL,
         published=PUBLISHED,
+        released_weight=f"{RELEASED_REGULARIZATION_WEIGHT:g}",
         settled=_SETTLED,
         table="\n".join(table(results, costs)),
         reading="\n".join(reading(results)),

@@ -22,6 +22,8 @@ from specops import losses
 from .architectures import Generator, widened
 
 NONE = "none"
+RELEASED_REGULARIZATION_WEIGHT = 1e-5
+"""Of the spectral regularization of Durall et al. in their released code."""
 
 
 class Fix(nn.Module):
@@ -126,7 +128,8 @@ class SpectralScore(Fix):
 class SpectralRegularization(Fix):
     """The generator's log profiles are led to the mean one of the real images.
 
-    Durall, Keuper, Keuper: Watch Your Up-Convolution, CVPR 2020; there the term is without gradient.
+    Durall, Keuper, Keuper: Watch Your Up-Convolution, CVPR 2020; there the term is without gradient, and
+    its weight `RELEASED_REGULARIZATION_WEIGHT`.
     """
 
     def __init__(self, weight: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import matplotlib.figure
 import torch
@@ -19,6 +18,7 @@ from testbeds.report import data_url, page, themed
 from testbeds.results import RunResult
 from torch import Tensor
 
+from .records import shown
 from .run import GanRun
 
 _TEMPLATE = Path(__file__).parent / "templates" / "gan.html.jinja"
@@ -69,7 +69,7 @@ def result_of(run: GanRun) -> RunResult:
     )
 
 
-def write_report(folder: Path, result: RunResult, settings: Mapping[str, Any]) -> None:
+def write_report(folder: Path, result: RunResult, settings: run_folder.Config) -> None:
     """Write report.html, the figures as PNG and SVG, and the pictures of real images and samples."""
     for name, draw in _DRAWN.items():
         figure = draw([result])
@@ -81,7 +81,7 @@ def write_report(folder: Path, result: RunResult, settings: Mapping[str, Any]) -
     write_atomically(folder / run_folder.REPORT, render(result, settings).encode())
 
 
-def render(result: RunResult, settings: Mapping[str, Any]) -> str:
+def render(result: RunResult, settings: run_folder.Config) -> str:
     """The report as one self-contained HTML page."""
     limits = plots.density_limits([result])
     draw: dict[str, Callable[..., matplotlib.figure.Figure]] = {
@@ -99,7 +99,7 @@ def render(result: RunResult, settings: Mapping[str, Any]) -> str:
         reading=_read(result),
         pictures=[(caption, data_url(samples_png(shown), "png")) for caption, shown in pictures.items()],
         figures={name: themed(function, [result], name.replace("_", " ")) for name, function in draw.items()},
-        settings={name.replace("_", " "): _text(value) for name, value in settings.items() if value is not None},
+        settings=shown(settings),
     )
 
 
@@ -134,11 +134,3 @@ def _curves(result: RunResult, names: Mapping[str, str], theme: Theme) -> matplo
     axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink)
     style_axes(axes, theme)
     return figure
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {entry}" for name, entry in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return str(value)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 from testbeds.checkpoints import State
-from testbeds.evaluation import FloatArray
+from testbeds.evaluation import FloatArray, reduced_spectrum
 from testbeds.images import to_8bit
 from testbeds.training import Training
 from torch import Tensor, nn
@@ -122,7 +122,7 @@ class GanRun(Training):
         fake = self.generate(len(self._held_out))
         row = {"step": float(self.step), "seconds": self.seconds}
         row |= dict(zip(names, means.tolist(), strict=True)) | self._evaluator.measure(fake)
-        self.history.add(row, self._evaluator.spectrum(fake), to_8bit(fake[:SHOWN_IMAGES]).cpu())
+        self.history.add(row, reduced_spectrum(fake), to_8bit(fake[:SHOWN_IMAGES]).cpu())
 
     def generate(self, count: int) -> Tensor:
         """Samples `[count, 3, N, N]` of always the same latents, by the averaged weights if there are any."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -111,6 +112,28 @@ def run_all(jobs: Sequence[Job], *, at_once: int = 2) -> None:
             process.terminate()
         for process in running.values():
             process.wait()
+
+
+def effort(folders: Sequence[Path]) -> str:
+    """How long the finished runs in `folders` trained, and on what, this machine being theirs: "9 minutes of …"."""
+    seconds, versions = 0.0, set()
+    for folder in folders:
+        with (folder / METRICS).open(newline="") as file:
+            seconds += max(float(row["seconds"]) for row in csv.DictReader(file))
+        versions.add(read_config(folder / CONFIG)["versions"]["torch"])
+    torch = " and ".join(sorted(versions))
+    return f"{seconds / 60:.0f} minutes of training in all, on {processor()}, torch {torch}, one thread a run"
+
+
+def processor() -> str:
+    """Name of the processor, with family and model where the system tells them."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return platform.processor() or platform.machine()
+    lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+    fields = {name.strip(): value.strip() for name, _, value in lines}
+    name = fields.get("model name", platform.machine())
+    return f"{name} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
 
 
 def _last_line(log: Path) -> str:
