@@ -14,6 +14,8 @@ from .arithmetic import FAST, Arithmetic
 PADDINGS = ("reflect", "zeros")
 LATENT_CHANNELS = 64
 _FIRST_SIDE = 4
+_MET = torch.tensor([[[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]], [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
+"""Which of 3 taps meets this nail and the next, on a nail and between two."""
 
 
 def channels_at(side: int, *, divisor: int) -> int:
@@ -52,6 +54,19 @@ class EqualizedConv(nn.Module):
             padding = 0
         return self.arithmetic.conv2d(x, self.weight * self.scale, self.bias, padding=padding)
 
+    def of_bed_of_nails(self, x: Tensor) -> Tensor:
+        """The 3 × 3 convolution of `upsample(x, 2, mode="zeros")` from x alone: `[n, C, H, W]` → `[n, C', 2H, 2W]`.
+
+        An output meets 1, 2, 2 or 4 samples by its place among the nails, so a 2 × 2 convolution gives the four places
+        as channels, with 16 products per sample and pair of channels instead of 36.
+        """
+        met = _MET.to(self.weight)
+        places = torch.einsum("aiy, bjx, ncyx -> nabcij", met, met, self.weight * self.scale)
+        # Beyond its last nail an extended image has zeros, or, where it is reflected, the last nail again.
+        x = functional.pad(x, (0, 1, 0, 1), mode="replicate" if self.padding_mode == "reflect" else "constant")
+        weight, bias = places.reshape(-1, places.shape[3], 2, 2), self.bias.repeat_interleave(4)
+        return functional.pixel_shuffle(self.arithmetic.conv2d(x, weight, bias, padding=0), 2)
+
 
 class GeneratorLayer(nn.Module):
     """Pixel norm, optional upsampling by 2, convolution, LeakyReLU 0.2: in this order."""
@@ -65,6 +80,8 @@ class GeneratorLayer(nn.Module):
         """`x [n, C, H, W]` → `[n, C', H, W]`, with twice the sides if the layer upsamples."""
         arithmetic = self.conv.arithmetic
         x = arithmetic.pixel_norm(x)
+        if self.upsampling == "zeros" and arithmetic.is_lean:
+            return arithmetic.leaky_relu(self.conv.of_bed_of_nails(x))
         if self.upsampling is not None:
             x = arithmetic.upsample(self.upsampling)(x)
         return arithmetic.leaky_relu(self.conv(x))
