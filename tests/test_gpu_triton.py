@@ -218,6 +218,12 @@ def test_images_beyond_two_to_the_31_pixels(op: str) -> None:
     assert relative_error(out[-1:], expected) <= tolerance(torch.float32, torch.float32, (128, 128))
 
 
+@pytest.mark.parametrize("op", ["power", "cross", "filter", "swap"])
+def test_bins_of_two_maps_take_the_reference(op: str) -> None:
+    _, runs, _ = check(Case(op, (32, 32), "two maps"), 80)
+    assert not runs
+
+
 def test_empty_batches() -> None:
     x = torch.empty(0, 32, 32)
     index, weight, n_bins = spectral_maps((32, 32), "radial", torch.float32, torch.Generator())

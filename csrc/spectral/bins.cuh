@@ -1,35 +1,76 @@
 #pragma once
 
-// The sums per bin of values in shared memory.
+// The sums per bin of values in shared memory, in one order for all images.
+//
+// A warp takes a pool of bins at a time, 1, 4 or 32 of them. The points of a pool lie in 32 lists, one to a lane. In a
+// pool of up to four bins, list l holds the points whose value is in bank l, whatever their bin, so that the warp never
+// meets a bank twice; each lane has a sum per bin. In a pool of 32 bins, list l is bin l.
 
 #include "../common/cuda/launch.cuh"
 
 namespace specops::spectral {
 
-// A value to be added to the sum of a bin. Points are sorted by bin, in one order for all images.
+constexpr unsigned kAllLanes = 0xffffffffu;
+constexpr int kMostSums = 4;  // of a lane
+
+// A value to be added to a sum: 4 · its position + the sum.
 struct alignas(8) Point {
-  int32_t position;
+  uint32_t place;
   float weight;
 };
 
-// Sums the points starts[k]..starts[k + 1] of each bin k on `lanes` neighbouring lanes, a power of two. `thread` is one
-// of `n_threads`, whole warps, that all call this; `live` says whether it may write.
-SPECOPS_DEVICE void sum_bins(const float* values, const Point* __restrict__ points, const int32_t* __restrict__ starts,
-                             float* __restrict__ sums, int n_bins, int lanes, int thread, int n_threads, bool live) {
-  const int member = thread % lanes;
-  const int n_groups = n_threads / lanes, bins_per_warp = 32 / lanes;
-  for (int first = thread / 32 * bins_per_warp; first < n_bins; first += n_groups) {
-    const int bin = first + thread % 32 / lanes;
-    float sum = 0.0f;
-    if (bin < n_bins) {
-      const int end = starts[bin + 1];
-      for (int i = starts[bin] + member; i < end; i += lanes) {
-        const Point point = points[i];
-        sum += point.weight * values[point.position];
+// Points from `first` on: the first of every list that has one, in the order of lanes, then the second of every list
+// that has two, and so on.
+struct Pool {
+  int32_t first;
+  int32_t lengths[32];
+};
+
+// The sums of four bins over the lanes of a warp: bin b on lane 8b.
+SPECOPS_DEVICE float sum_over_lanes(const float (&sum)[kMostSums], int lane) {
+  float pair[2];
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const float kept = lane & 16 ? sum[i + 2] : sum[i], given = lane & 16 ? sum[i] : sum[i + 2];
+    pair[i] = kept + __shfl_xor_sync(kAllLanes, given, 16);
+  }
+  float total = (lane & 8 ? pair[1] : pair[0]) + __shfl_xor_sync(kAllLanes, lane & 8 ? pair[0] : pair[1], 8);
+#pragma unroll
+  for (int offset = 4; offset > 0; offset /= 2) total += __shfl_xor_sync(kAllLanes, total, offset);
+  return total;
+}
+
+// sums[k] = Σ weight · value over the points of bin k. `thread` is one of `n_threads`, whole warps, that all call this;
+// `live` says whether it may write.
+SPECOPS_DEVICE void sum_bins(const float* values, const Point* __restrict__ points, const Pool* __restrict__ pools,
+                             float* __restrict__ sums, int n_bins, int bins_per_pool, int thread, int n_threads,
+                             bool live) {
+  const int lane = thread % 32;
+  const unsigned before = (1u << lane) - 1;
+  for (int pool = thread / 32; pool * bins_per_pool < n_bins; pool += n_threads / 32) {
+    const Point* next = points + pools[pool].first;
+    float sum[kMostSums] = {};
+    for (int left = pools[pool].lengths[lane];; --left) {
+      const unsigned readers = __ballot_sync(kAllLanes, left > 0);
+      if (readers == 0) break;
+      const int n_readers = __popc(readers), rank = __popc(readers & before);
+      const Point point = next[rank < n_readers ? rank : 0];  // one lane's for those that have none: no branch
+      const float value = values[point.place / kMostSums];
+      const int sum_of_point = left > 0 ? static_cast<int>(point.place % kMostSums) : kMostSums;
+#pragma unroll
+      for (int i = 0; i < kMostSums; ++i) {
+        if (sum_of_point == i) sum[i] += point.weight * value;
       }
+      next += n_readers;
     }
-    for (int offset = lanes / 2; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
-    if (member == 0 && bin < n_bins && live) sums[bin] = sum;
+    if (bins_per_pool == 32) {
+      const int bin = pool * 32 + lane;
+      if (bin < n_bins && live) sums[bin] = sum[0];
+    } else {
+      const int bin = pool * bins_per_pool + lane / 8;
+      const float total = sum_over_lanes(sum, lane);
+      if (lane % 8 == 0 && lane / 8 < bins_per_pool && bin < n_bins && live) sums[bin] = total;
+    }
   }
 }
 

@@ -32,28 +32,26 @@ void check_launch(const char* name, int error) {
   TORCH_CHECK(error == 0, name, ": the launch failed with CUDA error ", error);
 }
 
-void spectral_power(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& starts,
+void spectral_power(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& pools,
                     const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width, int64_t n_bins,
-                    int64_t lanes) {
-  check_plans(x, {&table, &sums}, {&points, &starts});
+                    int64_t bins_per_pool) {
+  check_plans(x, {&table, &sums}, {&points, &pools});
   const c10::DeviceGuard guard(x.device());
-  check_launch(
-      "spectral_power",
-      specops_spectral_power(x.const_data_ptr<float>(), table.const_data_ptr<float>(), points.const_data_ptr<int32_t>(),
-                             starts.const_data_ptr<int32_t>(), sums.mutable_data_ptr<float>(), n_images, height, width,
-                             n_bins, lanes, stream_of(x)));
+  check_launch("spectral_power", specops_spectral_power(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                                                        points.const_data_ptr<int32_t>(),
+                                                        pools.const_data_ptr<int32_t>(), sums.mutable_data_ptr<float>(),
+                                                        n_images, height, width, n_bins, bins_per_pool, stream_of(x)));
 }
 
 void spectral_cross(const at::Tensor& x, const at::Tensor& y, const at::Tensor& table, const at::Tensor& points,
-                    const at::Tensor& starts, const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width,
-                    int64_t n_bins, int64_t lanes) {
-  check_plans(x, {&y, &table, &sums}, {&points, &starts});
+                    const at::Tensor& pools, const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width,
+                    int64_t n_bins, int64_t bins_per_pool) {
+  check_plans(x, {&y, &table, &sums}, {&points, &pools});
   const c10::DeviceGuard guard(x.device());
-  check_launch(
-      "spectral_cross",
-      specops_spectral_cross(x.const_data_ptr<float>(), y.const_data_ptr<float>(), table.const_data_ptr<float>(),
-                             points.const_data_ptr<int32_t>(), starts.const_data_ptr<int32_t>(),
-                             sums.mutable_data_ptr<float>(), n_images, height, width, n_bins, lanes, stream_of(x)));
+  check_launch("spectral_cross", specops_spectral_cross(x.const_data_ptr<float>(), y.const_data_ptr<float>(),
+                                                        table.const_data_ptr<float>(), points.const_data_ptr<int32_t>(),
+                                                        pools.const_data_ptr<int32_t>(), sums.mutable_data_ptr<float>(),
+                                                        n_images, height, width, n_bins, bins_per_pool, stream_of(x)));
 }
 
 void spectral_filter(const at::Tensor& x, const at::Tensor& table, const at::Tensor& gains, const at::Tensor& profiles,
@@ -85,11 +83,11 @@ void spectral_swap(const at::Tensor& a, const at::Tensor& b, const at::Tensor& t
 
 TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
-      "spectral_power(Tensor x, Tensor table, Tensor points, Tensor starts, Tensor(a!) sums, int n_images, int height, "
-      "int width, int n_bins, int lanes) -> ()");
+      "spectral_power(Tensor x, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, int n_images, int height, "
+      "int width, int n_bins, int bins_per_pool) -> ()");
   m.def(
-      "spectral_cross(Tensor x, Tensor y, Tensor table, Tensor points, Tensor starts, Tensor(a!) sums, int n_images, "
-      "int height, int width, int n_bins, int lanes) -> ()");
+      "spectral_cross(Tensor x, Tensor y, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, int n_images, "
+      "int height, int width, int n_bins, int bins_per_pool) -> ()");
   m.def(
       "spectral_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) y, int n_images, int height, "
       "int width, int profile_stride) -> ()");

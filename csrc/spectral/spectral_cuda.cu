@@ -28,6 +28,7 @@ constexpr int kBytesOfTwo = kBytes<S> + S::kThreads * S::E * static_cast<int>(si
 
 const float2* circle(const float* table) { return reinterpret_cast<const float2*>(table); }
 const Point* points_of(const int32_t* points) { return reinterpret_cast<const Point*>(points); }
+const Pool* pools_of(const int32_t* pools) { return reinterpret_cast<const Pool*>(pools); }
 const Gain* gains_of(const int32_t* gains) { return reinterpret_cast<const Gain*>(gains); }
 
 }  // namespace
@@ -35,23 +36,23 @@ const Gain* gains_of(const int32_t* gains) { return reinterpret_cast<const Gain*
 
 using namespace specops::spectral;
 
-int specops_spectral_power(const float* x, const float* table, const int32_t* points, const int32_t* starts,
-                           float* sums, int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t lanes,
+int specops_spectral_power(const float* x, const float* table, const int32_t* points, const int32_t* pools, float* sums,
+                           int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t bins_per_pool,
                            void* stream) {
   return for_shape(height, width, [&](auto shape) -> int {
     using S = decltype(shape);
     return SPECOPS_LAUNCH((power_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x, circle(table),
-                          points_of(points), starts, sums, n_images, n_bins, lanes);
+                          points_of(points), pools_of(pools), sums, n_images, n_bins, bins_per_pool);
   });
 }
 
 int specops_spectral_cross(const float* x, const float* y, const float* table, const int32_t* points,
-                           const int32_t* starts, float* sums, int64_t n_images, int64_t height, int64_t width,
-                           int64_t n_bins, int64_t lanes, void* stream) {
+                           const int32_t* pools, float* sums, int64_t n_images, int64_t height, int64_t width,
+                           int64_t n_bins, int64_t bins_per_pool, void* stream) {
   return for_shape(height, width, [&](auto shape) -> int {
     using S = decltype(shape);
     return SPECOPS_LAUNCH((cross_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x, y,
-                          circle(table), points_of(points), starts, sums, n_images, n_bins, lanes);
+                          circle(table), points_of(points), pools_of(pools), sums, n_images, n_bins, bins_per_pool);
   });
 }
 

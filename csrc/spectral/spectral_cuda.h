@@ -7,13 +7,13 @@
 // pairs of an int32 and the bits of a float, are those of specops/ops/spectral/gpu_plans.py.
 extern "C" {
 
-int specops_spectral_power(const float* x, const float* table, const int32_t* points, const int32_t* starts,
-                           float* sums, int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t lanes,
+int specops_spectral_power(const float* x, const float* table, const int32_t* points, const int32_t* pools, float* sums,
+                           int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t bins_per_pool,
                            void* stream);
 
 int specops_spectral_cross(const float* x, const float* y, const float* table, const int32_t* points,
-                           const int32_t* starts, float* sums, int64_t n_images, int64_t height, int64_t width,
-                           int64_t n_bins, int64_t lanes, void* stream);
+                           const int32_t* pools, float* sums, int64_t n_images, int64_t height, int64_t width,
+                           int64_t n_bins, int64_t bins_per_pool, void* stream);
 
 // Image b is filtered by the profile at profiles + b * profile_stride.
 int specops_spectral_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,

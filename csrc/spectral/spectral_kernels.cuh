@@ -56,7 +56,7 @@ SPECOPS_DEVICE void store_pixels(const Complex (&z)[2][S::E], float* y, int imag
 // W].
 template <class S, class Value, class PairedValues>
 SPECOPS_DEVICE void sum_lines(float4* cells, const Value& value, const PairedValues& paired_values, const Point* points,
-                              const int32_t* starts, float* sums, int n_bins, int lanes, bool live,
+                              const Pool* pools, float* sums, int n_bins, int bins_per_pool, bool live,
                               const Place<S>& at) {
   Complex* const line = reinterpret_cast<Complex*>(cells + at.ky * S::kPitch) + at.h;
   if (at.first_warp()) {
@@ -73,15 +73,16 @@ SPECOPS_DEVICE void sum_lines(float4* cells, const Value& value, const PairedVal
     for (int j = 0; j < S::E; ++j) line[S::kLineThreads * j] = {value(0, j), value(1, j)};
   }
   fft::sync_image<S>();
-  sum_bins(reinterpret_cast<const float*>(cells), points, starts, sums, n_bins, lanes, threadIdx.x % S::kImageThreads,
-           S::kImageThreads, live);
+  sum_bins(reinterpret_cast<const float*>(cells), points, pools, sums, n_bins, bins_per_pool,
+           threadIdx.x % S::kImageThreads, S::kImageThreads, live);
 }
 
 // sums[b, k] = Σ weight_p |X_p|²; weights of the points carry the quarter of the doubled spectrum.
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
     power_kernel(const float* __restrict__ x, const float2* table, const Point* __restrict__ points,
-                 const int32_t* __restrict__ starts, float* __restrict__ sums, int n_images, int n_bins, int lanes) {
+                 const Pool* __restrict__ pools, float* __restrict__ sums, int n_images, int n_bins,
+                 int bins_per_pool) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);
@@ -94,15 +95,15 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
       [&](const auto& store) {
         fft::meet_mirrored(z, at, [&](int b, int j, Complex c, Complex d) { store(b, j, power(c + d), power(c - d)); });
       },
-      points, starts, sums + static_cast<int64_t>(images.image) * n_bins, n_bins, lanes, images.live, at);
+      points, pools, sums + static_cast<int64_t>(images.image) * n_bins, n_bins, bins_per_pool, images.live, at);
 }
 
 // sums[b, k] = Σ weight_p Re(conj X_p · Y_p); the lines of x wait in registers while y is transformed.
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
     cross_kernel(const float* __restrict__ x, const float* __restrict__ y, const float2* table,
-                 const Point* __restrict__ points, const int32_t* __restrict__ starts, float* __restrict__ sums,
-                 int n_images, int n_bins, int lanes) {
+                 const Point* __restrict__ points, const Pool* __restrict__ pools, float* __restrict__ sums,
+                 int n_images, int n_bins, int bins_per_pool) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);
@@ -123,7 +124,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
           store(b, j, cross(from + other, c + d), cross(from - other, c - d));
         });
       },
-      points, starts, sums + static_cast<int64_t>(images.image) * n_bins, n_bins, lanes, images.live, at);
+      points, pools, sums + static_cast<int64_t>(images.image) * n_bins, n_bins, bins_per_pool, images.live, at);
 }
 
 // The gain of a coefficient is weight · profile[bin]; none (-1) is 0, whatever the profile holds.

@@ -336,6 +336,20 @@ SHIM_UNWATCHED T exchange(unsigned mask, T value, unsigned source) {
   return result;
 }
 
+// The lanes of the mask that offer true.
+SHIM_UNWATCHED inline unsigned votes(unsigned mask, bool vote) {
+  Block& block = *current();
+  Thread& self = *block.running;
+  self.exchanged = vote;
+  wait_for_lanes(mask);
+  unsigned found = 0;
+  for (unsigned lane = 0; lane < kWarp && warp_start(self) + lane < block.threads.size(); lane++) {
+    found |= unsigned(mask >> lane & block.threads[warp_start(self) + lane].exchanged) << lane;
+  }
+  wait_for_lanes(mask);
+  return found;
+}
+
 // The block's static array that is declared at `site`.
 template <class T>
 SHIM_UNWATCHED T* static_shared(const void* site, size_t count) {

@@ -76,16 +76,12 @@ T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
   return shim::exchange(mask, value, (lane & (width - 1)) >= delta ? lane - delta : lane);
 }
 
-inline unsigned __ballot_sync(unsigned mask, int predicate) {
-  unsigned votes = 0;
-  for (unsigned source = 0; source < shim::kWarp; source++) {
-    if (mask >> source & 1) votes |= unsigned(shim::exchange(mask, predicate != 0, source)) << source;
-  }
-  return votes;
-}
+inline unsigned __ballot_sync(unsigned mask, int predicate) { return shim::votes(mask, predicate != 0); }
 
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
+
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 template <class T>
 T __ldg(const T* address) {

@@ -15,7 +15,7 @@ from torch import Tensor
 from gpu_emulation import cuda_source
 from gpu_emulation.counters import Counters
 from gpu_emulation.cuda_source import Launch
-from gpu_emulation.ptx import Module
+from gpu_emulation.ptx import Kernel, Module
 from specops.ops import cuda_launch
 
 
@@ -24,6 +24,7 @@ class Run:
     """A launch that was executed; `tensors` are those of the call, by position, for `counters.loads` and `.stores`."""
 
     launch: Launch
+    kernel: Kernel
     counters: Counters
     tensors: tuple[Tensor, ...]
 
@@ -81,7 +82,7 @@ def executed_ptx(source: Path, arch: int, **options: Any) -> Iterator[list[Run]]
             counters = kernel.launch(
                 each.grid, each.block, each.arguments, each.shared_bytes, buffers=buffers, **options
             )
-            runs.append(Run(each, counters, tensors))
+            runs.append(Run(each, kernel, counters, tensors))
 
     with launching(launch):
         yield runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -41,6 +42,47 @@ def cuda_masks(source: str) -> list[Mutant]:
     return mutants
 
 
+SELECTION = """\
+static int mutant_in_force = -1;
+extern "C" int specops_select_mutant(int64_t number, void*) { return mutant_in_force = number, 0; }
+"""
+
+
+def switchable(
+    sources: Mapping[str, str], barrier: str, choices: Mapping[str, Sequence[tuple[str, str]]]
+) -> tuple[dict[str, str], list[str]]:
+    """Returns CUDA sources that hold all their mutants, and what goes in each of them.
+
+    Where `mutant_in_force`, declared by SELECTION, is the number of a mutant, its barrier is passed by, its term of the
+    condition of an `if` is true, or its expression another: one compilation does for all.
+
+    Args:
+        sources: texts by name.
+        barrier: regular expression of the statements that are barriers.
+        choices: by name, expressions that stand there once, and what is in their place in the mutant.
+    """
+    switched, mutants = {}, []
+    for name, source in sources.items():
+        text = _without_comments(source)
+        edits = [(m.start(), m.end(), "if (mutant_in_force != NUMBER) OLD") for m in re.finditer(barrier, text)]
+        for match in re.finditer(r"\bif \(", text):
+            for start, end in _terms(text, match.end(), _closing(text, match.end() - 1)):
+                edits.append((start, end, "(mutant_in_force == NUMBER || (OLD))"))
+        for old, new in choices.get(name, ()):
+            if text.count(old) != 1:
+                raise ValueError(f"{old!r} stands {text.count(old)} times in {name}")
+            start = text.index(old)
+            edits.append((start, start + len(old), f"(mutant_in_force == NUMBER ? {new} : OLD)"))
+        end_of_last, parts = 0, []
+        for start, end, form in sorted(edits):
+            old = source[start:end]
+            parts += [source[end_of_last:start], form.replace("NUMBER", str(len(mutants))).replace("OLD", old)]
+            mutants.append(f"{name} line {source.count(chr(10), 0, start) + 1}: {old}")
+            end_of_last = end
+        switched[name] = "".join([*parts, source[end_of_last:]])
+    return switched, mutants
+
+
 def triton_masks(source: str) -> list[Mutant]:
     """Returns a mutant per `mask=` of a load or store, left out, and per `where`, its first choice always taken."""
     mutants = []
@@ -74,6 +116,13 @@ def _mutant(source: str, start: int, end: int, instead: str) -> Mutant:
 def _without_comments(source: str) -> str:
     """Returns the source with spaces for comments, every character where it was."""
     return re.sub(r"//[^\n]*|/\*.*?\*/", lambda match: re.sub(r"\S", " ", match[0]), source, flags=re.DOTALL)
+
+
+def _terms(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Returns where the terms of a conjunction without nested ones are."""
+    ands = [match.span() for match in re.finditer(" && ", text[start:end])]
+    bounds = [start, *(start + each for span in ands for each in span), end]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
 
 
 def _closing(text: str, start: int) -> int:

@@ -18,7 +18,8 @@ KERNEL = r"""
 #include <cuda_fp16.h>
 #include "common/cuda/launch.cuh"
 
-// Sums each block's x [64] over mirrored pairs, neighbours in the warp, and one element of dynamic memory.
+// Sums each block's x [64] over mirrored pairs, neighbours in the warp, and one element of dynamic memory. Half of a
+// warp has an even lane.
 template <int N>
 __global__ void fold_kernel(const float* x, float* y, double* squares, __half* half, __nv_bfloat16* brain, int n) {
   SPECOPS_SHARED(float, tile, N);
@@ -30,6 +31,7 @@ __global__ void fold_kernel(const float* x, float* y, double* squares, __half* h
   float v = tile[N - 1 - t] + pairs[(t + 33) % N].y;
   __syncwarp();
   v += __shfl_xor_sync(0xffffffffu, v, 1);
+  v += float(__popc(__ballot_sync(0xffffffffu, t % 2 == 0)) - 16);
   if (i < n) {
     y[i] = v;
     squares[i] = double(v) * v / 3.0;

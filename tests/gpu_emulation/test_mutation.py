@@ -30,6 +30,25 @@ def test_masks_of_a_cuda_source() -> None:
     assert (mutant.line, mutant.source) == (2, CUDA.replace("if (i < f(n))", "if (true)"))
 
 
+def test_all_mutants_of_a_cuda_source_at_once() -> None:
+    source = CUDA.replace("f(n)", "f(n) && a[i]")
+    switched, mutants = mutation.switchable({"x": source}, r"__sync(threads|warp)\(\w*\);", {"x": [("1;", "2;")]})
+    assert mutants == [
+        "x line 2: i < f(n)",
+        "x line 2: a[i]",
+        "x line 2: 1;",
+        "x line 3: __syncthreads();",
+        "x line 4: __syncwarp(0xff);",
+    ]
+    assert switched["x"].splitlines() == [
+        "// __syncthreads(); in a comment",
+        "if ((mutant_in_force == 0 || (i < f(n))) && (mutant_in_force == 1 || (a[i]))) x[i] = "
+        "(mutant_in_force == 2 ? 2; : 1;)",
+        "if (mutant_in_force != 3) __syncthreads();",
+        "if constexpr (N > 32) if (mutant_in_force != 4) __syncwarp(0xff);",
+    ]
+
+
 def test_masks_of_a_triton_source() -> None:
     mutants = mutation.triton_masks(TRITON)
     assert [mutant.line for mutant in mutants] == [1, 2, 3, 3]

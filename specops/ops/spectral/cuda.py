@@ -1,6 +1,6 @@
 """The spectral ops by CUDA kernels: one launch for float32 images of the sizes of `gpu_plans.SHAPES`.
 
-Other sizes and dtypes take the reference, torch.fft and pointwise ops, on the same device.
+Other sizes and dtypes, and gains of several maps, take the reference, torch.fft and pointwise ops, on the same device.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ def serves(x: Tensor) -> bool:
 
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
-    """x, y [..., H, W], index and weight [H, W//2+1] -> [..., K]."""
+    """x, y [..., H, W], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., K]."""
     if not serves(x):
         return reference.binned_cross_spectrum(x, y, index, weight, n_bins)
     plan = gpu_plans.bins(index, weight, n_bins)
     sums = x.new_empty(*x.shape[:-2], n_bins)
     images = (aligned(x),) if same_images(x, y) else (aligned(x), aligned(y))
     name = "spectral_power" if len(images) == 1 else "spectral_cross"
-    cuda_launch.launch(name, *images, circle_of(x), plan.points, plan.starts, sums, *shape_of(x), n_bins, plan.lanes)
+    tables = (circle_of(x), plan.points, plan.pools)
+    cuda_launch.launch(name, *images, *tables, sums, *shape_of(x), n_bins, plan.bins_per_pool)
     return sums
 
 
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """x [..., H, W], c [K] or [..., K], index and weight [H, W//2+1] -> [..., H, W]."""
-    if not serves(x):
+    """x [..., H, W], c [K] or [..., K], index and weight as above -> [..., H, W]."""
+    if not serves(x) or index.dim() > 2:
         return reference.binned_filter(x, c, index, weight)
     y = x.new_empty(x.shape)
     cuda_launch.launch(
@@ -55,7 +56,7 @@ def clipped_band_swap(
     a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """a, b [..., H, W], c, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
-    if not serves(a):
+    if not serves(a) or index.dim() > 2:
         return reference.clipped_band_swap(a, b, c, index, weight, low, high, keep)
     constant = all(stride == 0 for size, stride in zip(b.shape, b.stride(), strict=True) if size > 1)
     swapped, slope = a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)

@@ -24,11 +24,17 @@ Plan = TypeVar("Plan")
 
 @dataclass(frozen=True)
 class Bins:
-    """The points of each bin: int32 [P, 2], position of a value and the bits of its weight; starts int32 [K + 1]."""
+    """Where the coefficients of each bin are, as csrc/spectral/bins.cuh reads it.
+
+    Attributes:
+        points: int32 [P, 2], 4 · the position of a value + the sum of its lane, and the bits of its weight.
+        pools: int32 [n, 33], the first point of each pool of bins, and the lengths of its 32 lists.
+        bins_per_pool: 1, 4 or 32.
+    """
 
     points: Tensor
-    starts: Tensor
-    lanes: int
+    pools: Tensor
+    bins_per_pool: int
 
 
 @dataclass(frozen=True)
@@ -77,18 +83,21 @@ def unit_circle(count: int, device: torch.device) -> Tensor:
 
 @cached
 def bins(index: Tensor, weight: Tensor, n_bins: int) -> Bins:
-    """Returns the points of the bins of the maps [H, W//2+1]; those of bin -1 come before the first."""
-    height, columns = index.shape
-    width = 2 * (columns - 1)
-    pitch = width + 4  # floats per row of shared memory
-    ky, kx = half_plane(height, width, index.device)
-    upper = ky <= height // 2
-    position = torch.where(upper, ky * pitch + kx, (height - ky) * pitch + (-kx) % width)
-    ordered, order = index.flatten().sort(stable=True)
-    starts = torch.searchsorted(ordered, torch.arange(n_bins + 1, dtype=torch.int32, device=index.device))
-    points = interleaved(position.flatten()[order], 0.25 * weight.flatten()[order])
+    """Returns the points of the bins of maps [H, W//2+1] or [M, H, W//2+1]; those of no bin come last."""
     per_bin = index.numel() / n_bins
-    return Bins(points, starts.int(), 32 if per_bin >= 256 else 8 if per_bin >= 4 else 1)
+    bins_per_pool = 1 if per_bin >= 256 else 4 if per_bin >= 4 else 32
+    n_lists = 32 * -(-n_bins // bins_per_pool)
+    position = positions(*index.shape[-2:], index.device).expand(index.shape).flatten()
+    bin_of = index.flatten().long()
+    lane = bin_of % 32 if bins_per_pool == 32 else position % 32  # the bin's, or the bank's
+    list_of = torch.where((bin_of >= 0) & (bin_of < n_bins), bin_of // bins_per_pool * 32 + lane, n_lists)
+    in_list, by_list = list_of.sort(stable=True)
+    starts = torch.searchsorted(in_list, torch.arange(n_lists + 1, device=index.device))
+    turn = torch.arange(len(in_list), device=index.device) - starts[in_list]
+    order = by_list[(in_list // 32 * len(in_list) + turn).argsort(stable=True)]  # by pool, turn and lane
+    place = 4 * position + (bin_of % 4 if bins_per_pool == 4 else 0)
+    pools = torch.cat((starts[:-1:32].unsqueeze(1), starts.diff().view(-1, 32)), 1)
+    return Bins(interleaved(place[order], 0.25 * weight.flatten()[order]), pools.int(), bins_per_pool)
 
 
 @cached
@@ -137,10 +146,12 @@ def layout_of(height: int, width: int, device: torch.device) -> Layout:
     return Layout(row, torch.where(low, kx, width - kx), line_threads)
 
 
-def half_plane(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Returns ky and kx of every coefficient of the half plane, counted from 0: [H, W//2+1] each."""
-    ky, kx = torch.arange(height, device=device), torch.arange(width // 2 + 1, device=device)
-    return ky.unsqueeze(1).expand(-1, len(kx)), kx.expand(height, -1)
+def positions(height: int, columns: int, device: torch.device) -> Tensor:
+    """Returns where in shared memory, in floats, the value of each coefficient is: [H, W//2+1]."""
+    width = 2 * (columns - 1)
+    pitch = width + 4
+    ky, kx = torch.arange(height, device=device).unsqueeze(1), torch.arange(columns, device=device)
+    return torch.where(ky <= height // 2, ky * pitch + kx, (height - ky) * pitch + (-kx) % width)
 
 
 def interleaved(numbers: Tensor, weights: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """The spectral ops by Triton kernels.
 
 Square images of 32, 64 or 128 pixels a side are one launch that reads each input once, float64 excepted, and bins up to
-twice the side. Everything else is torch.fft with kernels around it. All sums are in a fixed order, without atomics.
+twice the side. Everything else is torch.fft with kernels around it, and the reference where there are several maps. All
+sums are in a fixed order, without atomics.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import torch
 from torch import Tensor
 
 from specops.ops.contract import compute_dtype
+from specops.ops.spectral import reference
 from specops.ops.spectral import triton_kernels as kernels
 from specops.ops.spectral.gpu_plans import cached
-from specops.ops.spectral.reference import multiplicity
 
 CHUNK = 16
 BLOCK = 256
@@ -69,6 +70,8 @@ def configuration(x: Tensor) -> Configuration | None:
 @_on_its_device
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """As specops.ops.binned_cross_spectrum."""
+    if index.dim() > 2:
+        return reference.binned_cross_spectrum(x, y, index, weight, n_bins)
     out = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
     if out.numel() == 0:
         return out
@@ -104,6 +107,8 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
 @_on_its_device
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """As specops.ops.binned_filter."""
+    if index.dim() > 2:
+        return reference.binned_filter(x, c, index, weight)
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     if x.numel() == 0:
         return out
@@ -123,6 +128,8 @@ def clipped_band_swap(
     a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As specops.ops.clipped_band_swap."""
+    if index.dim() > 2:
+        return reference.clipped_band_swap(a, b, c, index, weight, low, high, keep)
     swapped = torch.empty(a.shape, dtype=a.dtype, device=a.device)
     slope = torch.empty(a.shape, dtype=torch.int8, device=a.device)
     kept = torch.empty(a.shape if keep else (0,), dtype=a.dtype, device=a.device)
@@ -187,6 +194,13 @@ def _kernel_order(map_: Tensor) -> Tensor:
     return map_.reshape(how.side, CB, CA).permute(1, 0, 2).reshape(-1)
 
 
+def _places(how: Configuration, device: torch.device) -> Tensor:
+    """Where in kernel order the coefficients [N, M] are, row by row."""
+    k, m = torch.arange(how.side, device=device).unsqueeze(1), torch.arange(how.side // 2, device=device)
+    columns = how.digits[2]
+    return ((m // columns * how.side + k) * columns + m % columns).flatten()
+
+
 @cached
 def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
     """Tables of the cross kernel. Their sizes depend on the number of bins alone, so that no value is looked at."""
@@ -194,7 +208,7 @@ def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
     half = how.side // 2
     threads = 32 * how.cross_warps
     padded = max(32, 1 << (n_bins - 1).bit_length())
-    bins = _kernel_order(_known(index[:, :half], n_bins)).long()
+    bins = _known(index[:, :half], n_bins).flatten().long()
     source = torch.argsort(bins, stable=True)
     counts = (bins.unsqueeze(0) == torch.arange(padded, device=index.device).unsqueeze(1)).sum(1)
     chunks = (counts + CHUNK - 1) // CHUNK
@@ -204,10 +218,13 @@ def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
     slots = tiles * threads * CHUNK
     inside = bins[source]
     before = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-    slot = torch.arange(bins.numel(), device=index.device) - before[inside] + first[inside] * CHUNK
+    rank = torch.arange(bins.numel(), device=index.device) - before[inside]
+    # Neighbours on a ring, whose banks seldom meet, go to neighbouring threads: a bin's points are dealt to its chunks.
+    dealt_to = torch.nn.functional.pad(chunks, (0, 1), value=1)[inside]
+    slot = (first[inside] + rank % dealt_to) * CHUNK + rank // dealt_to
     slot = torch.where(inside < n_bins, slot, slots)  # of no bin: one slot behind the last, cut off
     place = torch.full((slots + 1,), -1, dtype=torch.int16, device=index.device)
-    place = place.scatter(0, slot, source.to(torch.int16))[:-1].contiguous()
+    place = place.scatter(0, slot, _places(how, index.device)[source].to(torch.int16))[:-1].contiguous()
     per_bin = max(1, min(threads // padded, 32))
     rounds = (chunks.amax() + per_bin - 1) // per_bin
     quarter = weight.float() / 4
@@ -251,7 +268,7 @@ def _gain_tables(index: Tensor, weight: Tensor, n_bins: int) -> tuple[Tensor, ..
 def _halved(index: Tensor, weight: Tensor, width: int) -> Tensor:
     """weight / m, m the multiplicity of a half-plane coefficient of images [H, width]."""
     size = (index.shape[0], width)
-    return (weight / multiplicity(size, weight.dtype, weight.device)).contiguous()
+    return (weight / reference.multiplicity(size, weight.dtype, weight.device)).contiguous()
 
 
 @cached

@@ -1,0 +1,365 @@
+"""The CUDA kernels of the spectral ops on the CPU: their source on fibers, their PTX interpreted, against float64."""
+
+from __future__ import annotations
+
+import functools
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from battery import relative_error, tolerance
+from gpu_emulation import cuda_source, launches, mutation
+from samples import randn, spectral_maps
+from torch import Tensor
+
+from specops.ops.spectral import cuda, gpu_plans, reference
+
+needs_toolkit = pytest.mark.skipif(
+    cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
+)
+
+SOURCE = cuda_source.CSRC / "spectral" / "spectral_cuda.cu"
+ARCHS = (80, 90, 100)
+SIDES = tuple(height for height, _ in gpu_plans.SHAPES)
+OPS = ("power", "cross", "filter", "filter per image", "swap", "swap constant")
+BINS = ("radial", "ragged", "own", "two")
+FUNCTIONS = {"power": "binned_cross_spectrum", "cross": "binned_cross_spectrum", "filter": "binned_filter"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments of one op on square images; `bins` as in samples.spectral_maps, `own` without its last, or `two`."""
+
+    op: str
+    side: int
+    bins: str = "radial"
+    images: int = 2
+
+    def __str__(self) -> str:
+        return f"{self.op}-{self.images}x{self.side}x{self.side}-{self.bins}"
+
+    def arguments(self, seed: int = 0) -> tuple[Any, ...]:
+        generator = torch.Generator().manual_seed(seed)
+        size = (self.side, self.side)
+        index, weight, n_bins = spectral_maps(
+            size, "radial" if self.bins == "two" else self.bins, torch.float32, generator
+        )
+        if self.bins == "own":
+            n_bins -= 5
+            index = torch.where(index < n_bins, index, -1)
+        if self.bins == "two":
+            index, n_bins = index % 3 - 1, 2
+        shape = (self.images, *size)
+        x = randn(shape, torch.float32, generator)
+        y = x if self.op == "power" else randn(shape, torch.float32, generator)
+        if self.op in ("power", "cross"):
+            return x, y, index, weight, n_bins
+        gains = torch.rand((self.images, n_bins) if "image" in self.op else (n_bins,), generator=generator)
+        if self.op.startswith("filter"):
+            return x, gains, index, weight
+        weight = (reference.multiplicity(size, torch.float32, index.device) / self.side**2).expand(index.shape)
+        weight = weight.contiguous()
+        if self.op == "swap constant":
+            return x, torch.full((), -1.0).expand(shape), gains, index, weight, -1.0, 1.0, False
+        return x, y, gains, index, weight, -1.0, 1.0, True
+
+    def call(self, *args: Any) -> tuple[Tensor, ...]:
+        return self._of(cuda, args)
+
+    def exact(self, *args: Any) -> tuple[Tensor, ...]:
+        wide = tuple(arg.double() if isinstance(arg, Tensor) and arg.is_floating_point() else arg for arg in args)
+        return self._of(reference, wide)
+
+    def _of(self, module: Any, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
+        out = getattr(module, FUNCTIONS.get(self.op.split()[0], "clipped_band_swap"))(*args)
+        return out if isinstance(out, tuple) else (out,)
+
+
+def check(case: Case, seed: int = 0) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
+    """Runs an op's kernel as the surrounding context says; its results are near those of float64."""
+    args = case.arguments(seed)
+    out, expected = case.call(*args), case.exact(*args)
+    bound = tolerance(torch.float32, torch.float32, (case.side, case.side))
+    assert relative_error(out[0], expected[0]) <= bound
+    if case.op.startswith("swap"):  # the slope jumps where rounding decides on which side of a bound a pixel is
+        assert float((out[1] != expected[1]).double().mean()) <= 1e-3
+        assert relative_error(out[2], expected[2]) <= bound
+    return out, args
+
+
+@needs_toolkit
+@pytest.mark.parametrize("order", cuda_source.ORDERS)
+@pytest.mark.parametrize("side", SIDES)
+def test_source_in_orders(side: int, order: str) -> None:
+    """Three images of 32 × 32 leave one of a block's groups without work."""
+    with launches.executed_source(SOURCE, order, seed=1):
+        for op in OPS:
+            check(Case(op, side, images=3 if side == SIDES[0] else 2))
+
+
+@needs_toolkit
+@pytest.mark.parametrize("seed", range(5))
+def test_source_in_random_orders(seed: int) -> None:
+    with launches.executed_source(SOURCE, "random", seed):
+        for op in OPS:
+            check(Case(op, 64, "ragged"), seed)
+
+
+@needs_toolkit
+@pytest.mark.parametrize("op", OPS)
+def test_smallest_images(op: str) -> None:
+    with launches.executed_ptx(SOURCE, 90) as runs:
+        case = Case(op, SIDES[0], images=4)
+        out, args = check(case)
+    assert_gates(case, runs, out, args)
+
+
+@needs_toolkit
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("bins", BINS)
+@pytest.mark.parametrize("side", SIDES)
+def test_every_configuration(side: int, bins: str, arch: int) -> None:
+    for op in OPS:
+        if (op, bins) == ("cross", "two"):  # two sums of terms of either sign: as near to 0 as they please
+            continue
+        with launches.executed_ptx(SOURCE, arch) as runs:
+            case = Case(op, side, bins, images=4 if side == SIDES[0] else 2)
+            out, args = check(case)
+        assert_gates(case, runs, out, args)
+
+
+def assert_gates(case: Case, runs: list[launches.Run], out: tuple[Tensor, ...], args: tuple[Any, ...]) -> None:
+    """One launch, images in and out once by 16 bytes at a time, no bank conflict but where each bin has a lane.
+
+    nvcc splits some loads of complex numbers in the cross spectrum of 32 × 32.
+    """
+    (run,) = runs
+    places = {t.data_ptr(): i for i, t in enumerate(run.tensors)}
+    size = (case.side, case.side)
+    images = {arg.data_ptr(): arg for arg in args[:2] if isinstance(arg, Tensor) and arg.shape[-2:] == size}
+    traffic = [(run.counters.loads[places[at]], image) for at, image in images.items() if any(image.stride())]
+    traffic += [(run.counters.stores[places[t.data_ptr()]], t) for t in out if t.shape[-2:] == size]
+    for made, image in traffic:
+        assert made.bytes == image.numel() * image.element_size()
+        assert made.sectors * 32 <= 1.05 * made.bytes
+        assert made.widths == {16}
+    wavefronts, fewest = run.counters.total_wavefronts
+    lane_per_bin = case.bins == "own" and case.op in ("power", "cross")
+    split = (case.op, case.side) == ("cross", 32)
+    assert wavefronts <= (1.13 if lane_per_bin else 1.04 if split else 1.0) * fewest
+
+
+@needs_toolkit
+@pytest.mark.parametrize("seed", range(4))
+def test_cross_spectra_of_many_draws(seed: int) -> None:
+    """Eight images together; each of them, whose terms may cancel, relative to its sums of absolute terms."""
+    case = Case("cross", 128, images=8)
+    with launches.executed_source(SOURCE):
+        (out,), args = check(case, seed)
+    x, y, index, weight, n_bins = args
+    X, Y = (torch.fft.rfft2(each.double()) for each in (x, y))
+    magnitude = reference.bin_sums(X.abs() * Y.abs(), index, weight.double(), n_bins)
+    error = (out - case.exact(*args)[0]).norm(dim=-1) / magnitude.norm(dim=-1)
+    assert float(error.max()) <= 0.25 * tolerance(torch.float32, torch.float32, (128, 128))
+
+
+@needs_toolkit
+@pytest.mark.parametrize("op", ["power", "filter per image"])
+def test_images_do_not_meet(op: str) -> None:
+    """A NaN stays in its image, a batch is its parts to the bit, and so is a second run in another order."""
+    case = Case(op, SIDES[0], images=6)
+    x, *rest = case.arguments()
+    spoiled = x.clone()
+    spoiled[4, 3, 5] = math.nan
+
+    def run(x: Tensor, part: slice = slice(None)) -> Tensor:
+        gains = rest[0][part] if "image" in op else x
+        return case.call(x, gains, *rest[1:])[0]
+
+    with launches.executed_source(SOURCE):
+        whole, beside = run(x), run(spoiled)
+        parts = [run(x[part], part) for part in (slice(1), slice(1, None))]
+    with launches.executed_source(SOURCE, "random", seed=7):
+        again = run(x)
+    others = torch.tensor([0, 1, 2, 3, 5])
+    assert torch.equal(whole, torch.cat(parts))
+    assert torch.equal(whole, again)
+    assert torch.equal(whole[others], beside[others])
+    assert bool(beside[4].isnan().all())
+
+
+@needs_toolkit
+@pytest.mark.slow
+@pytest.mark.parametrize("op", ["power", "filter"])
+def test_images_beyond_two_to_the_31_pixels(op: str) -> None:
+    """The last image of a batch whose memory is there page by page."""
+    count = 2**31 // 128**2 + 1
+    x = torch.from_numpy(np.zeros((count, 128, 128), np.float32))
+    _, second, *rest = Case(op, 128, images=1).arguments()
+    x[-1] = second[0] if op == "power" else torch.randn(128, 128)
+    case = Case(op, 128)
+    with launches.executed_ptx(SOURCE, 90, counting=False, races=False, blocks=range(count - 1, count)):
+        (out,) = case.call(x, x if op == "power" else second, *rest)
+    last = x[-1:]
+    (expected,) = case.exact(last, last if op == "power" else second, *rest)
+    assert relative_error(out[-1:], expected) <= tolerance(torch.float32, torch.float32, (128, 128))
+
+
+@pytest.mark.parametrize("bins", BINS)
+@pytest.mark.parametrize("side", SIDES)
+def test_plans_of_bins(side: int, bins: str) -> None:
+    """Each coefficient of a bin is one point of its pool; no two of a pool's points in one turn are in one bank."""
+    *_, index, weight, n_bins = Case("power", side, bins).arguments()
+    plan = gpu_plans.bins(index, weight, n_bins)
+    place, weights = plan.points[:, 0], plan.points[:, 1].view(torch.float32)
+    position, found = place // 4, []
+    for pool, (first, *lengths) in enumerate(plan.pools.tolist()):
+        for turn in range(max(lengths)):
+            lanes = torch.tensor([lane for lane, length in enumerate(lengths) if turn < length])
+            points = torch.arange(first, first + len(lanes))
+            first += len(lanes)
+            if plan.bins_per_pool == 32:
+                bin_of = pool * 32 + lanes
+            else:
+                bin_of = pool * plan.bins_per_pool + place[points] % 4
+                assert torch.equal(position[points] % 32, lanes)
+            found.append(torch.stack((bin_of.double(), position[points].double(), weights[points].double()), 1))
+    inside = index >= 0
+    where = gpu_plans.positions(*index.shape, index.device)
+    wanted = torch.stack([t[inside].double() for t in (index, where, 0.25 * weight)], 1)
+    assert torch.equal(torch.unique(torch.cat(found), dim=0), torch.unique(wanted, dim=0))
+    assert len(torch.cat(found)) == len(wanted)
+
+
+@needs_toolkit
+def test_bins_of_two_maps() -> None:
+    """Sums of both are one launch; the filter has one gain per coefficient, and leaves two to the reference."""
+    with launches.executed_source(SOURCE):
+        for op in ("power", "cross", "filter"):
+            check(Case(op, SIDES[0], "two maps"))
+    with launches.noted_calls() as calls:
+        for op in ("power", "cross", "filter", "swap"):
+            case = Case(op, SIDES[0], "two maps")
+            case.call(*case.arguments())
+    assert [name for name, _ in calls] == ["specops_spectral_power", "specops_spectral_cross"]
+
+
+@needs_toolkit
+def test_other_images_take_the_reference() -> None:
+    for shape, dtype in (((2, 32, 64), torch.float32), ((2, 32, 32), torch.float64), ((0, 32, 32), torch.float32)):
+        x = torch.randn(shape, dtype=dtype)
+        index, weight, n_bins = spectral_maps(shape[-2:], "radial", dtype, torch.Generator())
+        gains = torch.rand(n_bins, dtype=dtype)
+        with launches.executed_source(SOURCE):
+            assert torch.equal(
+                cuda.binned_cross_spectrum(x, x, index, weight, n_bins),
+                reference.binned_cross_spectrum(x, x, index, weight, n_bins),
+            )
+            assert torch.equal(
+                cuda.binned_filter(x, gains, index, weight), reference.binned_filter(x, gains, index, weight)
+            )
+
+
+def noted(sides: tuple[int, ...]) -> list[tuple[str, list[Any]]]:
+    """Calls for the sanitizers: of 32 × 32, three images, so that a group of a block has none of its own."""
+    with launches.noted_calls() as calls:
+        for side in sides:
+            for op in OPS:
+                for bins in {"power": BINS, "filter": ("ragged", "own")}.get(op, ("ragged",)):
+                    case = Case(op, side, bins, images=3 if side == SIDES[0] else 1)
+                    case.call(*case.arguments())
+    return calls
+
+
+@needs_toolkit
+@pytest.mark.slow
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("sanitizer", ["address", "thread"])
+def test_sanitizers_find_nothing(sanitizer: str, side: int) -> None:
+    orders = [("forward", 0), ("reverse", 0), *(("random", seed) for seed in range(5))]
+    cuda_source.call_sanitized(SOURCE, sanitizer, noted((side,)), orders=orders[: None if side < 128 else 3])
+
+
+MUTATED = ("fft/image_transform.cuh", "spectral/bins.cuh", "spectral/spectral_kernels.cuh")
+BARRIER = r"(__sync(threads|warp)|(fft::)?sync_image<S>)\(\);"
+CHOICES = {  # conditions that are no `if`
+    "spectral/bins.cuh": [
+        ("pool * bins_per_pool < n_bins", "pool * bins_per_pool < n_bins + 128"),
+        ("rank < n_readers ? rank : 0", "rank"),
+        ("left > 0 ? static_cast<int>(point.place % kMostSums) : kMostSums", "point.place % kMostSums"),
+    ],
+    "spectral/spectral_kernels.cuh": [
+        ("live ? wanted : n_images - 1", "wanted"),
+        ("gain.bin < 0 ? 0 : gain.bin", "gain.bin"),
+        ("gain.bin < 0 ? 0.0f : gain.weight * value", "gain.weight * value"),
+        ("at.paired() ? gain - last : 0.0f", "gain - last"),
+        ("i < S::H * kRowVectors", "i < S::H * kRowVectors + S::kImageThreads"),
+    ],
+}
+SPEED_ONLY = ("at.first_warp()",)  # what is right either way
+BIG = "  if (height == 128 && width == 128) return f(fft::Shape<128, 128>{});\n"  # has no barrier of its own
+
+
+def switchable_sources() -> tuple[dict[str, str], list[str]]:
+    return mutation.switchable({name: (cuda_source.CSRC / name).read_text() for name in MUTATED}, BARRIER, CHOICES)
+
+
+MUTANTS = [
+    (number, what)
+    for number, what in enumerate(switchable_sources()[1])
+    if not any(what.endswith(known) for known in SPEED_ONLY)
+]
+
+
+@pytest.fixture(scope="module")
+def mutants_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kernels of 32 × 32 and 64 × 64 with all their mutants."""
+    folder = tmp_path_factory.mktemp("mutants") / "csrc"
+    shutil.copytree(cuda_source.CSRC, folder)
+    for name, text in switchable_sources()[0].items():
+        (folder / name).write_text(text)
+    source = folder / SOURCE.relative_to(cuda_source.CSRC)
+    text = SOURCE.read_text()
+    assert BIG in text
+    source.write_text(mutation.SELECTION + text.replace(BIG, ""))
+    return source
+
+
+@functools.cache
+def mutation_calls() -> list[tuple[str, list[Any]]]:
+    return noted(SIDES[:2])
+
+
+def left_by(source: Path, sanitizer: str, mutant: int) -> list[Any]:
+    """Returns the arguments of all calls as the mutant leaves them; -1 is none."""
+    calls = [("specops_select_mutant", [mutant, None]), *mutation_calls()]
+    return cuda_source.call_sanitized(source, sanitizer, calls, orders=[("forward", 0)])[1:]
+
+
+@functools.cache
+def left_by_none(source: Path) -> list[Any]:
+    return left_by(source, "address", -1)
+
+
+@needs_toolkit
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "what"), MUTANTS, ids=[what for _, what in MUTANTS])
+def test_every_barrier_and_mask_is_needed(number: int, what: str, mutants_source: Path) -> None:
+    """Without it a sanitizer reports something or a result is another."""
+    if "sync" not in what:
+        try:
+            found = left_by(mutants_source, "address", number)
+        except cuda_source.SanitizerError:
+            return
+        pairs = zip(found, left_by_none(mutants_source), strict=True)
+        arrays = [(a, b) for one, two in pairs for a, b in zip(one, two, strict=True) if isinstance(a, np.ndarray)]
+        if not all(np.array_equal(a, b) for a, b in arrays):
+            return
+    with pytest.raises(cuda_source.SanitizerError, match="data race"):
+        left_by(mutants_source, "thread", number)
