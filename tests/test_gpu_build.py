@@ -52,7 +52,7 @@ def test_info_names_the_gpus_that_kernels_are_for(package: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
     assert "CUDA       kernels for sm_80,sm_90,sm_100\n" in run.stdout
-    assert "built without CUDA" not in run.stdout
+    assert "SPECOPS_CUDA" not in run.stdout
     if (reason := backends.no_gpu()) is not None:
         assert f"cuda: {reason}" in run.stdout
 
