@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: setup demo claims parity fixes test test-asan test-gpu conformance bench lint format clean
+.PHONY: setup demo claims parity fixes test test-asan test-gpu gpu-static gpu-check conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -43,6 +43,14 @@ test: setup
 # GPU kernels executed without a GPU, at length.
 test-gpu: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m emulated_gpu $(TESTS)
+
+# Writes docs/gpu_kernels.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
+gpu-static: setup
+	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest tests/test_gpu_static.py
+
+# On a machine with a GPU: the battery on it, compute-sanitizer where it is installed, and speed in bench/results.
+gpu-check: setup
+	$(BIN)/python -m bench.gpu
 
 # The extension built again for the address and undefined-behaviour sanitizers, out of the source tree, and the tests on it.
 # Python's own leaks are not looked for.

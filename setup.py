@@ -68,7 +68,7 @@ def cuda_toolkit() -> Path | str:
     if wanted not in ("0", "1", "auto"):
         raise SystemExit(f"SPECOPS_CUDA must be 0, 1 or auto; got {wanted!r}")
     if wanted == "0":
-        return "SPECOPS_CUDA=auto was not set when the package was built"
+        return "SPECOPS_CUDA=auto was not set"
     if os.environ.get("SPECOPS_SANITIZE"):
         return "the build for the sanitizers has no CUDA kernels"
     home, nvcc = os.environ.get("CUDA_HOME"), shutil.which("nvcc")
@@ -164,7 +164,8 @@ class BuildNative(base):  # type: ignore[misc]
             note.write_text(reason + "\n")
 
 
-native = os.environ.get("SPECOPS_BUILD", "1") != "0"
-if not native:
-    (ROOT / "specops" / NOTE).write_text("SPECOPS_BUILD=0 was set when the package was built\n")
-setup(ext_modules=[extension()] if native else [], cmdclass={"build_ext": BuildNative} if native else {})
+if __name__ == "__main__":
+    native = os.environ.get("SPECOPS_BUILD", "1") != "0"
+    if not native:
+        (ROOT / "specops" / NOTE).write_text("SPECOPS_BUILD=0 was set when the package was built\n")
+    setup(ext_modules=[extension()] if native else [], cmdclass={"build_ext": BuildNative} if native else {})

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from specops import geometry
 
+CPU = torch.device("cpu")
+
 
 class EagerSpectrum:
     """radial_spectrum as rfft2, power, index_add."""
 
-    def __init__(self, size: int) -> None:
-        index, weight, self.n_bins = geometry.radial_mean_maps(
-            size, size, "schwarz2021", torch.float32, torch.device("cpu")
-        )
+    def __init__(self, size: int, device: torch.device = CPU) -> None:
+        index, weight, self.n_bins = geometry.radial_mean_maps(size, size, "schwarz2021", torch.float32, device)
         self.index, self.weight = index.flatten().long(), weight
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -62,6 +62,21 @@ def published_spectrum(x: Tensor) -> Tensor:
 
 def eager_filter(x: Tensor, mask: Tensor) -> Tensor:
     return torch.fft.irfft2(torch.fft.rfft2(x) * mask, s=x.shape[-2:])
+
+
+def eager_hff(x: Tensor, mask: Tensor) -> Tensor:
+    """specops.hff of images in [-1, 1]."""
+    return _clipped(eager_filter(x * 0.5 + 0.5, mask))
+
+
+def eager_hfc(real: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+    """The second image of specops.hfc, by one transform of the difference."""
+    real, fake = real * 0.5 + 0.5, fake * 0.5 + 0.5
+    return _clipped(real + eager_filter(fake - real, mask))
+
+
+def _clipped(x: Tensor) -> Tensor:
+    return x.abs().clip(0, 1) * 2 - 1
 
 
 def published_hfc(real: Tensor, fake: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

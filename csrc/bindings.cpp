@@ -4,6 +4,9 @@
 
 #include <string>
 
+#if defined(SPECOPS_CUDA_TARGETS)
+#include "common/cuda/runtime_cuda.h"
+#endif
 #include "fft/engine.h"
 #include "resample/resample_cpu.h"
 #include "spectral/spectral_cpu.h"
@@ -68,10 +71,19 @@ pybind11::dict build_info() {
   return info;
 }
 
+const char* cuda_missing() {
+#if defined(SPECOPS_CUDA_TARGETS)
+  return specops_cuda_missing();
+#else
+  return "this build has no CUDA kernels";
+#endif
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_native, m) {
   m.doc() = "Compiled kernels of specops; registers torch.ops.specops_native.";
   m.def("build_info", &build_info, "Returns compiler, torch version, instruction sets and CUDA targets of this build.");
+  m.def("cuda_missing", &cuda_missing, "Returns why the CUDA runtime in this build finds no device, or None.");
   m.def("isa", [] { return specops::engine().name; }, "Returns the instruction set in use.");
 }

@@ -1,7 +1,8 @@
 """Which implementation of an op runs: the order per device, a way to force one, and the reasons why others do not.
 
 Every op has a `reference` in pure torch; `cpp`, `cuda` and `triton` replace it where they can run. The choice is made
-at each call, below autograd and outside compiled graphs, so that forcing a backend acts on compiled code too.
+at each call, below autograd and outside compiled graphs, so that forcing a backend acts on compiled code too. A draft,
+which has not passed all of its tests yet (docs/gpu.md), runs only where its backend is asked for.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
 DEVICE = {"cpp": "cpu", "triton": "cuda", "cuda": "cuda"}
 
 _kernels: dict[str, dict[str, Kernel]] = {}
+_drafts: set[tuple[str, str]] = set()  # op, backend
 _forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
 
@@ -44,9 +46,11 @@ def register_native(op: str) -> None:
     register(op, "cpp", lambda *args: raw()(*args))
 
 
-def register_module(op: str, backend: str, module: str) -> None:
+def register_module(op: str, backend: str, module: str, *, draft: bool = False) -> None:
     """Adds the function `op` of `module`, which is imported at the first call, for `backend`."""
     register(op, backend, lambda *args: getattr(importlib.import_module(module), op)(*args))
+    if draft:
+        _drafts.add((op, backend))
 
 
 def ops() -> tuple[str, ...]:
@@ -81,22 +85,31 @@ def cuda_build() -> str | None:
     if extension.build_info().get("cuda"):
         return None
     note = Path(__file__).with_name("_cuda_build.txt")
-    return note.read_text().strip() if note.exists() else "the extension was built without CUDA kernels"
+    reason = note.read_text().strip() if note.exists() else "SPECOPS_CUDA=auto was not set"
+    return f"built without CUDA: {reason}"
 
 
 @functools.cache
 def no_gpu() -> str | None:
     """Returns why torch has no GPU that the kernels run on (sm_80 or later), or None where it has one."""
     if torch.version.cuda is None:
-        return f"torch {torch.__version__} is built without CUDA"
+        return f"no CUDA device: torch {torch.__version__} is built without CUDA"
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         available = torch.cuda.is_available()
     if not available:
         reason = str(told[-1].message).splitlines()[0] if told else "no GPU, or no driver for it"
-        return f"torch.cuda is not available: {reason}"
+        return f"no CUDA device: {reason}"
     major, minor = torch.cuda.get_device_capability()
     return None if major >= 8 else f"the GPU is sm_{major}{minor}; the kernels are for sm_80 and later"
+
+
+@functools.cache
+def no_driver() -> str | None:
+    """Returns why the CUDA runtime that the extension is linked with finds no device, or None where it finds one."""
+    extension = native()
+    missing = extension if isinstance(extension, str) else extension.cuda_missing()
+    return f"the extension's CUDA runtime finds no device: {missing}" if missing else None
 
 
 def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
@@ -105,7 +118,7 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     Example:
         >>> import specops
         >>> specops.backends.why_not("cuda", "binned_filter", "cpu")
-        'it has no kernel for this op'
+        'it runs on cuda tensors, not on cpu'
     """
     _check_name(backend)
     if op not in _kernels:
@@ -119,16 +132,16 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
         extension = native()
         return extension if isinstance(extension, str) else None
     if backend == "cuda":
-        return cuda_build() or no_gpu()
+        return cuda_build() or no_gpu() or no_driver()
     if backend == "triton":
-        return None if importlib.util.find_spec("triton") and not no_gpu() else no_gpu() or "triton is not installed"
+        return no_gpu() or (None if importlib.util.find_spec("triton") else "triton is not installed")
     return None
 
 
 @functools.cache
 def _preferred(op: str, device: str) -> Kernel:
     for backend in ORDER.get(device, ("reference",)):
-        if why_not(backend, op, device) is None:
+        if (op, backend) not in _drafts and why_not(backend, op, device) is None:
             return _kernels[op][backend]
     raise RuntimeError(f"no backend can run {op} on {device}")
 
@@ -180,7 +193,9 @@ def report(device: str) -> list[dict[str, str]]:
             reason = why_not(backend, op, device)
             if reason is None and _forcing and _forcing[-1][1] != backend:
                 reason = f"{_forcing[-1][1]} was asked for"
-            if reason is None and not _forcing and _kernels[op][backend] is not _preferred(op, device):
+            if reason is None and not _forcing and (op, backend) in _drafts:
+                reason = "a draft, runs where it is asked for"
+            elif reason is None and not _forcing and _kernels[op][backend] is not _preferred(op, device):
                 reason = "available, a faster one comes first"
             rows.append({"op": op, "backend": backend, "state": reason or "in use"})
     return rows

@@ -150,7 +150,7 @@ def opcheck(sample: Sample, dtype: torch.dtype) -> None:
 
 def layouts(image: Tensor) -> dict[str, Tensor]:
     """Returns tensors equal to `image` in other memory layouts."""
-    padded = torch.full((*image.shape[:-1], 2 * image.shape[-1] + 1), math.nan, dtype=image.dtype)
+    padded = torch.full((*image.shape[:-1], 2 * image.shape[-1] + 1), math.nan, dtype=image.dtype, device=image.device)
     padded[..., 1::2] = image
     found = {
         "transposed": image.transpose(-1, -2).contiguous().transpose(-1, -2),
@@ -279,7 +279,7 @@ def vmapped(sample: Sample, which: tuple[bool, bool]) -> None:
 def autocast(sample: Sample, dtype: torch.dtype) -> None:
     args = sample.arguments(dtype)
     expected = call(sample)(*args)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(args[0].device.type, dtype=torch.bfloat16):
         out = call(sample)(*args)
     assert out.dtype == expected.dtype
     assert torch.equal(out, expected)

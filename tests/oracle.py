@@ -13,7 +13,7 @@ PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def exact(t: Tensor) -> Array:
-    return t.detach().double().numpy().astype(np.longdouble)
+    return t.detach().double().cpu().numpy().astype(np.longdouble)
 
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Array:
@@ -25,7 +25,7 @@ def _sums(values: Array, index: Tensor, weight: Tensor, n_bins: int) -> Array:
     """values [..., H, W//2+1] -> [..., K], over one map or several."""
     terms = values[..., None, :, :] * _maps(exact(weight))
     sums = np.zeros((n_bins + 1, int(np.prod(values.shape[:-2]))), np.longdouble)  # the last row: in no bin
-    np.add.at(sums, index.numpy().ravel(), terms.reshape(-1, index.numel()).T)
+    np.add.at(sums, index.cpu().numpy().ravel(), terms.reshape(-1, index.numel()).T)
     return sums[:-1].T.reshape(*values.shape[:-2], n_bins)
 
 
@@ -40,7 +40,7 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Array:
 
 def _gains(c: Tensor, index: Tensor, weight: Tensor) -> Array:
     """[..., H, W//2+1], of all maps."""
-    maps = _maps(index.numpy())
+    maps = _maps(index.cpu().numpy())
     return (np.where(maps >= 0, exact(c)[..., maps], 0) * _maps(exact(weight))).sum(-3)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from specops import geometry
 from specops.ops.contract import compute_dtype
 
 CPU = torch.device("cpu")
+DEVICE = torch.device(os.environ.get("SPECOPS_TEST_DEVICE", "cpu"))  # where the battery's tensors are
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,10 @@ class Sample:
     small: bool
 
     def arguments(self, dtype: torch.dtype, seed: int = 0) -> tuple[Any, ...]:
-        return self.make(dtype, torch.Generator().manual_seed(seed))
+        """Made on the CPU, so that they are the same on each device; one tensor twice stays one."""
+        made = self.make(dtype, torch.Generator().manual_seed(seed))
+        moved = {id(arg): arg.to(DEVICE) for arg in made if isinstance(arg, Tensor)}
+        return tuple(moved.get(id(arg), arg) for arg in made)
 
     def __str__(self) -> str:
         return f"{self.op}-{self.name}"
@@ -124,6 +130,13 @@ SPECTRAL = [
     _filter((17,), (32, 32), "own", shared=True),
     _filter((3,), (13, 14), "ragged", shared=True),
 ]
+if DEVICE.type == "cuda":  # the sizes that GPU kernels transform in one launch
+    SPECTRAL += [
+        kind((5,), (side, side), bins)
+        for kind in (_cross, _filter, functools.partial(_cross, power=True), functools.partial(_filter, shared=True))
+        for side in (32, 64, 128)
+        for bins in ("radial", "own", "ragged", "two maps")
+    ]
 
 RESAMPLINGS: dict[str, dict[str, Any]] = {
     "bed-of-nails": {"taps": (1, 1), "up": (2, 2)},

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -48,7 +51,8 @@ def test_the_cuda_kernels_are_built_where_there_is_a_toolkit() -> None:
 
 def test_a_pair_is_implemented_whole() -> None:
     families = (
-        ("binned_cross_spectrum", "binned_filter", "clipped_band_swap", "binned_scaled_power", "binned_scaled_filter"),
+        ("binned_cross_spectrum", "binned_filter", "clipped_band_swap"),
+        ("binned_scaled_power", "binned_scaled_filter"),
         tuple(op for op in backends.ops() if "upfirdn2d" in op),
     )
     assert {op for family in families for op in family} == set(backends.ops())
@@ -167,8 +171,9 @@ def test_info() -> None:
     for op in backends.ops():
         assert op in run.stdout
     for backend in ("triton", "cuda"):
-        reason = backends.why_not(backend, "binned_filter", "cuda")
-        assert reason is None or reason in run.stdout
+        for op in ("binned_filter", "upfirdn2d"):
+            reason = backends.why_not(backend, op, "cuda")
+            assert reason is None or reason in run.stdout
     assert "CUDA       " in run.stdout
 
 
@@ -196,8 +201,8 @@ print(backends.no_gpu())
     said = python(code).stdout.splitlines()
     assert "is built without CUDA" in said[0]
     assert said[1:] == [
-        "torch.cuda is not available: CUDA initialization: your driver is too old",
-        "torch.cuda is not available: no GPU, or no driver for it",
+        "no CUDA device: CUDA initialization: your driver is too old",
+        "no CUDA device: no GPU, or no driver for it",
         "the GPU is sm_75; the kernels are for sm_80 and later",
         "None",
     ]
@@ -207,17 +212,65 @@ def test_a_cpu_tensor_forced_to_a_gpu_backend_is_refused() -> None:
     for backend in ("cuda", "triton"):
         with backends.use(backend), pytest.raises(RuntimeError, match=rf"'{backend}' was asked for and cannot run"):
             specops.radial_spectrum(torch.ones(4, 4))
+    with backends.use("cuda"), pytest.raises(RuntimeError, match="it runs on cuda tensors, not on cpu"):
+        specops.upsample(torch.ones(4, 4), mode="zeros")
+
+
+def test_tensors_on_two_devices_are_refused() -> None:
+    x, elsewhere = torch.ones(4, 4), torch.ones(1, 1, device="meta")
+    with pytest.raises(TypeError, match=r"f must be torch.float32 on cpu .* got torch.float32 on meta"):
+        specops.upfirdn2d(x, elsewhere)
+    with pytest.raises(ValueError, match=r"must have one shape, dtype and device; got .* on cpu and .* on meta"):
+        specops.radial_cross_spectrum(x, x.to("meta"))
+
+
+@pytest.mark.parametrize("drafts", [True, False], ids=["drafts", "no drafts"])
+def test_gpu_tensors_take_the_first_backend_that_can_run(drafts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on machines with and without a GPU, CUDA kernels and Triton; drafts wait to be asked for."""
+    if not drafts:
+        monkeypatch.setattr(backends, "_drafts", set())
+    for gpu, cuda, triton in itertools.product((True, False), repeat=3):
+        monkeypatch.setattr(backends, "no_gpu", lambda gpu=gpu: None if gpu else "no CUDA device")
+        monkeypatch.setattr(backends, "no_driver", lambda: None)
+        monkeypatch.setattr(backends, "cuda_build", lambda cuda=cuda: None if cuda else "built without CUDA")
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, triton=triton: triton or None)
+        can_run = [name for name, there in (("cuda", cuda and gpu), ("triton", triton and gpu)) if there]
+        for op in backends.ops():
+            known = backends._kernels[op]
+            first = [name for name in can_run if name in known and (op, name) not in backends._drafts]
+            assert backends._preferred.__wrapped__(op, "cuda") is known[(*first, "reference")[0]]
+            for name in can_run:
+                if name in known:
+                    with backends.use(name):
+                        assert backends.kernel(op, "cuda") is known[name]
+
+
+def test_resampling_has_cuda_kernels_and_the_spectral_pair_those_of_triton_too() -> None:
+    assert backends.backends_of("upfirdn2d") == ("reference", "cpp", "cuda")
+    assert backends.backends_of("binned_filter") == ("reference", "cpp", "triton", "cuda")
+
+
+def test_a_driver_too_old_for_the_kernels_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "no_gpu", lambda: None)
+    monkeypatch.setattr(backends, "cuda_build", lambda: None)
+    old = types.SimpleNamespace(cuda_missing=lambda: "CUDA driver version is insufficient for CUDA runtime version")
+    monkeypatch.setattr(backends, "native", lambda: old)
+    monkeypatch.setattr(backends, "no_driver", backends.no_driver.__wrapped__)
+    assert backends.why_not("cuda", "upfirdn2d", "cuda") == (
+        "the extension's CUDA runtime finds no device: CUDA driver version is insufficient for CUDA runtime version"
+    )
+    old.cuda_missing = lambda: None
+    assert backends.why_not("cuda", "upfirdn2d", "cuda") is None
 
 
 def test_the_build_says_why_it_has_no_cuda_kernels(tmp_path: Path) -> None:
     """Without running a compiler: what setup.py decides."""
-    decided = f"import runpy; print(runpy.run_path({str(ROOT / 'setup.py')!r}, run_name='build')['cuda_toolkit']())"
-    quiet = "import setuptools; setuptools.setup = lambda **_: None; " + decided
+    decided = "import runpy; print(runpy.run_path('setup.py')['cuda_toolkit']())"
     nowhere = {"CUDA_HOME": str(tmp_path)}
-    assert "SPECOPS_CUDA=auto was not set" in python(quiet, SPECOPS_CUDA="0").stdout
+    assert "SPECOPS_CUDA=auto was not set" in python(decided, SPECOPS_CUDA="0").stdout
     assert (
         f"no CUDA toolkit was found (no bin/nvcc and lib64/libcudart_static.a in {tmp_path}"
-        in python(quiet, SPECOPS_CUDA="auto", **nowhere).stdout
+        in python(decided, SPECOPS_CUDA="auto", **nowhere).stdout
     )
-    assert "SPECOPS_CUDA=1, but no CUDA toolkit was found" in python(quiet, SPECOPS_CUDA="1", **nowhere).stderr
-    assert "SPECOPS_CUDA must be 0, 1 or auto; got 'yes'" in python(quiet, SPECOPS_CUDA="yes").stderr
+    assert "SPECOPS_CUDA=1, but no CUDA toolkit was found" in python(decided, SPECOPS_CUDA="1", **nowhere).stderr
+    assert "SPECOPS_CUDA must be 0, 1 or auto; got 'yes'" in python(decided, SPECOPS_CUDA="yes").stderr

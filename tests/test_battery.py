@@ -1,4 +1,4 @@
-"""Every op on every backend that has it, through the battery."""
+"""Every op on every backend that has it on the device of SPECOPS_TEST_DEVICE, through the battery."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from collections.abc import Iterator
 import battery
 import pytest
 import torch
-from samples import SAMPLES, Sample
+from samples import DEVICE, SAMPLES, Sample
 
 from specops import backends
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
-CASES = [(backend, sample) for sample in SAMPLES for backend in backends.backends_of(sample.op)]
+CASES = [
+    (backend, sample)
+    for sample in SAMPLES
+    for backend in backends.backends_of(sample.op)
+    if backend in backends.ORDER[DEVICE.type]
+]
 SMALL = [case for case in CASES if case[1].small]
 BATCHED = [case for case in CASES if case[1].name.split("-")[0].count("x") != 1]
 
@@ -27,7 +32,7 @@ def over(cases: list[tuple[str, Sample]]) -> pytest.MarkDecorator:
 
 @pytest.fixture(autouse=True)
 def _on_backend(backend: str, sample: Sample) -> Iterator[None]:
-    reason = backends.why_not(backend, sample.op)
+    reason = backends.why_not(backend, sample.op, DEVICE.type)
     if reason is not None:
         pytest.skip(reason)
     with backends.use(backend):

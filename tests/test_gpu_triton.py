@@ -65,13 +65,14 @@ class Case:
         return x, y, gains, index, weight, -1.0, 1.0, True
 
     def call(self, *args: Any) -> tuple[Tensor, ...]:
-        return self._of(triton, args)
+        return self.of(triton, *args)
 
     def exact(self, *args: Any) -> tuple[Tensor, ...]:
         wide = tuple(arg.double() if isinstance(arg, Tensor) and arg.is_floating_point() else arg for arg in args)
-        return self._of(reference, wide)
+        return self.of(reference, *wide)
 
-    def _of(self, module: Any, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    def of(self, module: Any, *args: Any) -> tuple[Tensor, ...]:
+        """What the op of a module of implementations returns."""
         out = getattr(module, FUNCTIONS.get(self.op.split()[0], "clipped_band_swap"))(*args)
         return out if isinstance(out, tuple) else (out,)
 

@@ -1,31 +1,21 @@
+#include "resample_cuda.h"
+
 #include <ATen/core/Tensor.h>
 #include <c10/core/DeviceGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/library.h>
 
-#include "resample_cuda.h"
+#include "../common/cuda/glue.h"
 
 // Device and stream for the launchers of resample_cuda.h; specops/ops/resample/cuda.py makes outputs and layouts.
 namespace specops {
 namespace {
 
-void* stream_of(const at::Tensor& t) {
-  const c10::impl::VirtualGuardImpl guard(t.device().type());
-  return guard.getStream(t.device()).native_handle();
-}
-
 const int32_t* lists_of(const at::Tensor& folds) { return folds.numel() ? folds.const_data_ptr<int32_t>() : nullptr; }
 
 void check_arguments(const at::Tensor& x, std::initializer_list<const at::Tensor*> others, at::IntArrayRef layout) {
-  for (const at::Tensor* t : others) {
-    TORCH_CHECK_VALUE(t->device() == x.device(), "all tensors must be on ", x.device(), "; got one on ", t->device());
-  }
+  check_device(x, others);
   TORCH_CHECK_VALUE(layout.size() == resample::kLayoutNumbers, "layout must be ", resample::kLayoutNumbers,
                     " numbers; got ", layout.size());
-}
-
-void check_launch(const char* name, int error) {
-  TORCH_CHECK(error == 0, name, ": the launch failed with CUDA error ", error);
 }
 
 void resample_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& row_folds,

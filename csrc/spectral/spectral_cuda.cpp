@@ -2,34 +2,26 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/DeviceGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/library.h>
 
-// Device and stream for the launchers; specops/ops/spectral/cuda.py makes plans and outputs. No part of torch's CUDA
-// libraries is linked, so that the extension also loads with a torch that has none.
+#include "../common/cuda/glue.h"
+
+// Device and stream for the launchers; specops/ops/spectral/cuda.py makes plans and outputs.
 namespace specops {
 namespace {
-
-void* stream_of(const at::Tensor& t) {
-  const c10::impl::VirtualGuardImpl guard(t.device().type());
-  return guard.getStream(t.device()).native_handle();
-}
 
 // Python has checked the arguments of the ops; this guards memory against plans of another device or type.
 void check_plans(const at::Tensor& x, std::initializer_list<const at::Tensor*> floats,
                  std::initializer_list<const at::Tensor*> integers) {
+  check_device(x, floats);
+  check_device(x, integers);
   const auto check = [&](const at::Tensor& t, at::ScalarType type) {
-    TORCH_CHECK_VALUE(t.device() == x.device(), "all tensors must be on ", x.device(), "; got one on ", t.device());
     TORCH_CHECK_TYPE(t.scalar_type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
                      t.scalar_type());
   };
   check(x, at::kFloat);
   for (const at::Tensor* t : floats) check(*t, at::kFloat);
   for (const at::Tensor* t : integers) check(*t, at::kInt);
-}
-
-void check_launch(const char* name, int error) {
-  TORCH_CHECK(error == 0, name, ": the launch failed with CUDA error ", error);
 }
 
 void spectral_power(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& pools,

@@ -8,6 +8,7 @@ import hashlib
 import os
 import pickle
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,12 @@ def ptx(source: Path, arch: int, options: Sequence[str] = ()) -> str:
     """Returns what nvcc makes of `source` for sm_`arch`."""
     command = [f"{toolkit()}/bin/nvcc", "-std=c++17", "-O3", f"-arch=compute_{arch}", "-lineinfo", "-ptx", *options]
     return _made(source, ".ptx", [*command, f"-I{CSRC}", "-x", "cu"]).read_text()
+
+
+def built(source: Path) -> Path:
+    """Returns the object file that setup.py makes of `source`, for the architectures of the package."""
+    build = runpy.run_path(str(ROOT / "setup.py"))
+    return Path(build["cuda_object"](toolkit(), source, KEPT))
 
 
 def _made(source: Path, suffix: str, command: list[str], libraries: Sequence[str] = ()) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +22,16 @@ from specops.ops import cuda_launch
 
 @dataclass(frozen=True)
 class Run:
-    """A launch that was executed; `tensors` are those of the call, by position, for `counters.loads` and `.stores`."""
+    """A launch that was executed; `tensors` are those of the call."""
 
     launch: Launch
     kernel: Kernel
     counters: Counters
     tensors: tuple[Tensor, ...]
+
+    def storage(self, tensor: Tensor) -> int:
+        """Returns the number under which the counters know a tensor."""
+        return [t.data_ptr() for t in self.tensors].index(tensor.data_ptr())
 
 
 def memory_of(t: Tensor) -> np.ndarray:
@@ -42,6 +47,9 @@ def argument_of(value: Any) -> Any:
     if isinstance(value, Tensor):
         return memory_of(value) if value.numel() else None
     return np.array(value, dtype=np.int64) if isinstance(value, (tuple, list)) else value
+
+
+parsed = functools.cache(Module)
 
 
 @contextmanager
@@ -69,7 +77,7 @@ def executed_source(source: Path, order: str = "forward", seed: int = 0) -> Iter
 def executed_ptx(source: Path, arch: int, **options: Any) -> Iterator[list[Run]]:
     """Inside, wrappers run what nvcc makes of the kernels of `source`; yields a list that each launch is added to."""
     loaded = cuda_source.load(cuda_source.library(source))
-    module = Module(cuda_source.ptx(source, arch))
+    module = parsed(cuda_source.ptx(source, arch))
     runs: list[Run] = []
 
     def launch(name: str, *args: Any) -> None:

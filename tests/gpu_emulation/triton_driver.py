@@ -27,10 +27,11 @@ from .ptx import MOST_SHARED, Kernel, Module
 
 @dataclass
 class Run:
-    """One launch: the interpreted kernel, what the compiler says of it, its shape, and what it asked of memory."""
+    """One launch: the interpreted kernel, what the compiler made and says of it, its shape, what it asked of memory."""
 
     kernel: Kernel
     ptx: str
+    cubin: bytes
     metadata: Any
     grid: tuple[int, int, int]
     counters: Counters
@@ -65,7 +66,7 @@ class _Launcher:
 
     def __call__(self, *call: Any) -> None:
         grid, (_, function), arguments = call[:3], call[3:5], call[9:]
-        kernel, text = function
+        kernel, text, binary = function
         values, storages = [], {}
         for kind, argument in zip(self.kinds, arguments, strict=True):
             if kind == "constexpr":
@@ -89,7 +90,7 @@ class _Launcher:
             blocks=recorder.blocks,
         )
         known = [address for address, storage in storages.items() if len(storage)]
-        recorder.runs.append(Run(kernel, text, self.metadata, grid, counters, known))
+        recorder.runs.append(Run(kernel, text, binary, self.metadata, grid, counters, known))
 
 
 class _Binaries:
@@ -101,7 +102,7 @@ class _Binaries:
         text = _Binaries.loading
         if text not in _modules:
             _modules[text] = Module(text)
-        return object(), (_modules[text].kernel(name), text), 0, 0, 1024
+        return object(), (_modules[text].kernel(name), text, binary), 0, 0, 1024
 
     def unload_module(self, module: Any) -> None:
         pass

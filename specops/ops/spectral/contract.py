@@ -215,5 +215,7 @@ _binned_filter = define_bilinear(
     backward=_filter_backward,
     vmap=_filter_vmap,
 )
-backends.register_native("binned_cross_spectrum")
-backends.register_native("binned_filter")
+for _op in ("binned_cross_spectrum", "binned_filter"):
+    backends.register_native(_op)
+    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda", draft=True)
+    backends.register_module(_op, "triton", "specops.ops.spectral.triton", draft=True)

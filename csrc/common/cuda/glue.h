@@ -1,0 +1,27 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "runtime_cuda.h"
+
+// What the raw ops of CUDA kernels share. No part of torch's CUDA libraries is linked, so that the extension also loads
+// with a torch that has none.
+namespace specops {
+
+inline void* stream_of(const at::Tensor& t) {
+  const c10::impl::VirtualGuardImpl guard(t.device().type());
+  return guard.getStream(t.device()).native_handle();
+}
+
+inline void check_device(const at::Tensor& x, std::initializer_list<const at::Tensor*> others) {
+  for (const at::Tensor* t : others) {
+    TORCH_CHECK_VALUE(t->device() == x.device(), "all tensors must be on ", x.device(), "; got one on ", t->device());
+  }
+}
+
+inline void check_launch(const char* name, int error) {
+  TORCH_CHECK(error == 0, name, ": the launch failed: ", specops_cuda_error(error));
+}
+
+}  // namespace specops

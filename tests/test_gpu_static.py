@@ -1,0 +1,238 @@
+"""docs/gpu_kernels.csv: what each GPU kernel takes of a multiprocessor and asks of memory, as it is compiled."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import importlib.util
+import itertools
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from gpu_emulation import cuda_source, launches
+from gpu_emulation.counters import SECTOR
+from gpu_emulation.resources import Resources, modelled_seconds, resident_warps, resources_of
+from torch import Tensor
+
+from specops.ops.resample import cuda as resample_cuda
+from specops.ops.resample import gpu_plans
+from specops.ops.spectral import cuda as spectral_cuda
+
+if importlib.util.find_spec("triton") is None:
+    pytest.skip("triton is not installed", allow_module_level=True)
+
+import test_gpu_resample as resample
+import test_gpu_triton as spectral
+from gpu_emulation import triton_driver
+
+from specops.ops.spectral import triton as spectral_triton
+
+TABLE = Path(__file__).parents[1] / "docs" / "gpu_kernels.csv"
+CUOBJDUMP = Path(triton_driver.triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+SPECTRAL_SOURCE = cuda_source.CSRC / "spectral" / "spectral_cuda.cu"
+ARCHS, COUNTED = (80, 90, 100), 90  # launches are executed and counted on the one for which time is modelled
+KEY = ("family", "call", "kernel", "arch")
+TAKEN = ("registers", "stack", "shared", "threads", "warps")
+ASKED = ("launches", "access", "sectors", "bound ns", "limiter")
+GROWTH = 1.1  # of what the committed table says, at most
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of an op, of which the first block of each launch is executed.
+
+    Attributes:
+        execute: calls it and returns the images that are read and written, and the bytes that must move for the block.
+        source: the CUDA source; None for Triton.
+        images: that a block makes.
+    """
+
+    name: str
+    execute: Callable[[], tuple[list[Tensor], int]]
+    source: Path | None = None
+    images: int = 1
+
+
+@dataclass(frozen=True)
+class Launched:
+    """One launch: the kernel's mangled name, its block, what it takes, and the run that its counters are in."""
+
+    kernel: str
+    threads: int
+    dynamic_shared: int
+    resources: Resources
+    run: launches.Run | triton_driver.Run
+
+
+def spectral_call(module: Any, case: spectral.Case) -> tuple[list[Tensor], int]:
+    args = case.arguments()
+    images = images_among([*args, *case.of(module, *args)], case.size)
+    return images, sum(t.numel() * t.element_size() for t in images)
+
+
+def images_among(values: Sequence[Any], size: tuple[int, int]) -> list[Tensor]:
+    """The distinct tensors [..., H, W] that are not one number expanded."""
+    found = {t.data_ptr(): t for t in values if isinstance(t, Tensor) and t.numel() and t.shape[-2:] == size}
+    return [t for t in found.values() if any(t.stride())]
+
+
+def resample_call(op: str, case: resample.Case) -> tuple[list[Tensor], int]:
+    args = case.arguments(op)
+    out = getattr(resample_cuda, op)(*args)
+    images = [args[0], args[1] if op.endswith("correlation") else out]
+    return images, resample.bytes_that_move(case, op, *images)
+
+
+def spectral_calls(module: Any, source: Path | None) -> Iterator[Call]:
+    """Every op and size."""
+    for side in spectral.SIZES:
+        images = 4 if source is not None and side == 32 else 1
+        for op in spectral.OPS:
+            case = spectral.Case(op, (side, side), images=images)
+            yield Call(f"{op} {side} x {side}", functools.partial(spectral_call, module, case), source, images)
+
+
+def resampling_calls() -> Iterator[Call]:
+    """The common cases, one of them in all types, of enough images for a block to make one."""
+    cases = {(name, op): case for name, case in resample.COMMON.items() for op in resample.OPS[:2]}
+    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        name = f"up 2, 4 taps, {str(dtype).removeprefix('torch.')}"
+        ops = resample.OPS[2:] if dtype == torch.float32 else resample.OPS
+        cases |= {(name, op): replace(resample.UP, dtype=dtype) for op in ops}
+    for (name, op), case in cases.items():
+        enough = replace(case, batch=(gpu_plans.ENOUGH_BLOCKS,))
+        yield Call(f"{op}, {name}", functools.partial(resample_call, op, enough), resample.SOURCE)
+
+
+FAMILIES: dict[str, Callable[[], Iterator[Call]]] = {
+    "resampling cuda": resampling_calls,
+    "spectral cuda": functools.partial(spectral_calls, spectral_cuda, SPECTRAL_SOURCE),
+    "spectral triton": functools.partial(spectral_calls, spectral_triton, None),
+}
+
+
+def launched_by(call: Call, arch: int) -> tuple[list[Launched], list[Tensor], int]:
+    """Returns the launches of a call, executed on one architecture only, and what `call.execute` does."""
+    blocks = range(1 if arch == COUNTED else 0)
+    if call.source is None:
+        with triton_driver.executed_on(arch, blocks=blocks) as runs:
+            images, moved = call.execute()
+        shapes = [(run.kernel.name, 32 * run.metadata.num_warps, run.metadata.shared) for run in runs]
+        taken = [
+            resources_of(run.cubin, CUOBJDUMP, arch)[name, arch] for run, (name, *_) in zip(runs, shapes, strict=True)
+        ]
+    else:
+        with launches.executed_ptx(call.source, COUNTED, blocks=blocks) as runs:
+            images, moved = call.execute()
+        shapes = [(run.launch.kernel, run.launch.block[0], run.launch.shared_bytes) for run in runs]
+        taken = [built_resources(call.source)[name, arch] for name, *_ in shapes]
+    found = [Launched(*shape, *rest) for shape, *rest in zip(shapes, taken, runs, strict=True)]
+    return found, images, moved
+
+
+@functools.cache
+def built_resources(source: Path) -> dict[tuple[str, int], Resources]:
+    return resources_of(cuda_source.built(source).read_bytes(), CUOBJDUMP)
+
+
+def readable(kernel: str) -> str:
+    """The kernel's name and template arguments, without namespaces and parameters."""
+    demangled = subprocess.run(["c++filt", kernel], capture_output=True, text=True, check=True).stdout.strip()
+    return re.sub(r"\w+::", "", re.sub(r"\(.*\)$", "", demangled)).removeprefix("void ").replace("> >", ">>")
+
+
+def taken(launched: Launched, arch: int) -> Row:
+    resources = launched.resources
+    shared = resources.shared + launched.dynamic_shared
+    warps = resident_warps(arch, launched.threads, resources.registers, shared)
+    numbers = (resources.registers, resources.stack, shared, launched.threads, warps)
+    return dict(zip(TAKEN, map(str, numbers), strict=True))
+
+
+def asked(run: Any, images: Sequence[Tensor], moved: int, count: int) -> Row:
+    """Of the kernel that moves the images; nothing of one that prepares or finishes."""
+    sides = (run.counters.loads, run.counters.stores)
+    traffic = [side[run.storage(image)] for image in images for side in sides if run.storage(image) in side]
+    if not traffic:
+        return {}
+    seconds = modelled_seconds(run.counters, moved)
+    limiter = max(seconds, key=seconds.__getitem__)
+    return {
+        "access": " ".join(map(str, sorted({width for each in traffic for width in each.widths}))),
+        "sectors": f"{sum(each.sectors for each in traffic) * SECTOR / moved:.3f}",
+        "bound ns": f"{seconds[limiter] / count * 1e9:.2f}",
+        "limiter": limiter,
+    }
+
+
+def rows_of(family: str) -> Iterator[Row]:
+    for call, arch in itertools.product(FAMILIES[family](), ARCHS):
+        launched, images, moved = launched_by(call, arch)
+        for each in launched:
+            names = (family, call.name, readable(each.kernel), f"sm_{arch}")
+            row = dict.fromkeys((*KEY, *TAKEN, *ASKED), "") | dict(zip(KEY, names, strict=True))
+            row |= taken(each, arch) | {"launches": str(len(launched))}
+            yield row | (asked(each.run, images, moved, call.images) if arch == COUNTED else {})
+
+
+def committed() -> list[Row]:
+    if not TABLE.exists():
+        return []
+    with TABLE.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(family: str, rows: list[Row]) -> None:
+    """Those of the other families stay."""
+    kept = [row for row in committed() if row["family"] != family] + rows
+    with TABLE.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*KEY, *TAKEN, *ASKED], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(kept, key=lambda row: list(FAMILIES).index(row["family"])))
+
+
+def test_committed_table_keeps_the_gates() -> None:
+    """No spills; images once in and once out, 16 bytes at a time; one launch, of resampling two."""
+    rows = committed()
+    assert {row["arch"] for row in rows} == {f"sm_{arch}" for arch in ARCHS}
+    for row in rows:
+        assert row["stack"] == "0", row
+        assert int(row["warps"]) > 0, row
+        assert int(row["launches"]) <= (2 if row["family"].startswith("resampling") else 1), row
+        if row["sectors"]:
+            assert float(row["sectors"]) <= 1.05, row
+            assert row["access"] in ("16", "4 16"), row  # slopes of a swap are bytes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.skipif(cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_committed_table_is_what_the_kernels_take(family: str) -> None:
+    """Nothing has grown by a tenth, and no kernel of the sources is left out."""
+    found = list(rows_of(family))
+    if os.environ.get("SPECOPS_WRITE_TABLES"):
+        write(family, found)
+    before = {tuple(row[name] for name in KEY): row for row in committed() if row["family"] == family}
+    now = {tuple(row[name] for name in KEY): row for row in found}
+    if not before:
+        pytest.skip("the committed table has no rows of it: make gpu-static")
+    assert now.keys() == before.keys()
+    worse = [
+        f"{' '.join(key)}: {name} {before[key][name]} -> {row[name]}"
+        for key, row in now.items()
+        for name in ("registers", "shared", "stack", "launches", "sectors")
+        if float(row[name] or 0) > GROWTH * float(before[key][name] or 0)
+    ]
+    assert not worse, "\n".join(worse)
+    if source := next(FAMILIES[family]()).source:
+        assert {row["kernel"] for row in found} == {readable(name) for name, _ in built_resources(source)}
