@@ -235,7 +235,7 @@ def test_plans_of_bins(side: int, bins: str) -> None:
                 assert torch.equal(position[points] % 32, lanes)
             found.append(torch.stack((bin_of.double(), position[points].double(), weights[points].double()), 1))
     inside = index >= 0
-    where = gpu_plans.positions(*index.shape, index.device)
+    where = gpu_plans.positions(side, side // 2 + 1, index.device)
     wanted = torch.stack([t[inside].double() for t in (index, where, 0.25 * weight)], 1)
     assert torch.equal(torch.unique(torch.cat(found), dim=0), torch.unique(wanted, dim=0))
     assert len(torch.cat(found)) == len(wanted)

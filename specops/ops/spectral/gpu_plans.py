@@ -87,7 +87,8 @@ def bins(index: Tensor, weight: Tensor, n_bins: int) -> Bins:
     per_bin = index.numel() / n_bins
     bins_per_pool = 1 if per_bin >= 256 else 4 if per_bin >= 4 else 32
     n_lists = 32 * -(-n_bins // bins_per_pool)
-    position = positions(*index.shape[-2:], index.device).expand(index.shape).flatten()
+    height, columns = index.shape[-2:]
+    position = positions(height, columns, index.device).expand(index.shape).flatten()
     bin_of = index.flatten().long()
     lane = bin_of % 32 if bins_per_pool == 32 else position % 32  # the bin's, or the bank's
     list_of = torch.where((bin_of >= 0) & (bin_of < n_bins), bin_of // bins_per_pool * 32 + lane, n_lists)
