@@ -135,10 +135,7 @@ def test_every_configuration(side: int, bins: str, arch: int) -> None:
 
 
 def assert_gates(case: Case, runs: list[launches.Run], out: tuple[Tensor, ...], args: tuple[Any, ...]) -> None:
-    """One launch, images in and out once by 16 bytes at a time, no bank conflict but where each bin has a lane.
-
-    nvcc splits some loads of complex numbers in the cross spectrum of 32 × 32.
-    """
+    """One launch, images in and out once by 16 bytes at a time, no bank conflict but those of `conflicts`."""
     (run,) = runs
     places = {t.data_ptr(): i for i, t in enumerate(run.tensors)}
     size = (case.side, case.side)
@@ -150,9 +147,16 @@ def assert_gates(case: Case, runs: list[launches.Run], out: tuple[Tensor, ...], 
         assert made.sectors * 32 <= 1.05 * made.bytes
         assert made.widths == {16}
     wavefronts, fewest = run.counters.total_wavefronts
-    lane_per_bin = case.bins == "own" and case.op in ("power", "cross")
-    split = (case.op, case.side) == ("cross", 32)
-    assert wavefronts <= (1.13 if lane_per_bin else 1.04 if split else 1.0) * fewest
+    assert wavefronts <= conflicts(case) * fewest
+
+
+def conflicts(case: Case) -> float:
+    """Returns how many times the fewest wavefronts are known to be made."""
+    if case.bins == "own" and case.op in ("power", "cross"):
+        return 1.13  # each bin has a lane
+    if (case.op, case.side) == ("cross", 32):
+        return 1.04  # nvcc splits some loads of complex numbers
+    return 1.025 if case.op.startswith("swap") and case.side == 64 else 1.0  # slopes leave sixteen at a time
 
 
 @needs_toolkit
@@ -231,7 +235,7 @@ def test_plans_of_bins(side: int, bins: str) -> None:
                 assert torch.equal(position[points] % 32, lanes)
             found.append(torch.stack((bin_of.double(), position[points].double(), weights[points].double()), 1))
     inside = index >= 0
-    where = gpu_plans.positions(*index.shape, index.device)
+    where = gpu_plans.positions(side, side // 2 + 1, index.device)
     wanted = torch.stack([t[inside].double() for t in (index, where, 0.25 * weight)], 1)
     assert torch.equal(torch.unique(torch.cat(found), dim=0), torch.unique(wanted, dim=0))
     assert len(torch.cat(found)) == len(wanted)
