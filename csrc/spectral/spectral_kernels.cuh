@@ -98,6 +98,16 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
       points, pools, sums + static_cast<int64_t>(images.image) * n_bins, n_bins, bins_per_pool, images.live, at);
 }
 
+// The pointer, of which the compiler does not know that it is the same: addresses that were computed from it are
+// computed again rather than kept in registers that a kernel has not got.
+template <class T>
+SPECOPS_DEVICE const T* addressed_anew(const T* pointer) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+l"(pointer));
+#endif
+  return pointer;
+}
+
 // sums[b, k] = Σ weight_p Re(conj X_p · Y_p); the lines of x wait in registers while y is transformed.
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
@@ -113,7 +123,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
   fft::to_lines<S, kTableOf<S>>(from_x, cells, table, at);
   load_pixels(from_y, y, images.image, at);
   fft::sync_image<S>();  // the lines of x are out of the cells
-  fft::to_lines<S, kTableOf<S>>(from_y, cells, table, at);
+  fft::to_lines<S, kTableOf<S>>(from_y, cells, addressed_anew(table), at);
   sum_lines<S>(
       cells, [&](int b, int j) { return cross(from_x[b][j], from_y[b][j]); },
       [&](const auto& store) {
