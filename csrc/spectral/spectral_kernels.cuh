@@ -102,15 +102,16 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
 // computed again rather than kept in registers that a kernel has not got.
 template <class T>
 SPECOPS_DEVICE const T* addressed_anew(const T* pointer) {
+  int nothing = 0;
 #if defined(__CUDA_ARCH__)
-  asm volatile("" : "+l"(pointer));
+  asm volatile("" : "+r"(nothing));
 #endif
-  return pointer;
+  return pointer + nothing;
 }
 
 // sums[b, k] = Σ weight_p Re(conj X_p · Y_p); the lines of x wait in registers while y is transformed.
 template <class S>
-__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 4)
+__global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
     cross_kernel(const float* __restrict__ x, const float* __restrict__ y, const float2* table,
                  const Point* __restrict__ points, const Pool* __restrict__ pools, float* __restrict__ sums,
                  int n_images, int n_bins, int bins_per_pool) {
