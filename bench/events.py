@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -55,7 +56,7 @@ def seconds_per_call(works: Mapping[str, Work], inputs: Sequence[Sequence[Tensor
         once(work)
     for _ in range(REPEATS):
         for name, work in works.items():
-            found[name].append(clock(lambda work=work: once(work)) / len(inputs))  # type: ignore[misc]
+            found[name].append(clock(functools.partial(once, work)) / len(inputs))
     return {name: min(times) for name, times in found.items()}
 
 

@@ -15,9 +15,10 @@ import torch
 
 from specops import backends
 
-gpu = pytest.importorskip("bench.gpu", reason="the repository's root is not on the path: python -m pytest")
-events = pytest.importorskip("bench.events")
-gpu_cases = pytest.importorskip("bench.gpu_cases")
+NO_ROOT = "the repository's root is not on the path: python -m pytest"
+gpu = pytest.importorskip("bench.gpu", reason=NO_ROOT)
+events = pytest.importorskip("bench.events", reason=NO_ROOT)
+gpu_cases = pytest.importorskip("bench.gpu_cases", reason=NO_ROOT)
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
