@@ -25,9 +25,11 @@ from specops import backends, cli
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
-BATTERY = ("tests/test_battery.py", "-q", "-p", "no:xdist")
+TESTS = ("tests/test_battery.py", "tests/test_gpu_device.py", "-q")
+IN_TURN = ("-p", "no:xdist")
+AT_ONCE = ("--numprocesses", str(min(8, os.cpu_count() or 1)), "--dist", "loadgroup")
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
-SANITIZED = ("-k", "test_value and float32 and not reference")
+SANITIZED = (*IN_TURN, "-k", "test_value and float32 and not reference or band_swap and float32")
 
 MOST_ERROR = 1e-5  # relative L2, of two float32 results
 
@@ -35,8 +37,8 @@ Row = dict[str, Any]
 
 
 def pytest_on(device: torch.device, arguments: Sequence[str] = (), under: Sequence[str] = (), **extra: str) -> bool:
-    """Runs the battery with its tensors on a device, and returns whether it passes."""
-    command = [*under, sys.executable, "-m", "pytest", *BATTERY, *arguments]
+    """Runs the battery on a device and the tests of GPUs, and returns whether they pass."""
+    command = [*under, sys.executable, "-m", "pytest", *TESTS, *arguments]
     environment = os.environ | {"SPECOPS_TEST_DEVICE": str(device)} | extra
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 
@@ -48,7 +50,7 @@ def sanitizer() -> str | None:
 
 
 def sanitized(device: torch.device) -> bool:
-    """Runs the values of the battery under each tool, each allocation of its own; true where there is none to run."""
+    """Runs the values of the ops under each tool, each allocation of its own; true where there is none to run."""
     program = sanitizer()
     if program is None:
         print("compute-sanitizer is not installed: left out")
@@ -135,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(cli.info())
     device = torch.device("cuda")
-    if not (pytest_on(device) and sanitized(device)):
+    if not (pytest_on(device, AT_ONCE) and sanitized(device)):
         print("gpu-check: these tests fail, so no speed is shown", file=sys.stderr)
         return 1
     path = benchmark(cases(), device, options.out, torch.cuda.get_device_name(device))

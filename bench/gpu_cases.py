@@ -14,8 +14,9 @@ import specops
 from bench import eager
 
 SIZES = (32, 64, 128, 256)
-PIXELS = 2**24  # of a batch: 64 MiB in float32
+PIXELS = 2**27  # of a batch that fills a GPU: 512 MiB in float32
 CHANNELS = 32  # of images for resampling
+FEW = 64  # of a batch whose time is that of the host: RGB images, maps for resampling
 
 Function = Callable[..., Tensor]
 
@@ -106,25 +107,35 @@ def bilinear(device: torch.device) -> tuple[Function, Function]:
     )
 
 
-def cases(pixels: int = PIXELS) -> Iterator[Case]:
-    """All of them, on batches of `pixels`."""
+def spectral_cases(size: int, batch: int) -> Iterator[Case]:
+    shape = (batch, size, size)
+    of_size = f"{size} x {size}"
+    spectra = functools.partial(spectrum, size)
+    yield Case(f"radial_spectrum {of_size}", "binned_cross_spectrum", shape, 1, 4, spectra)
+    name = f"radial_spectrum with backward {of_size}"
+    yield Case(name, "binned_cross_spectrum", shape, 1, 12, spectra, backward=True)
+    make = functools.partial(frequency_filter, size)
+    yield Case(f"frequency_filter {of_size}", "binned_filter", shape, 1, 8, make)
+    yield Case(f"hff {of_size}", "clipped_band_swap", shape, 1, 8, functools.partial(hff, size))
+    yield Case(f"hfc {of_size}", "clipped_band_swap", shape, 2, 16, functools.partial(hfc, size))
+
+
+def resampling_cases(size: int, batch: int) -> Iterator[Case]:
+    shape = (batch, CHANNELS, size, size)
+    of_size = f"{size} x {size}"
+    for n_taps in (4, 12):
+        make = functools.partial(enlarge, n_taps)
+        yield Case(f"up 2, {n_taps} taps {of_size}", "upfirdn2d", shape, 1, 20, make)
+        make = functools.partial(reduce, n_taps)
+        yield Case(f"down 2, {n_taps} taps {of_size}", "upfirdn2d", shape, 1, 5, make)
+    yield Case(f"upsample bilinear {of_size}", "upfirdn2d", shape, 1, 20, bilinear)
+
+
+def cases(pixels: int = PIXELS, few: int = FEW) -> Iterator[Case]:
+    """All of them on batches of `pixels`, then some on `few` images."""
     for size in SIZES:
-        shape = (pixels // size**2, size, size)
-        of_size = f"{size} x {size}"
-        spectra = functools.partial(spectrum, size)
-        yield Case(f"radial_spectrum {of_size}", "binned_cross_spectrum", shape, 1, 4, spectra)
-        name = f"radial_spectrum with backward {of_size}"
-        yield Case(name, "binned_cross_spectrum", shape, 1, 12, spectra, backward=True)
-        make = functools.partial(frequency_filter, size)
-        yield Case(f"frequency_filter {of_size}", "binned_filter", shape, 1, 8, make)
-        yield Case(f"hff {of_size}", "clipped_band_swap", shape, 1, 8, functools.partial(hff, size))
-        yield Case(f"hfc {of_size}", "clipped_band_swap", shape, 2, 16, functools.partial(hfc, size))
+        yield from spectral_cases(size, pixels // size**2)
     for size in (64, 256):
-        maps = (pixels // size**2 // CHANNELS, CHANNELS, size, size)
-        of_size = f"{size} x {size}"
-        for n_taps in (4, 12):
-            make = functools.partial(enlarge, n_taps)
-            yield Case(f"up 2, {n_taps} taps {of_size}", "upfirdn2d", maps, 1, 20, make)
-            make = functools.partial(reduce, n_taps)
-            yield Case(f"down 2, {n_taps} taps {of_size}", "upfirdn2d", maps, 1, 5, make)
-        yield Case(f"upsample bilinear {of_size}", "upfirdn2d", maps, 1, 20, bilinear)
+        yield from resampling_cases(size, pixels // size**2 // CHANNELS)
+    yield from spectral_cases(64, 3 * few)
+    yield from resampling_cases(64, few)

@@ -25,6 +25,7 @@ Kernel = Callable[..., Any]
 BACKENDS = ("reference", "cpp", "triton", "cuda")
 ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
 DEVICE = {"cpp": "cpu", "triton": "cuda", "cuda": "cuda"}
+OLDEST_TRITON = (3, 7)
 
 _kernels: dict[str, dict[str, Kernel]] = {}
 _drafts: set[tuple[str, str]] = set()  # op, backend
@@ -112,6 +113,17 @@ def no_driver() -> str | None:
     return f"the extension's CUDA runtime finds no device: {missing}" if missing else None
 
 
+@functools.cache
+def no_triton() -> str | None:
+    """Returns why the Triton kernels cannot be compiled, or None where they can."""
+    if importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    version = importlib.import_module("triton").__version__
+    if tuple(map(int, version.split(".")[:2])) >= OLDEST_TRITON:
+        return None
+    return f"triton {version} is too old: the kernels take {'.'.join(map(str, OLDEST_TRITON))} or later"
+
+
 def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     """Returns why `backend` cannot run `op` on tensors of the device type `device`, or None where it can.
 
@@ -134,7 +146,7 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     if backend == "cuda":
         return cuda_build() or no_gpu() or no_driver()
     if backend == "triton":
-        return no_gpu() or (None if importlib.util.find_spec("triton") else "triton is not installed")
+        return no_gpu() or no_triton()
     return None
 
 

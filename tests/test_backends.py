@@ -233,7 +233,7 @@ def test_gpu_tensors_take_the_first_backend_that_can_run(drafts: bool, monkeypat
         monkeypatch.setattr(backends, "no_gpu", lambda gpu=gpu: None if gpu else "no CUDA device")
         monkeypatch.setattr(backends, "no_driver", lambda: None)
         monkeypatch.setattr(backends, "cuda_build", lambda cuda=cuda: None if cuda else "built without CUDA")
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name, triton=triton: triton or None)
+        monkeypatch.setattr(backends, "no_triton", lambda triton=triton: None if triton else "triton is not installed")
         can_run = [name for name, there in (("cuda", cuda and gpu), ("triton", triton and gpu)) if there]
         for op in backends.ops():
             known = backends._kernels[op]
@@ -248,6 +248,22 @@ def test_gpu_tensors_take_the_first_backend_that_can_run(drafts: bool, monkeypat
 def test_resampling_has_cuda_kernels_and_the_spectral_pair_those_of_triton_too() -> None:
     assert backends.backends_of("upfirdn2d") == ("reference", "cpp", "cuda")
     assert backends.backends_of("binned_filter") == ("reference", "cpp", "triton", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        (None, "triton is not installed"),
+        ("3.6.0", "triton 3.6.0 is too old: the kernels take 3.7 or later"),
+        ("3.7.0", None),
+        ("3.10.1+git", None),
+        ("4.0.0", None),
+    ],
+)
+def test_a_triton_too_old_is_said(version: str | None, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: version)
+    monkeypatch.setitem(sys.modules, "triton", types.SimpleNamespace(__version__=version))
+    assert backends.no_triton.__wrapped__() == reason
 
 
 def test_a_driver_too_old_for_the_kernels_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

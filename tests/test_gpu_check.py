@@ -37,7 +37,7 @@ def test_no_speed_while_tests_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name in ("no_gpu", "cuda_build", "no_driver"):
         monkeypatch.setattr(backends, name, lambda: None)
     for battery, under_sanitizers in ((False, True), (True, False)):
-        monkeypatch.setattr(gpu, "pytest_on", lambda device, passes=battery: passes)
+        monkeypatch.setattr(gpu, "pytest_on", lambda *_, passes=battery: passes)
         monkeypatch.setattr(gpu, "sanitized", lambda device, passes=under_sanitizers: passes)
         assert gpu.main(["--out", str(tmp_path)]) == 1
     assert not any(tmp_path.iterdir())
@@ -121,7 +121,7 @@ def test_results_have_a_row_for_every_case(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(torch, "compile", lambda function: function)
     monkeypatch.setattr(events, "COPIED_BYTES", 2**20)
     monkeypatch.setattr(events, "REPEATS", 1)
-    all_cases = list(gpu_cases.cases(pixels=2**16))
+    all_cases = list(gpu_cases.cases(pixels=2**16, few=1))
     path = gpu.benchmark(all_cases, CPU, tmp_path, "NVIDIA H100 80GB (HBM3)")
     assert path == tmp_path / "nvidia-h100-80gb-hbm3.csv"
     machine, *lines = path.read_text().splitlines()
@@ -131,7 +131,7 @@ def test_results_have_a_row_for_every_case(tmp_path: Path, monkeypatch: pytest.M
     for row, case in zip(rows, all_cases, strict=True):
         assert (row["backend"], row["us"], row["eager us"], row["compiled us"]) == ("cpp", "500.0", "500.0", "500.0")
         assert row["eager / ours"] == row["compiled / ours"] == "1.0"
-        rate = case.moved * 2**16 / 5e-4
+        rate = case.moved * torch.Size(case.shape).numel() / 5e-4
         assert float(row["GB/s"]) == pytest.approx(rate / 1e9, abs=0.05)
         assert float(row["share of copy"]) == pytest.approx(rate / (2 * 2**20 / 5e-4), abs=0.0005)
 
@@ -146,7 +146,7 @@ def test_a_peer_that_does_not_compile_is_left_out(
         return run
 
     monkeypatch.setattr(torch, "compile", broken)
-    case = next(iter(gpu_cases.cases(pixels=2**16)))
+    case = next(iter(gpu_cases.cases(pixels=2**16, few=1)))
     assert set(gpu.works_of(case, CPU, [torch.randn(case.shape)])) <= {"eager", "cpp"}
     assert capsys.readouterr().out == f"{case.name}: torch.compile is left out: no compiler\n"
 

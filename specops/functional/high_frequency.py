@@ -41,7 +41,7 @@ def hff(x: Tensor, radius: float, *, kind: str = "ideal", value_range: tuple[flo
     """
     check_image("x", x)
     low, _ = _range(value_range)
-    return _clipped_swap(x, x.new_tensor(low).expand_as(x), radius, kind, value_range, keep=False)[0]
+    return _clipped_swap(x, x.new_full((), low).expand_as(x), radius, kind, value_range, keep=False)[0]
 
 
 def hfc(
