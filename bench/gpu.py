@@ -25,20 +25,19 @@ from specops import backends, cli
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
-TESTS = ("tests/test_battery.py", "tests/test_gpu_device.py", "-q")
-IN_TURN = ("-p", "no:xdist")
-AT_ONCE = ("--numprocesses", str(min(8, os.cpu_count() or 1)), "--dist", "loadgroup")
+BATTERY = ("tests/test_battery.py", "--numprocesses", str(min(12, os.cpu_count() or 1)))
+OF_GPUS = ("tests/test_gpu_device.py", "-p", "no:xdist")  # in turn: some take most of the memory
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
-SANITIZED = (*IN_TURN, "-k", "test_value and float32 and not reference or band_swap and float32")
+VALUES = ("tests/test_battery.py", *OF_GPUS, "-k", "test_value and float32 and not reference or band_swap and float32")
 
 MOST_ERROR = 1e-5  # relative L2, of two float32 results
 
 Row = dict[str, Any]
 
 
-def pytest_on(device: torch.device, arguments: Sequence[str] = (), under: Sequence[str] = (), **extra: str) -> bool:
-    """Runs the battery on a device and the tests of GPUs, and returns whether they pass."""
-    command = [*under, sys.executable, "-m", "pytest", *TESTS, *arguments]
+def pytest_on(device: torch.device, arguments: Sequence[str], under: Sequence[str] = (), **extra: str) -> bool:
+    """Runs tests with the battery's tensors on a device, and returns whether they pass."""
+    command = [*under, sys.executable, "-m", "pytest", "-q", *arguments]
     environment = os.environ | {"SPECOPS_TEST_DEVICE": str(device)} | extra
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 
@@ -57,7 +56,7 @@ def sanitized(device: torch.device) -> bool:
         return True
     for tool in SANITIZERS:
         under = (program, "--tool", tool, "--error-exitcode", "1")
-        if not pytest_on(device, SANITIZED, under, PYTORCH_NO_CUDA_MEMORY_CACHING="1"):
+        if not pytest_on(device, VALUES, under, PYTORCH_NO_CUDA_MEMORY_CACHING="1"):
             return False
     return True
 
@@ -75,9 +74,10 @@ def works_of(case: Case, device: torch.device, inputs: Sequence[Tensor]) -> dict
     ours, eager = case.make(device)
     works = {"eager": eager, "compiled": torch.compile(eager)}
     names = [name for name in backends.ORDER[device.type] if backends.why_not(name, case.op, device.type) is None]
-    works |= {name: on_backend(name, ours) for name in names if name != "reference"}
+    works |= dict.fromkeys((name for name in names if name != "reference"), ours)
     if case.backward:
         works = {name: with_backward(work) for name, work in works.items()}
+    works = {name: on_backend(name, work) if name in names else work for name, work in works.items()}
     expected = works["eager"](*inputs)
     try:
         with warnings.catch_warnings():
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(cli.info())
     device = torch.device("cuda")
-    if not (pytest_on(device, AT_ONCE) and sanitized(device)):
+    if not (pytest_on(device, BATTERY) and pytest_on(device, OF_GPUS) and sanitized(device)):
         print("gpu-check: these tests fail, so no speed is shown", file=sys.stderr)
         return 1
     path = benchmark(cases(), device, options.out, torch.cuda.get_device_name(device))

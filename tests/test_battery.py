@@ -35,8 +35,10 @@ def _on_backend(backend: str, sample: Sample) -> Iterator[None]:
     reason = backends.why_not(backend, sample.op, DEVICE.type)
     if reason is not None:
         pytest.skip(reason)
+    torch.use_deterministic_algorithms(backend == "reference")  # on a GPU torch's index_add is not, unless asked to be
     with backends.use(backend):
         yield
+    torch.use_deterministic_algorithms(False)
 
 
 @each_dtype

@@ -68,9 +68,9 @@ def test_without_a_sanitizer_that_is_said(
 
 @pytest.mark.slow
 def test_the_battery_runs_on_a_device_and_its_status_is_seen() -> None:
-    one = ("-k", "test_adjoint and reference-binned_filter-2x4x6-ragged")
+    one = ("tests/test_battery.py", "-p", "no:xdist", "-k", "test_adjoint and reference-binned_filter-2x4x6-ragged")
     assert gpu.pytest_on(CPU, one)
-    assert not gpu.pytest_on(CPU, ("-k", "no test of this name"))
+    assert not gpu.pytest_on(CPU, (*one[:-1], "no test of this name"))
 
 
 def test_repeats_are_taken_in_turn_over_all_inputs(monkeypatch: pytest.MonkeyPatch) -> None:

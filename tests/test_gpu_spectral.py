@@ -243,31 +243,57 @@ def test_plans_of_bins(side: int, bins: str) -> None:
 
 @needs_toolkit
 def test_bins_of_two_maps() -> None:
-    """Sums of both are one launch; the filter has one gain per coefficient, and leaves two to the reference."""
+    """Sums of both are one launch; the filter has one gain per coefficient, and leaves two to torch.fft."""
     with launches.executed_source(SOURCE):
-        for op in ("power", "cross", "filter"):
+        for op in ("power", "cross"):
             check(Case(op, SIDES[0], "two maps"))
+    assert launched([Case(op, SIDES[0], "two maps") for op in ("power", "cross", "filter", "swap")]) == [
+        "spectral_power", "spectral_cross", "half_plane_gains", "half_plane_gains", "half_plane_clip",
+    ]  # fmt: skip
+
+
+def launched(cases: list[Case]) -> list[str]:
     with launches.noted_calls() as calls:
-        for op in ("power", "cross", "filter", "swap"):
-            case = Case(op, SIDES[0], "two maps")
+        for case in cases:
             case.call(*case.arguments())
-    assert [name for name, _ in calls] == ["specops_spectral_power", "specops_spectral_cross"]
+    return [name.removeprefix("specops_") for name, _ in calls]
 
 
 @needs_toolkit
-def test_other_images_take_the_reference() -> None:
-    for shape, dtype in (((2, 32, 64), torch.float32), ((2, 32, 32), torch.float64), ((0, 32, 32), torch.float32)):
+@pytest.mark.parametrize("op", OPS)
+def test_half_precision_is_float32_on_the_way(op: str) -> None:
+    case = Case(op, SIDES[0])
+    args = case.arguments()
+
+    def with_images_in(dtype: torch.dtype) -> tuple[Any, ...]:
+        images = {id(arg): arg.half().to(dtype) for arg in args[:2] if arg.shape == args[0].shape}
+        return tuple(images.get(id(arg), arg) for arg in args)
+
+    with launches.executed_source(SOURCE):
+        out, expected = case.call(*with_images_in(torch.float16)), case.call(*with_images_in(torch.float32))
+    for found, wanted in zip(out, expected, strict=True):
+        kept = (
+            torch.float32 if op in ("power", "cross") else torch.int8 if wanted.dtype == torch.int8 else torch.float16
+        )
+        assert torch.equal(found, wanted.to(kept))
+        assert found.dtype == kept
+
+
+@needs_toolkit
+def test_other_images_go_through_torch_fft() -> None:
+    for shape, dtype in (((2, 32, 64), torch.float32), ((2, 32, 32), torch.float64)):
         x = torch.randn(shape, dtype=dtype)
         index, weight, n_bins = spectral_maps(shape[-2:], "radial", dtype, torch.Generator())
-        gains = torch.rand(n_bins, dtype=dtype)
-        with launches.executed_source(SOURCE):
-            assert torch.equal(
-                cuda.binned_cross_spectrum(x, x, index, weight, n_bins),
-                reference.binned_cross_spectrum(x, x, index, weight, n_bins),
-            )
-            assert torch.equal(
-                cuda.binned_filter(x, gains, index, weight), reference.binned_filter(x, gains, index, weight)
-            )
+        with launches.noted_calls() as calls:
+            cuda.binned_cross_spectrum(x, x, index, weight, n_bins)
+            cuda.binned_filter(x, torch.rand(n_bins, dtype=dtype), index, weight)
+        assert [name for name, _ in calls] == ["specops_half_plane_sums", "specops_half_plane_gains"]
+    nothing = torch.ones(0, 32, 32)
+    index, weight, n_bins = spectral_maps((32, 32), "radial", torch.float32, torch.Generator())
+    with launches.noted_calls() as calls:
+        assert cuda.binned_cross_spectrum(nothing, nothing, index, weight, n_bins).shape == (0, n_bins)
+        assert cuda.binned_filter(nothing, torch.rand(n_bins), index, weight).shape == nothing.shape
+    assert calls == []
 
 
 def noted(sides: tuple[int, ...]) -> list[tuple[str, list[Any]]]:

@@ -5,6 +5,7 @@
 
 #include "../fft/image_transform.cuh"
 #include "bins.cuh"
+#include "range.cuh"
 
 namespace specops::spectral {
 
@@ -185,19 +186,8 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
   if (images.live) store_pixels(z, y, images.image, at);
 }
 
-struct Range {
-  float low, high;
-};
-
-SPECOPS_DEVICE float in_range(float u, Range range) { return clipped(folded(u, range.low), range.high); }
-
-SPECOPS_DEVICE float4 in_range(float4 u, Range range) {
+SPECOPS_DEVICE float4 in_range(float4 u, Range<float> range) {
   return make_float4(in_range(u.x, range), in_range(u.y, range), in_range(u.z, range), in_range(u.w, range));
-}
-
-// Of in_range over u; 0 where it is clipped, and where u is no number.
-SPECOPS_DEVICE int8_t slope_of(float u, Range range) {
-  return folded(u, range.low) <= range.high ? static_cast<int8_t>((u > range.low) - (u < range.low)) : int8_t{0};
 }
 
 // Bytes per row of slopes in shared memory, so that the lanes that write four at a time meet no bank twice.
@@ -216,7 +206,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);
-  const Range range = {low, high};
+  const Range<float> range = {low, high};
   float4* const cells = shared + at.image * S::kImageCells;
   float4* const waiting = shared + S::kImages * S::kImageCells + threadIdx.x;  // [E, threads], unless constant
   const int64_t first_pixels = static_cast<int64_t>(images.image) * (S::H * S::kRow) + at.column;

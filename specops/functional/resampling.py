@@ -20,8 +20,9 @@ UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier",
 DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
 MOST_TAPS = 7
 
-# Whether kernels run both passes of a separable filter in one; where they do not, two ops or torch's own are faster.
-_FUSED = {"cpu"} if backends.why_not("cpp", "upfirdn2d", "cpu") is None else set()
+# Where kernels run both passes of a separable filter in one; where they do not, two ops or torch's own are faster.
+_WITHOUT_KERNELS = {"cpu": backends.why_not("cpp", "upfirdn2d", "cpu"), "cuda": backends.cuda_build()}
+_FUSED = {device for device, reason in _WITHOUT_KERNELS.items() if reason is None}
 
 
 def upfirdn2d(

@@ -1,6 +1,7 @@
-"""The spectral ops by CUDA kernels: one launch for float32 images of the sizes of `gpu_plans.SHAPES`.
+"""The spectral ops by CUDA kernels: one launch for images of the sizes of `gpu_plans.SHAPES` in float32.
 
-Other sizes and dtypes, and gains of several maps, take the reference, torch.fft and pointwise ops, on the same device.
+Images of half precision are float32 on the way. Other sizes, float64, and gains of several maps take torch.fft and the
+kernels of csrc/spectral/half_plane_kernels.cuh.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor
 
 from specops.ops import cuda_launch
-from specops.ops.spectral import gpu_plans, reference
+from specops.ops.spectral import around_fft, gpu_plans
+from specops.ops.spectral.around_fft import is_constant, same_images
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
 
@@ -17,17 +19,17 @@ MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
 def serves(x: Tensor) -> bool:
     """Whether there is a one-launch kernel for the images x."""
     size = (x.shape[-2], x.shape[-1])
-    fits = 0 < x.numel() // (size[0] * size[1]) <= MAX_IMAGES
-    return x.dtype == torch.float32 and gpu_plans.serves(size) and fits
+    fits = 0 < x.numel() // max(1, size[0] * size[1]) <= MAX_IMAGES
+    return x.dtype != torch.float64 and gpu_plans.serves(size) and fits
 
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """x, y [..., H, W], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., K]."""
     if not serves(x):
-        return reference.binned_cross_spectrum(x, y, index, weight, n_bins)
+        return around_fft.binned_cross_spectrum(HALF_PLANE, x, y, index, weight, n_bins)
     plan = gpu_plans.bins(index, weight, n_bins)
-    sums = x.new_empty(*x.shape[:-2], n_bins)
-    images = (aligned(x),) if same_images(x, y) else (aligned(x), aligned(y))
+    sums = x.new_empty(*x.shape[:-2], n_bins, dtype=weight.dtype)
+    images = (pixels(x),) if same_images(x, y) else (pixels(x), pixels(y))
     name = "spectral_power" if len(images) == 1 else "spectral_cross"
     tables = (circle_of(x), plan.points, plan.pools)
     cuda_launch.launch(name, *images, *tables, sums, *shape_of(x), n_bins, plan.bins_per_pool)
@@ -37,11 +39,11 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """x [..., H, W], c [K] or [..., K], index and weight as above -> [..., H, W]."""
     if not serves(x) or index.dim() > 2:
-        return reference.binned_filter(x, c, index, weight)
-    y = x.new_empty(x.shape)
+        return around_fft.binned_filter(HALF_PLANE, x, c, index, weight)
+    y = x.new_empty(x.shape, dtype=weight.dtype)
     cuda_launch.launch(
         "spectral_filter",
-        aligned(x),
+        pixels(x),
         circle_of(x),
         gpu_plans.gains(index, weight, c.shape[-1]),
         c.contiguous(),
@@ -49,7 +51,7 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
         *shape_of(x),
         c.shape[-1] if c.dim() > 1 else 0,
     )
-    return y
+    return y.to(x.dtype)
 
 
 def clipped_band_swap(
@@ -57,14 +59,15 @@ def clipped_band_swap(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """a, b [..., H, W], c, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
     if not serves(a) or index.dim() > 2:
-        return reference.clipped_band_swap(a, b, c, index, weight, low, high, keep)
-    constant = all(stride == 0 for size, stride in zip(b.shape, b.stride(), strict=True) if size > 1)
-    swapped, slope = a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)
-    kept = a.new_empty(a.shape if keep else (0,))
+        return around_fft.clipped_band_swap(HALF_PLANE, a, b, c, index, weight, low, high, keep)
+    dtype = weight.dtype
+    swapped, slope = a.new_empty(a.shape, dtype=dtype), a.new_empty(a.shape, dtype=torch.int8)
+    kept = a.new_empty(a.shape if keep else (0,), dtype=dtype)
+    constant = is_constant(b)
     cuda_launch.launch(
         "spectral_swap",
-        aligned(a),
-        b.flatten()[:1] if constant else aligned(b),
+        pixels(a),
+        b.flatten()[:1].to(dtype) if constant else pixels(b),
         circle_of(a),
         gpu_plans.gains(index, weight, c.shape[-1]),
         c.contiguous(),
@@ -77,17 +80,43 @@ def clipped_band_swap(
         low,
         high,
     )
-    return swapped, slope, kept
+    return swapped.to(a.dtype), slope, kept.to(a.dtype)
 
 
-def same_images(x: Tensor, y: Tensor) -> bool:
-    """Whether x and y are one memory, also where they come as two tensors."""
-    return x is y or (x.data_ptr() == y.data_ptr() and x.stride() == y.stride())
+class HalfPlane:
+    """The kernels around torch.fft: see `around_fft.Kernels`."""
+
+    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor) -> None:
+        n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
+        lanes = 1 << min(5, max(0, len(points.place) // n_bins - 1).bit_length())
+        numbers = (is_wide(X), sums.numel() // n_bins, n_points, n_bins, lanes)
+        cuda_launch.launch("half_plane_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
+
+    def scale(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> None:
+        n_points = X.shape[-3] * X.shape[-2]
+        numbers = (is_wide(X), X.numel() // (2 * n_points), n_points, index.numel() // n_points)
+        stride = c.shape[-1] if c.dim() > 1 else 0
+        cuda_launch.launch("half_plane_gains", X, c, index.contiguous(), weight, *numbers, stride)
+
+    def clip(
+        self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
+    ) -> None:
+        constant = is_constant(b)
+        numbers = (is_wide(filtered), filtered.numel(), int(constant))
+        b = b.flatten()[:1] if constant else b
+        cuda_launch.launch("half_plane_clip", filtered, b, swapped, slope, kept, *numbers, low, high)
 
 
-def aligned(x: Tensor) -> Tensor:
-    """Returns x contiguous and on a 16-byte boundary, as the kernels read it."""
-    x = x.contiguous()
+HALF_PLANE = HalfPlane()
+
+
+def is_wide(x: Tensor) -> int:
+    return int(x.dtype == torch.float64)
+
+
+def pixels(x: Tensor) -> Tensor:
+    """Returns x in float32, contiguous and on a 16-byte boundary, as the kernels read it."""
+    x = x.float().contiguous()
     return x if x.data_ptr() % 16 == 0 else x.clone()
 
 

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from specops.ops.spectral.reference import multiplicity
+
 SHAPES = ((32, 32), (64, 64), (128, 128))
 
 Plan = TypeVar("Plan")
@@ -49,6 +51,19 @@ class Layout:
     row: Tensor
     column: Tensor
     line_threads: int
+
+
+@dataclass(frozen=True)
+class SortedPoints:
+    """The coefficients of half planes bin by bin, those of no bin last.
+
+    Attributes:
+        place, weight: int32 and real [P]; `first`: int32 [K + 1], where each bin starts, and its end.
+    """
+
+    place: Tensor
+    weight: Tensor
+    first: Tensor
 
 
 def serves(size: tuple[int, int]) -> bool:
@@ -121,12 +136,28 @@ def gains(index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     halved = torch.where(alone[layout.column] & (layout.row % (height // 2) != 0), 0.5, 1.0).to(weight.dtype)
     own = at(layout.row, layout.column, halved)
     rows = torch.arange(height // 2, device=index.device)
-    edges = torch.tensor([0, width // 2], device=index.device)
+    edges = torch.arange(2, device=index.device) * (width // 2)
     second = at((-rows % height).unsqueeze(1), edges.unsqueeze(0), torch.where(rows > 0, 0.5, 0.0).unsqueeze(1))
     second[0, :, 0] = -1  # the lines 0 and H/2 are their own mirrors
     of_line = layout.column[:, : layout.line_threads]
     last = at(torch.full_like(of_line, height // 2), of_line)
     return torch.cat([part.flatten(0, 1) for part in (own, second, last)]).contiguous()
+
+
+@cached
+def sorted_points(index: Tensor, weight: Tensor, n_bins: int) -> SortedPoints:
+    """Returns the points of maps [H, W//2+1] or [M, H, W//2+1]."""
+    bins = torch.where((index >= 0) & (index < n_bins), index, n_bins).flatten()
+    in_bin, order = bins.sort(stable=True)
+    first = torch.searchsorted(in_bin, torch.arange(n_bins + 1, device=index.device, dtype=torch.int32))
+    points = index.shape[-2] * index.shape[-1]
+    return SortedPoints((order % points).int(), weight.flatten()[order].contiguous(), first.int())
+
+
+@cached
+def halved(index: Tensor, weight: Tensor, width: int) -> Tensor:
+    """Returns weight / m, m the multiplicity of a half-plane coefficient of images [H, width]."""
+    return (weight / multiplicity((index.shape[-2], width), weight.dtype, weight.device)).contiguous()
 
 
 @functools.cache

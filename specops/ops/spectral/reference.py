@@ -112,7 +112,14 @@ def _inverse(X: Tensor, x: Tensor) -> Tensor:
     """Unscaled inverse DFT of half planes X, each divided by its multiplicity, to images like x."""
     size = (x.shape[-2], x.shape[-1])
     X = X / multiplicity(size, compute_dtype(x.dtype), x.device)
-    return torch.fft.irfft2(X, s=size, norm="forward").to(x.dtype).contiguous()
+    return inverse_transform(X, size).to(x.dtype).contiguous()
+
+
+def inverse_transform(X: Tensor, size: tuple[int, int]) -> Tensor:
+    """Unscaled inverse DFT of half planes to real images; what is not even in the frequency acts by its even part."""
+    if size[1] == 1:  # cuFFT takes the one column for a half plane itself
+        return torch.fft.ifft(X, dim=-2, norm="forward").real
+    return torch.fft.irfft2(X, s=size, norm="forward")
 
 
 def clipped_band_swap(

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from specops.ops.contract import compute_dtype
-from specops.ops.spectral import reference
+from specops.ops.spectral import around_fft, gpu_plans
 from specops.ops.spectral import triton_kernels as kernels
+from specops.ops.spectral.around_fft import is_constant, same_images
 from specops.ops.spectral.gpu_plans import cached
 
 CHUNK = 16
@@ -70,19 +71,14 @@ def configuration(x: Tensor) -> Configuration | None:
 @_on_its_device
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """As specops.ops.binned_cross_spectrum."""
-    if index.dim() > 2:
-        return reference.binned_cross_spectrum(x, y, index, weight, n_bins)
-    out = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
-    if out.numel() == 0:
-        return out
-    same = y is x
-    images = math.prod(x.shape[:-2])
     how = configuration(x)
-    if how is not None and n_bins <= 2 * how.side:
+    if how is not None and index.dim() == 2 and 0 < n_bins <= 2 * how.side and x.numel():
+        out = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
+        same = same_images(x, y)
         x = x.contiguous()
         y = x if same else y.contiguous()
         plan = _bin_tables(index, weight, n_bins)
-        kernels.binned_cross_kernel[(images,)](
+        kernels.binned_cross_kernel[(math.prod(x.shape[:-2]),)](
             x,
             y,
             *plan.tables,
@@ -96,25 +92,16 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
             num_warps=how.cross_warps,
         )
         return out
-    X = _transform(x)
-    Y = X if same else _transform(y)
-    point, sorted_weight, start = _sorted_points(index, weight, n_bins)
-    size = index.numel()
-    kernels.bin_sums_kernel[(images * n_bins,)](X, Y, point, sorted_weight, start, out, size, n_bins, same, BLOCK)
-    return out
+    return around_fft.binned_cross_spectrum(AROUND_FFT, x, y, index, weight, n_bins)
 
 
 @_on_its_device
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """As specops.ops.binned_filter."""
-    if index.dim() > 2:
-        return reference.binned_filter(x, c, index, weight)
-    out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    if x.numel() == 0:
-        return out
     how = configuration(x)
-    if how is None:
-        return _filtered(x, c, index, weight).to(x.dtype)
+    if how is None or index.dim() > 2 or x.numel() == 0:
+        return around_fft.binned_filter(AROUND_FFT, x, c, index, weight)
+    out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     c = c.contiguous()
     kernels.binned_filter_kernel[(math.prod(x.shape[:-2]),)](
         x.contiguous(), out, c, *_gain_tables(index, weight, c.shape[-1]), *_circles(how, x.device), _stride(c),
@@ -128,23 +115,15 @@ def clipped_band_swap(
     a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As specops.ops.clipped_band_swap."""
-    if index.dim() > 2:
-        return reference.clipped_band_swap(a, b, c, index, weight, low, high, keep)
+    how = configuration(a)
+    if how is None or index.dim() > 2 or a.numel() == 0:
+        return around_fft.clipped_band_swap(AROUND_FFT, a, b, c, index, weight, low, high, keep)
     swapped = torch.empty(a.shape, dtype=a.dtype, device=a.device)
     slope = torch.empty(a.shape, dtype=torch.int8, device=a.device)
     kept = torch.empty(a.shape if keep else (0,), dtype=a.dtype, device=a.device)
-    if a.numel() == 0:
-        return swapped, slope, kept
-    how, c = configuration(a), c.contiguous()
+    c = c.contiguous()
     limits = (float(low), 2 * float(low), float(high))
-    if how is None:
-        dtype, b = compute_dtype(a.dtype), b.contiguous()
-        filtered = _filtered(a.to(dtype) - b.to(dtype), c, index, weight)
-        n = a.numel()
-        grid = (-(-n // BLOCK),)
-        kernels.clip_kernel[grid](filtered, b, swapped, slope, kept, *limits, n, keep, BLOCK)
-        return swapped, slope, kept
-    one_value = not any(b.stride())
+    one_value = is_constant(b)
     kernels.clipped_band_swap_kernel[(math.prod(a.shape[:-2]),)](
         a.contiguous(), b if one_value else b.contiguous(), swapped, slope, kept, c,
         *_gain_tables(index, weight, c.shape[-1]), *_circles(how, a.device), _stride(c), *limits, one_value, keep,
@@ -157,20 +136,31 @@ def _stride(c: Tensor) -> int:
     return 0 if c.dim() == 1 else c.shape[-1]
 
 
-def _transform(x: Tensor) -> Tensor:
-    """Half-plane DFT [..., H, W//2+1, 2] of x."""
-    return torch.view_as_real(torch.fft.rfft2(x.to(compute_dtype(x.dtype)).contiguous())).contiguous()
+class AroundFft:
+    """The kernels around torch.fft: see `around_fft.Kernels`."""
+
+    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor) -> None:
+        n_points = X.shape[-3] * X.shape[-2]
+        kernels.bin_sums_kernel[(sums.numel(),)](
+            X, Y, points.place, points.weight, points.first, sums, n_points, sums.shape[-1], Y is X, BLOCK
+        )
+
+    def scale(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> None:
+        n_points = X.shape[-3] * X.shape[-2]
+        grid = (X.numel() // (2 * n_points) * -(-n_points // BLOCK),)
+        maps = index.numel() // n_points
+        kernels.scale_spectrum_kernel[grid](X, c, index, weight, n_points, maps, _stride(c), BLOCK)
+
+    def clip(
+        self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
+    ) -> None:
+        n, keep = filtered.numel(), kept.numel() > 0
+        kernels.clip_kernel[(-(-n // BLOCK),)](
+            filtered, b, swapped, slope, kept, n, float(low), float(high), is_constant(b), keep, BLOCK
+        )
 
 
-def _filtered(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """binned_filter by torch.fft, in the compute dtype."""
-    X, c = _transform(x), c.contiguous()
-    size = (x.shape[-2], x.shape[-1])
-    points = index.numel()
-    known = torch.where(index < c.shape[-1], index, -1)
-    grid = (math.prod(x.shape[:-2]) * -(-points // BLOCK),)
-    kernels.scale_spectrum_kernel[grid](X, c, known, _halved(index, weight, x.shape[-1]), points, _stride(c), BLOCK)
-    return torch.fft.irfft2(torch.view_as_complex(X), s=size, norm="forward").contiguous()
+AROUND_FFT = AroundFft()
 
 
 @functools.cache
@@ -252,7 +242,7 @@ def _gain_tables(index: Tensor, weight: Tensor, n_bins: int) -> tuple[Tensor, ..
     half = index.shape[0] // 2
     in_bin = (index >= 0) & (index < n_bins)
     places = torch.where(in_bin, index, -1)
-    factors = torch.where(in_bin, _halved(index, weight, 2 * half), 0)
+    factors = torch.where(in_bin, gpu_plans.halved(index, weight, 2 * half), 0)
     tables = []
     for values, edge in ((places, 1), (factors, 0.5)):
         mirror = torch.roll(values.flip(0), 1, 0)
@@ -262,21 +252,3 @@ def _gain_tables(index: Tensor, weight: Tensor, n_bins: int) -> tuple[Tensor, ..
         tables.append((torch.cat((_kernel_order(low), _kernel_order(high))).contiguous(), edges.contiguous()))
     (inner_index, edge_index), (inner_weight, edge_weight) = tables
     return inner_index, inner_weight, edge_index, edge_weight
-
-
-@cached
-def _halved(index: Tensor, weight: Tensor, width: int) -> Tensor:
-    """weight / m, m the multiplicity of a half-plane coefficient of images [H, width]."""
-    size = (index.shape[0], width)
-    return (weight / reference.multiplicity(size, weight.dtype, weight.device)).contiguous()
-
-
-@cached
-def _sorted_points(index: Tensor, weight: Tensor, n_bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions of coefficients and their weights, bin by bin and BLOCK more, and where each bin starts: [K + 1]."""
-    bins = torch.where((index >= 0) & (index < n_bins), index, n_bins).flatten().long()
-    order = torch.argsort(bins, stable=True)
-    counts = torch.zeros(n_bins + 1, dtype=torch.int64, device=index.device).scatter_add(0, bins, torch.ones_like(bins))
-    start = torch.nn.functional.pad(counts.cumsum(0), (1, 0))[: n_bins + 1].contiguous()
-    order = torch.nn.functional.pad(order, (0, BLOCK))
-    return order, weight.flatten()[order].contiguous(), start

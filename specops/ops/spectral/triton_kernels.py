@@ -258,52 +258,58 @@ def clipped_band_swap_kernel(
 
 
 @triton.jit
-def bin_sums_kernel(X, Y, point, weight, start, out, P, K, SAME: tl.constexpr, BLOCK: tl.constexpr):
-    """out [B, K] from spectra [B, P] of (re, im) pairs: a program sums a bin of an image, its points in fixed order.
-
-    `point` and `weight` go on for a BLOCK behind the last bin.
-    """
+def bin_sums_kernel(X, Y, point, weight, first, out, P, K, SAME: tl.constexpr, BLOCK: tl.constexpr):
+    """out [B, K] from spectra [B, P] of (re, im) pairs: a program sums a bin of an image, its points in fixed order."""
     program = tl.program_id(0).to(tl.int64)
     image, k = program // K, program % K
-    first, end = tl.load(start + k), tl.load(start + k + 1)
+    begin, end = tl.load(first + k), tl.load(first + k + 1)
     total = tl.zeros([BLOCK], out.dtype.element_ty)
-    for begin in range(first, end, BLOCK):
-        i = begin + tl.arange(0, BLOCK)
-        at = (image * P + tl.load(point + i)) * 2
-        xr, xi = tl.load(X + at), tl.load(X + at + 1)
-        yr = xr if SAME else tl.load(Y + at)
-        yi = xi if SAME else tl.load(Y + at + 1)
-        total += tl.where(i < end, (xr * yr + xi * yi) * tl.load(weight + i), 0.0)
+    for at in range(begin, end, BLOCK):
+        i = at + tl.arange(0, BLOCK)
+        inside = i < end
+        place = (image * P + tl.load(point + i, mask=inside, other=0)) * 2
+        xr, xi = tl.load(X + place, mask=inside, other=0.0), tl.load(X + place + 1, mask=inside, other=0.0)
+        yr = xr if SAME else tl.load(Y + place, mask=inside, other=0.0)
+        yi = xi if SAME else tl.load(Y + place + 1, mask=inside, other=0.0)
+        total += (xr * yr + xi * yi) * tl.load(weight + i, mask=inside, other=0.0)
     tl.store(out + image * K + k, tl.sum(total))
 
 
 @triton.jit
-def scale_spectrum_kernel(X, c, index, weight, P, c_stride, BLOCK: tl.constexpr):
-    """X [B, P] of (re, im) pairs times weight c[index], in place; bin -1 has gain 0."""
+def scale_spectrum_kernel(X, c, index, weight, P, maps, c_stride, BLOCK: tl.constexpr):
+    """X [B, P] of (re, im) pairs times the sum over the maps of weight c[index], in place; bin -1 has gain 0."""
     program, blocks = tl.program_id(0).to(tl.int64), tl.cdiv(P, BLOCK)
     image = program // blocks
     i = program % blocks * BLOCK + tl.arange(0, BLOCK)
     within = i < P
-    place = tl.load(index + i, mask=within, other=-1)
-    gain = tl.load(c + image * c_stride + place, mask=place >= 0, other=0.0) * tl.load(
-        weight + i, mask=within, other=0.0
-    )
+    gain = tl.zeros([BLOCK], X.dtype.element_ty)
+    for m in range(maps):
+        place = tl.load(index + m * P + i, mask=within, other=-1)
+        factor = tl.load(weight + m * P + i, mask=within, other=0.0)
+        gain += tl.load(c + image * c_stride + place, mask=place >= 0, other=0.0) * factor
     at = (image * P + i) * 2
     tl.store(X + at, tl.load(X + at, mask=within, other=0.0) * gain, mask=within)
     tl.store(X + at + 1, tl.load(X + at + 1, mask=within, other=0.0) * gain, mask=within)
 
 
 @triton.jit
-def clip_kernel(filtered, y, out, slope, kept, low, twice_low, high, n, KEEP: tl.constexpr, BLOCK: tl.constexpr):
-    """What follows the inverse transform of a band swap: u = y + filtered, folded and clipped, and its slope."""
+def clip_kernel(
+    filtered, y, out, slope, kept, n, low: tl.constexpr, high: tl.constexpr, ONE_VALUE: tl.constexpr,
+    KEEP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """What follows the inverse transform of a band swap: u = y + filtered, folded and clipped, and its slope.
+
+    The range is part of the kernel, since numbers are passed to one in float32.
+    """
+    twice_low: tl.constexpr = 2 * low
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     within = i < n
-    base = tl.load(y + i, mask=within, other=0.0).to(filtered.dtype.element_ty)
+    base = tl.load(y + (0 if ONE_VALUE else 1) * i, mask=within, other=0.0)
     u = base + tl.load(filtered + i, mask=within, other=0.0)
     folded = tl.where(u >= low, u, twice_low - u)
     sign = (u > low).to(tl.int8) - (u < low).to(tl.int8)
-    tl.store(out + i, tl.where(folded > high, high, folded).to(out.dtype.element_ty), mask=within)
+    tl.store(out + i, tl.where(folded > high, high, folded), mask=within)
     tl.store(slope + i, tl.where(folded <= high, sign, 0).to(tl.int8), mask=within)
     if KEEP:
         folded = tl.where(base >= low, base, twice_low - base)
-        tl.store(kept + i, tl.where(folded > high, high, folded).to(out.dtype.element_ty), mask=within)
+        tl.store(kept + i, tl.where(folded > high, high, folded), mask=within)

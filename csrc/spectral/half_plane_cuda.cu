@@ -1,0 +1,58 @@
+#include "half_plane_cuda.h"
+
+#include "half_plane_kernels.cuh"
+
+// Launchers without torch: called by half_plane_cuda.cpp, and by the tests' emulation.
+namespace specops::spectral {
+namespace {
+
+constexpr int64_t kMostBlocks = 1 << 20;  // each goes on to further work
+
+dim3 blocks_for(int64_t wanted) { return dim3(static_cast<unsigned>(wanted < kMostBlocks ? wanted : kMostBlocks)); }
+
+int64_t blocks_of(int64_t threads) { return (threads + kHalfPlaneThreads - 1) / kHalfPlaneThreads; }
+
+// Calls f(T{}) for the type of the numbers.
+template <class F>
+int for_type(int64_t wide, const F& f) {
+  return wide != 0 ? f(double{}) : f(float{});
+}
+
+}  // namespace
+}  // namespace specops::spectral
+
+using namespace specops::spectral;
+
+int specops_half_plane_sums(const void* X, const void* Y, const int32_t* place, const void* weight,
+                            const int32_t* first, void* sums, int64_t wide, int64_t n_images, int64_t n_points,
+                            int64_t n_bins, int64_t lanes, void* stream) {
+  return for_type(wide, [&](auto number) -> int {
+    using T = decltype(number);
+    return SPECOPS_LAUNCH((half_plane_sums_kernel<T>), blocks_for(n_images * blocks_of(n_bins * lanes)),
+                          dim3(kHalfPlaneThreads), 0, stream, static_cast<const Coefficient<T>*>(X),
+                          static_cast<const Coefficient<T>*>(Y), place, static_cast<const T*>(weight), first,
+                          static_cast<T*>(sums), n_images, n_points, n_bins, lanes);
+  });
+}
+
+int specops_half_plane_gains(void* X, const void* profiles, const int32_t* index, const void* weight, int64_t wide,
+                             int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, void* stream) {
+  return for_type(wide, [&](auto number) -> int {
+    using T = decltype(number);
+    return SPECOPS_LAUNCH((half_plane_gains_kernel<T>), blocks_for(n_images * blocks_of(n_points)),
+                          dim3(kHalfPlaneThreads), 0, stream, static_cast<Coefficient<T>*>(X),
+                          static_cast<const T*>(profiles), index, static_cast<const T*>(weight), n_images, n_points,
+                          n_maps, profile_stride);
+  });
+}
+
+int specops_half_plane_clip(const void* filtered, const void* b, void* swapped, int8_t* slopes, void* kept,
+                            int64_t wide, int64_t n_pixels, int64_t constant, double low, double high, void* stream) {
+  return for_type(wide, [&](auto number) -> int {
+    using T = decltype(number);
+    const Range<T> range = {static_cast<T>(low), static_cast<T>(high)};
+    return SPECOPS_LAUNCH((half_plane_clip_kernel<T>), blocks_for(blocks_of(n_pixels)), dim3(kHalfPlaneThreads), 0,
+                          stream, static_cast<const T*>(filtered), static_cast<const T*>(b), static_cast<T*>(swapped),
+                          slopes, static_cast<T*>(kept), n_pixels, constant, range);
+  });
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <stdint.h>
+
+// Launchers of the kernels of half_plane_cuda.cu: they return a cudaError_t and are given the stream. Arrays of real
+// numbers are float64 where `wide`, else float32; spectra X, Y are [n_images, n_points] pairs of those, dense.
+extern "C" {
+
+// The points of bin k are first[k]..first[k + 1] of place and weight; `lanes`, a power of two up to 32, share a bin.
+int specops_half_plane_sums(const void* X, const void* Y, const int32_t* place, const void* weight,
+                            const int32_t* first, void* sums, int64_t wide, int64_t n_images, int64_t n_points,
+                            int64_t n_bins, int64_t lanes, void* stream);
+
+// index and weight are [n_maps, n_points]; spectrum b is multiplied by the profile at profiles + b * profile_stride.
+int specops_half_plane_gains(void* X, const void* profiles, const int32_t* index, const void* weight, int64_t wide,
+                             int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, void* stream);
+
+// b is one element where `constant`; kept may be null.
+int specops_half_plane_clip(const void* filtered, const void* b, void* swapped, int8_t* slopes, void* kept,
+                            int64_t wide, int64_t n_pixels, int64_t constant, double low, double high, void* stream);
+
+}  // extern "C"

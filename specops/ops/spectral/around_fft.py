@@ -1,0 +1,84 @@
+"""The spectral ops by torch.fft, for images of any size, with a GPU backend's kernels for what is not a transform."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from specops.ops.contract import compute_dtype
+from specops.ops.spectral import gpu_plans, reference
+
+Swapped = tuple[Tensor, Tensor, Tensor]
+
+
+class Kernels(Protocol):
+    """What a backend has; spectra X, Y are real views [..., H, W//2+1, 2] of half planes, in the compute dtype."""
+
+    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor) -> None:
+        """sums[..., k] = sum of weight · Re(conj X Y) over the points of bin k."""
+
+    def scale(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> None:
+        """X *= weight · c[index], in place and summed over the maps."""
+
+    def clip(
+        self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
+    ) -> None:
+        """What follows the filter of a band swap."""
+
+
+def binned_cross_spectrum(kernels: Kernels, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
+    """As specops.ops.binned_cross_spectrum."""
+    sums = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
+    if sums.numel():
+        X = half_plane(x)
+        Y = X if same_images(x, y) else half_plane(y)
+        kernels.bin_sums(X, Y, gpu_plans.sorted_points(index, weight, n_bins), sums)
+    return sums
+
+
+def binned_filter(kernels: Kernels, x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """As specops.ops.binned_filter."""
+    if x.numel() == 0:
+        return x.new_empty(x.shape)
+    X = half_plane(x)
+    kernels.scale(X, c.contiguous(), index, gpu_plans.halved(index, weight, x.shape[-1]))
+    return reference.inverse_transform(torch.view_as_complex(X), (x.shape[-2], x.shape[-1])).to(x.dtype).contiguous()
+
+
+def clipped_band_swap(
+    kernels: Kernels,
+    a: Tensor,
+    b: Tensor,
+    c: Tensor,
+    index: Tensor,
+    weight: Tensor,
+    low: float,
+    high: float,
+    keep: bool,
+) -> Swapped:
+    """As specops.ops.clipped_band_swap; images of half precision are float32 on the way."""
+    dtype = compute_dtype(a.dtype)
+    wide_a, wide_b = a.to(dtype), b.to(dtype)
+    swapped, slope = wide_a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)
+    kept = wide_a.new_empty(a.shape if keep else (0,))
+    if a.numel():
+        filtered = binned_filter(kernels, wide_a - wide_b, c, index, weight)
+        kernels.clip(filtered, wide_b if is_constant(b) else wide_b.contiguous(), swapped, slope, kept, low, high)
+    return swapped.to(a.dtype), slope, kept.to(a.dtype)
+
+
+def half_plane(x: Tensor) -> Tensor:
+    """The DFT of x on the half plane, as pairs of real numbers [..., H, W//2+1, 2]."""
+    return torch.view_as_real(torch.fft.rfft2(x.to(compute_dtype(x.dtype)).contiguous())).contiguous()
+
+
+def same_images(x: Tensor, y: Tensor) -> bool:
+    """Whether x and y are one memory, also where they come as two tensors."""
+    return x is y or (x.data_ptr() == y.data_ptr() and x.stride() == y.stride())
+
+
+def is_constant(b: Tensor) -> bool:
+    """Whether all pixels are one number in memory."""
+    return all(stride == 0 for size, stride in zip(b.shape, b.stride(), strict=True) if size > 1)

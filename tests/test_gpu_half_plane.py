@@ -1,0 +1,187 @@
+"""The CUDA kernels around torch.fft, on the CPU: source on fibers and interpreted PTX, against the reference."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from battery import REFERENCE, as_double, assert_near, tolerance
+from gpu_emulation import cuda_source, launches, mutation
+from samples import SPECTRAL, Sample, randn
+
+from specops import geometry
+from specops.ops.spectral import cuda, reference
+
+pytestmark = pytest.mark.skipif(
+    cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
+)
+
+SOURCE = cuda_source.CSRC / "spectral" / "half_plane_cuda.cu"
+DTYPES = (torch.float32, torch.float64)
+SERVED = [sample for sample in SPECTRAL if not cuda.serves(sample.arguments(torch.float32)[0])]
+
+each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+
+
+def check(sample: Sample, dtype: torch.dtype) -> None:
+    args = sample.arguments(dtype)
+    out = getattr(cuda, sample.op)(*args)
+    assert out.dtype == dtype
+    assert_near(out, REFERENCE[sample.op](*as_double(args)), tolerance(dtype, dtype, args[0].shape[-2:]))
+
+
+def swap_arguments(
+    dtype: torch.dtype, constant: bool, size: tuple[int, int] = (9, 20), images: int = 3
+) -> tuple[Any, ...]:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (randn((images, *size), dtype, generator) for _ in range(2))
+    b = b.flatten()[0].expand_as(b) if constant else b
+    index, _, weight = geometry.coefficient_maps(*size, dtype, a.device)
+    gains = randn((images, index.numel()), dtype, generator)
+    return a, b, gains, index, weight, -0.1, 0.7, not constant
+
+
+def check_swap(args: tuple[Any, ...]) -> None:
+    swapped, slope, kept = cuda.clipped_band_swap(*args)
+    expected, expected_slope, expected_kept = reference.clipped_band_swap(*args)
+    near = 1e-5 if swapped.dtype == torch.float32 else 1e-13
+    torch.testing.assert_close(swapped, expected, rtol=0, atol=near)
+    assert torch.equal(kept, expected_kept)
+    turning = ((expected - args[5]).abs() < near) | ((expected - args[6]).abs() < near)
+    assert torch.equal(slope[~turning], expected_slope[~turning])
+    assert {-1, 0, 1} == set(slope.unique().tolist())
+
+
+@each_dtype
+@pytest.mark.parametrize("order", cuda_source.ORDERS)
+def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
+    with launches.executed_source(SOURCE, order, seed=1):
+        for sample in SERVED:
+            check(sample, dtype)
+        for constant in (False, True):
+            check_swap(swap_arguments(dtype, constant))
+
+
+@pytest.mark.parametrize("arch", [80, 90, 100])
+def test_compiled(arch: int) -> None:
+    with launches.executed_ptx(SOURCE, arch) as runs:
+        for sample in SERVED:
+            check(sample, torch.float32)
+        for dtype in DTYPES:
+            for constant in (False, True):
+                check_swap(swap_arguments(dtype, constant))
+    kernels = {run.launch.kernel for run in runs}
+    assert len(kernels) == 5  # sums, gains and clip in float32, gains and clip in float64
+
+
+@each_dtype
+def test_what_must_move_moves_once(dtype: torch.dtype) -> None:
+    with launches.executed_ptx(SOURCE, 90) as runs:
+        check_swap(swap_arguments(dtype, constant=False, size=(32, 48)))
+    for run, (loaded, stored) in zip(runs, (((0,), (0,)), ((0, 1), (2, 3, 4))), strict=True):
+        for position, traffic in [(p, run.counters.loads) for p in loaded] + [(p, run.counters.stores) for p in stored]:
+            tensor = run.tensors[position]
+            assert traffic[position].sectors * 32 <= 1.05 * tensor.numel() * tensor.element_size()
+
+
+def test_images_beyond_two_to_the_31_pixels() -> None:
+    """Pixels and coefficients behind 2³¹ others, whose memory is there page by page."""
+    n = 2**31 + 2**12
+    memory = torch.from_numpy(np.zeros(n, np.float32))
+    slope = torch.from_numpy(np.zeros(n, np.int8))
+    memory[-3:] = torch.tensor([-2.0, 0.5, 3.0])
+    last = {"counting": False, "races": False, "blocks": range((n // 256 - 1) % 2**20, (n // 256 - 1) % 2**20 + 1)}
+    with launches.executed_ptx(SOURCE, 90, **last):
+        cuda.HALF_PLANE.clip(memory, torch.zeros(()).expand(n), memory, slope, memory[:0], -1.0, 1.0)
+    assert memory[-3:].tolist() == [0.0, 0.5, 1.0]
+    assert slope[-3:].tolist() == [-1, 1, 0]
+    X = memory[: 2**31 + 2**10].view(-1, 16, 8, 2)
+    X[-1] = 1.0
+    index, weight = torch.zeros(16, 8, dtype=torch.int32), torch.arange(128.0).view(16, 8)
+    block = len(X) - 1
+    with launches.executed_ptx(SOURCE, 90, **last | {"blocks": range(block % 2**20, block % 2**20 + 1)}):
+        cuda.HALF_PLANE.scale(X, torch.full((1,), 2.0), index, weight)
+    assert torch.equal(X[-1, ..., 1], 2 * weight)
+
+
+@functools.cache
+def noted() -> list[tuple[str, list[Any]]]:
+    with launches.noted_calls() as calls:
+        for sample in SERVED:
+            getattr(cuda, sample.op)(*sample.arguments(torch.float32))
+        for constant in (False, True):
+            cuda.clipped_band_swap(*swap_arguments(torch.float32, constant))
+    for name, arguments in calls:  # what has not been executed leaves its inputs as they come
+        for array in arguments:
+            if isinstance(array, np.ndarray) and name.endswith("clip") and array.dtype == np.float32:
+                array[np.isnan(array)] = 0
+    return calls
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sanitizer", ["address", "thread"])
+def test_sanitizers_find_nothing(sanitizer: str) -> None:
+    orders = [("forward", 0), ("reverse", 0), *(("random", seed) for seed in range(5))]
+    cuda_source.call_sanitized(SOURCE, sanitizer, noted(), orders=orders)
+
+
+MUTATED = "spectral/half_plane_kernels.cuh"
+CHOICES = {
+    MUTATED: [
+        ("live ? first[bin + 1] : 0", "first[bin + 1]"),
+        ("live ? first[bin] + lane : 0", "first[bin] + lane"),
+        ("i < end && ", ""),
+        ("constant ? 0 : i", "i"),
+        ("i < n_pixels", "i < n_pixels + 1"),
+        ("at < static_cast<int64_t>(n_maps) * n_points", "at < static_cast<int64_t>(n_maps + 1) * n_points"),
+    ]
+}
+
+
+def switchable() -> tuple[dict[str, str], list[str]]:
+    return mutation.switchable({MUTATED: (cuda_source.CSRC / MUTATED).read_text()}, r"__syncthreads\(\);", CHOICES)
+
+
+MUTANTS = list(enumerate(switchable()[1]))
+
+
+@pytest.fixture(scope="module")
+def mutants_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mutants") / "csrc"
+    shutil.copytree(cuda_source.CSRC, folder)
+    for name, text in switchable()[0].items():
+        (folder / name).write_text(text)
+    source = folder / SOURCE.relative_to(cuda_source.CSRC)
+    source.write_text(mutation.SELECTION + SOURCE.read_text())
+    return source
+
+
+def left_by(source: Path, mutant: int) -> list[Any]:
+    calls = [("specops_select_mutant", [mutant, None]), *noted()]
+    return cuda_source.call_sanitized(source, "address", calls, orders=[("forward", 0)])[1:]
+
+
+@functools.cache
+def left_by_none(source: Path) -> list[Any]:
+    return left_by(source, -1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "what"), MUTANTS, ids=[what for _, what in MUTANTS])
+def test_every_condition_is_needed(number: int, what: str, mutants_source: Path) -> None:
+    """Without it the address sanitizer reports something or a result is another."""
+    try:
+        found = left_by(mutants_source, number)
+    except cuda_source.SanitizerError:
+        return
+    pairs = [
+        pair
+        for one, two in zip(found, left_by_none(mutants_source), strict=True)
+        for pair in zip(one, two, strict=True)
+    ]
+    assert not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs if isinstance(a, np.ndarray))
