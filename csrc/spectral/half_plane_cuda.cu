@@ -6,11 +6,10 @@
 namespace specops::spectral {
 namespace {
 
-constexpr int64_t kMostBlocks = 1 << 20;  // each goes on to further work
-
-dim3 blocks_for(int64_t wanted) { return dim3(static_cast<unsigned>(wanted < kMostBlocks ? wanted : kMostBlocks)); }
-
-int64_t blocks_of(int64_t threads) { return (threads + kHalfPlaneThreads - 1) / kHalfPlaneThreads; }
+// Of a launch, for each image or one.
+dim3 blocks_for(int64_t threads, int64_t n_images = 1) {
+  return dim3(static_cast<unsigned>(n_images * ((threads + kHalfPlaneThreads - 1) / kHalfPlaneThreads)));
+}
 
 // Calls f(T{}) for the type of the numbers.
 template <class F>
@@ -28,10 +27,9 @@ int specops_half_plane_sums(const void* X, const void* Y, const int32_t* place, 
                             int64_t n_bins, int64_t lanes, void* stream) {
   return for_type(wide, [&](auto number) -> int {
     using T = decltype(number);
-    return SPECOPS_LAUNCH((half_plane_sums_kernel<T>), blocks_for(n_images * blocks_of(n_bins * lanes)),
-                          dim3(kHalfPlaneThreads), 0, stream, static_cast<const Coefficient<T>*>(X),
-                          static_cast<const Coefficient<T>*>(Y), place, static_cast<const T*>(weight), first,
-                          static_cast<T*>(sums), n_images, n_points, n_bins, lanes);
+    return SPECOPS_LAUNCH((half_plane_sums_kernel<T>), blocks_for(n_bins * lanes, n_images), dim3(kHalfPlaneThreads), 0,
+                          stream, static_cast<const Coefficient<T>*>(X), static_cast<const Coefficient<T>*>(Y), place,
+                          static_cast<const T*>(weight), first, static_cast<T*>(sums), n_points, n_bins, lanes);
   });
 }
 
@@ -39,10 +37,9 @@ int specops_half_plane_gains(void* X, const void* profiles, const int32_t* index
                              int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, void* stream) {
   return for_type(wide, [&](auto number) -> int {
     using T = decltype(number);
-    return SPECOPS_LAUNCH((half_plane_gains_kernel<T>), blocks_for(n_images * blocks_of(n_points)),
-                          dim3(kHalfPlaneThreads), 0, stream, static_cast<Coefficient<T>*>(X),
-                          static_cast<const T*>(profiles), index, static_cast<const T*>(weight), n_images, n_points,
-                          n_maps, profile_stride);
+    return SPECOPS_LAUNCH((half_plane_gains_kernel<T>), blocks_for(n_points, n_images), dim3(kHalfPlaneThreads), 0,
+                          stream, static_cast<Coefficient<T>*>(X), static_cast<const T*>(profiles), index,
+                          static_cast<const T*>(weight), n_points, n_maps, profile_stride);
   });
 }
 
@@ -51,8 +48,8 @@ int specops_half_plane_clip(const void* filtered, const void* b, void* swapped, 
   return for_type(wide, [&](auto number) -> int {
     using T = decltype(number);
     const Range<T> range = {static_cast<T>(low), static_cast<T>(high)};
-    return SPECOPS_LAUNCH((half_plane_clip_kernel<T>), blocks_for(blocks_of(n_pixels)), dim3(kHalfPlaneThreads), 0,
-                          stream, static_cast<const T*>(filtered), static_cast<const T*>(b), static_cast<T*>(swapped),
-                          slopes, static_cast<T*>(kept), n_pixels, constant, range);
+    return SPECOPS_LAUNCH((half_plane_clip_kernel<T>), blocks_for(n_pixels), dim3(kHalfPlaneThreads), 0, stream,
+                          static_cast<const T*>(filtered), static_cast<const T*>(b), static_cast<T*>(swapped), slopes,
+                          static_cast<T*>(kept), n_pixels, constant, range);
   });
 }

@@ -21,49 +21,45 @@ template <class T>
 __global__ void __launch_bounds__(kHalfPlaneThreads)
     half_plane_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const int32_t* __restrict__ place,
                            const T* __restrict__ weight, const int32_t* __restrict__ first, T* __restrict__ sums,
-                           int64_t n_images, int n_points, int n_bins, int lanes) {
-  const int64_t bins_per_block = kHalfPlaneThreads / lanes,
-                blocks_per_image = (n_bins + bins_per_block - 1) / bins_per_block;
-  const int lane = threadIdx.x % lanes;
-  for (int64_t block = blockIdx.x; block < n_images * blocks_per_image; block += gridDim.x) {
-    const int64_t image = block / blocks_per_image;
-    const int64_t bin = block % blocks_per_image * bins_per_block + threadIdx.x / lanes;
-    const bool live = bin < n_bins;
-    const int end = live ? first[bin + 1] : 0;
-    T total = 0;
-    for (int begin = live ? first[bin] + lane : 0; begin < end; begin += lanes * kTermsAtOnce) {
-      T part = 0;
-      for (int i = begin; i < end && i < begin + lanes * kTermsAtOnce; i += lanes) {
-        const Coefficient<T> x = X[image * n_points + place[i]], y = Y[image * n_points + place[i]];
-        part += weight[i] * (x.re * y.re + x.im * y.im);
-      }
-      total += part;
+                           int n_points, int n_bins, int lanes) {
+  const int bins_per_block = kHalfPlaneThreads / lanes,
+            blocks_per_image = (n_bins + bins_per_block - 1) / bins_per_block;
+  const int64_t image = blockIdx.x / blocks_per_image;
+  const int bin = blockIdx.x % blocks_per_image * bins_per_block + threadIdx.x / lanes, lane = threadIdx.x % lanes;
+  const bool live = bin < n_bins;
+  const int end = live ? first[bin + 1] : 0;
+  T total = 0;
+  for (int begin = live ? first[bin] + lane : 0; begin < end; begin += lanes * kTermsAtOnce) {
+    T part = 0;
+    for (int i = begin; i < end && i < begin + lanes * kTermsAtOnce; i += lanes) {
+      const Coefficient<T> x = X[image * n_points + place[i]], y = Y[image * n_points + place[i]];
+      part += weight[i] * (x.re * y.re + x.im * y.im);
     }
-    __syncwarp();
-    for (int offset = lanes / 2; offset > 0; offset /= 2) total += __shfl_xor_sync(0xffffffffu, total, offset);
-    if (live && lane == 0) sums[image * n_bins + bin] = total;
+    total += part;
   }
+  __syncwarp();
+  for (int offset = lanes / 2; offset > 0; offset /= 2) total += __shfl_xor_sync(0xffffffffu, total, offset);
+  if (live && lane == 0) sums[image * n_bins + bin] = total;
 }
 
 // X[b, p] *= Σ weight[m, p] · c[b, index[m, p]] over the maps m, in place; none (-1) is 0, whatever c holds.
 template <class T>
 __global__ void __launch_bounds__(kHalfPlaneThreads)
-    half_plane_gains_kernel(Coefficient<T>* X, const T* __restrict__ c, const int32_t* __restrict__ index,
-                            const T* __restrict__ weight, int64_t n_images, int n_points, int n_maps,
-                            int64_t profile_stride) {
-  const int64_t blocks_per_image = (n_points + kHalfPlaneThreads - 1) / kHalfPlaneThreads;
-  for (int64_t block = blockIdx.x; block < n_images * blocks_per_image; block += gridDim.x) {
-    const int64_t image = block / blocks_per_image;
-    const int point = static_cast<int>(block % blocks_per_image) * kHalfPlaneThreads + threadIdx.x;
-    if (point >= n_points) continue;
-    T gain = 0;
-    for (int64_t at = point; at < static_cast<int64_t>(n_maps) * n_points; at += n_points) {
-      const int bin = index[at];
-      if (bin >= 0) gain += weight[at] * c[image * profile_stride + bin];
-    }
-    const Coefficient<T> x = X[image * n_points + point];
-    X[image * n_points + point] = {gain * x.re, gain * x.im};
+    half_plane_gains_kernel(Coefficient<T>* X, const T* __restrict__ profiles, const int32_t* __restrict__ index,
+                            const T* __restrict__ weight, int n_points, int n_maps, int64_t profile_stride) {
+  const int blocks_per_image = (n_points + kHalfPlaneThreads - 1) / kHalfPlaneThreads;
+  const int64_t image = blockIdx.x / blocks_per_image;
+  const int point = blockIdx.x % blocks_per_image * kHalfPlaneThreads + threadIdx.x;
+  if (point >= n_points) return;
+  const T* const profile = profiles + image * profile_stride;
+  T gain = 0;
+  for (int map = 0; map < n_maps; ++map) {
+    const int64_t at = static_cast<int64_t>(map) * n_points + point;
+    const int bin = index[at];
+    if (bin >= 0) gain += weight[at] * profile[bin];
   }
+  Coefficient<T>* const x = X + image * n_points + point;
+  *x = {gain * x->re, gain * x->im};
 }
 
 // u = b + filtered, folded and clipped, its slope, and b folded and clipped; b may be one number.
@@ -71,13 +67,12 @@ template <class T>
 __global__ void __launch_bounds__(kHalfPlaneThreads)
     half_plane_clip_kernel(const T* filtered, const T* b, T* swapped, int8_t* slopes, T* kept, int64_t n_pixels,
                            bool constant, Range<T> range) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kHalfPlaneThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x; i < n_pixels; i += stride) {
-    const T from_b = b[constant ? 0 : i], u = from_b + filtered[i];
-    swapped[i] = in_range(u, range);
-    slopes[i] = slope_of(u, range);
-    if (kept != nullptr) kept[i] = in_range(from_b, range);
-  }
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x;
+  if (i >= n_pixels) return;
+  const T from_b = b[constant ? 0 : i], u = from_b + filtered[i];
+  swapped[i] = in_range(u, range);
+  slopes[i] = slope_of(u, range);
+  if (kept != nullptr) kept[i] = in_range(from_b, range);
 }
 
 }  // namespace specops::spectral
