@@ -1,8 +1,7 @@
 """Which implementation of an op runs: the order per device, a way to force one, and the reasons why others do not.
 
 Every op has a `reference` in pure torch; `cpp`, `cuda` and `triton` replace it where they can run. The choice is made
-at each call, below autograd and outside compiled graphs, so that forcing a backend acts on compiled code too. A draft,
-which has not passed all of its tests yet (docs/gpu.md), runs only where its backend is asked for.
+at each call, below autograd and outside compiled graphs, so that forcing a backend acts on compiled code too.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ DEVICE = {"cpp": "cpu", "triton": "cuda", "cuda": "cuda"}
 OLDEST_TRITON = (3, 7)
 
 _kernels: dict[str, dict[str, Kernel]] = {}
-_drafts: set[tuple[str, str]] = set()  # op, backend
 _forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
 
@@ -47,11 +45,9 @@ def register_native(op: str) -> None:
     register(op, "cpp", lambda *args: raw()(*args))
 
 
-def register_module(op: str, backend: str, module: str, *, draft: bool = False) -> None:
+def register_module(op: str, backend: str, module: str) -> None:
     """Adds the function `op` of `module`, which is imported at the first call, for `backend`."""
     register(op, backend, lambda *args: getattr(importlib.import_module(module), op)(*args))
-    if draft:
-        _drafts.add((op, backend))
 
 
 def ops() -> tuple[str, ...]:
@@ -153,7 +149,7 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
 @functools.cache
 def _preferred(op: str, device: str) -> Kernel:
     for backend in ORDER.get(device, ("reference",)):
-        if (op, backend) not in _drafts and why_not(backend, op, device) is None:
+        if why_not(backend, op, device) is None:
             return _kernels[op][backend]
     raise RuntimeError(f"no backend can run {op} on {device}")
 
@@ -205,9 +201,7 @@ def report(device: str) -> list[dict[str, str]]:
             reason = why_not(backend, op, device)
             if reason is None and _forcing and _forcing[-1][1] != backend:
                 reason = f"{_forcing[-1][1]} was asked for"
-            if reason is None and not _forcing and (op, backend) in _drafts:
-                reason = "a draft, runs where it is asked for"
-            elif reason is None and not _forcing and _kernels[op][backend] is not _preferred(op, device):
+            if reason is None and not _forcing and _kernels[op][backend] is not _preferred(op, device):
                 reason = "available, a faster one comes first"
             rows.append({"op": op, "backend": backend, "state": reason or "in use"})
     return rows

@@ -224,11 +224,8 @@ def test_tensors_on_two_devices_are_refused() -> None:
         specops.radial_cross_spectrum(x, x.to("meta"))
 
 
-@pytest.mark.parametrize("drafts", [True, False], ids=["drafts", "no drafts"])
-def test_gpu_tensors_take_the_first_backend_that_can_run(drafts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on machines with and without a GPU, CUDA kernels and Triton; drafts wait to be asked for."""
-    if not drafts:
-        monkeypatch.setattr(backends, "_drafts", set())
+def test_gpu_tensors_take_the_first_backend_that_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on machines with and without a GPU, CUDA kernels and Triton."""
     for gpu, cuda, triton in itertools.product((True, False), repeat=3):
         monkeypatch.setattr(backends, "no_gpu", lambda gpu=gpu: None if gpu else "no CUDA device")
         monkeypatch.setattr(backends, "no_driver", lambda: None)
@@ -237,7 +234,7 @@ def test_gpu_tensors_take_the_first_backend_that_can_run(drafts: bool, monkeypat
         can_run = [name for name, there in (("cuda", cuda and gpu), ("triton", triton and gpu)) if there]
         for op in backends.ops():
             known = backends._kernels[op]
-            first = [name for name in can_run if name in known and (op, name) not in backends._drafts]
+            first = [name for name in can_run if name in known]
             assert backends._preferred.__wrapped__(op, "cuda") is known[(*first, "reference")[0]]
             for name in can_run:
                 if name in known:

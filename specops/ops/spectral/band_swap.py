@@ -139,5 +139,5 @@ _clipped_band_swap = define(
     residual=1,
 )
 backends.register_native("clipped_band_swap")
-backends.register_module("clipped_band_swap", "cuda", "specops.ops.spectral.cuda", draft=True)
-backends.register_module("clipped_band_swap", "triton", "specops.ops.spectral.triton", draft=True)
+backends.register_module("clipped_band_swap", "cuda", "specops.ops.spectral.cuda")
+backends.register_module("clipped_band_swap", "triton", "specops.ops.spectral.triton")

@@ -217,5 +217,5 @@ _binned_filter = define_bilinear(
 )
 for _op in ("binned_cross_spectrum", "binned_filter"):
     backends.register_native(_op)
-    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda", draft=True)
-    backends.register_module(_op, "triton", "specops.ops.spectral.triton", draft=True)
+    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda")
+    backends.register_module(_op, "triton", "specops.ops.spectral.triton")
