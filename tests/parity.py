@@ -1,9 +1,9 @@
 """Table of the testbeds' numbers beside those of the published code: `python tests/parity.py [SEED...]`.
 
 The published code has numbers for seed 0; another seed moves them. So each run is made twice, with our arithmetic and
-with the published code's, which on a processor like its own gives its losses to the last bit. Needs the golden arrays of
-tests/conftest.py. Generator: means over the evaluations at 1100, …, 1500, since single ones jitter; discriminator: step
-600, raw pixels. Exits with 1 where two numbers differ by more than the tolerance.
+with the published code's, which on a processor like its own gives its losses to the last bit. Needs the golden arrays
+of tests/conftest.py. Generator: means over the evaluations at 1100, …, 1500, since single ones jitter; discriminator:
+step 600, raw pixels. Exits with 1 where two numbers differ by more than the tolerance.
 """
 
 from __future__ import annotations
