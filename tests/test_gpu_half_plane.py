@@ -12,10 +12,10 @@ import pytest
 import torch
 from battery import REFERENCE, as_double, assert_near, tolerance
 from gpu_emulation import cuda_source, launches, mutation
-from samples import SPECTRAL, Sample, randn
+from samples import SPECTRAL, Sample, randn, spectral_maps
 
 from specops import geometry
-from specops.ops.spectral import cuda, reference
+from specops.ops.spectral import around_fft, cuda, reference
 
 pytestmark = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
@@ -33,6 +33,23 @@ def check(sample: Sample, dtype: torch.dtype) -> None:
     out = getattr(cuda, sample.op)(*args)
     assert out.dtype == dtype
     assert_near(out, REFERENCE[sample.op](*as_double(args)), tolerance(dtype, dtype, args[0].shape[-2:]))
+
+
+def check_scaled(dtype: torch.dtype, scale: str) -> None:
+    """Of an image with a coefficient that is exactly 0."""
+    generator = torch.Generator().manual_seed(0)
+    index, weight, n_bins = spectral_maps((9, 20), "ragged", dtype, generator)
+    x = randn((3, 9, 20), dtype, generator)
+    x[1] = 1
+    gains = randn((3, n_bins), dtype, generator)
+    args = (index, weight, n_bins, scale, 0.01, 1e-3)
+    near = {"rtol": 1e-5 if dtype == torch.float32 else 1e-13, "atol": 1e-5 if dtype == torch.float32 else 1e-13}
+    torch.testing.assert_close(cuda.binned_scaled_power(x, *args), reference.binned_scaled_power(x, *args), **near)
+    x[1] = torch.where(torch.arange(20) < 10, 1, -1)  # of which cosines along y are exactly 0
+    args = (gains, index, weight, scale, 0.01, 1e-3)
+    found, expected = cuda.binned_scaled_filter(x, *args), reference.binned_scaled_filter(x, *args)
+    assert bool(found.isfinite().all())
+    assert (found - expected).norm() <= near["rtol"] * expected.norm()
 
 
 def swap_arguments(
@@ -65,6 +82,8 @@ def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
             check(sample, dtype)
         for constant in (False, True):
             check_swap(swap_arguments(dtype, constant))
+        for scale in ("amplitude", "log"):
+            check_scaled(dtype, scale)
 
 
 @pytest.mark.parametrize("arch", [80, 90, 100])
@@ -75,8 +94,10 @@ def test_compiled(arch: int) -> None:
         for dtype in DTYPES:
             for constant in (False, True):
                 check_swap(swap_arguments(dtype, constant))
+            for scale in ("amplitude", "log"):
+                check_scaled(dtype, scale)
     kernels = {run.launch.kernel for run in runs}
-    assert len(kernels) == 5  # sums, gains and clip in float32, gains and clip in float64
+    assert len(kernels) == 6  # sums, gains and clip in float32 and float64
 
 
 @each_dtype
@@ -104,7 +125,7 @@ def test_images_beyond_two_to_the_31_pixels() -> None:
     X[-1] = 1.0
     index, weight = torch.zeros(16, 8, dtype=torch.int32), torch.arange(128.0).view(16, 8)
     with launches.executed_ptx(SOURCE, 90, **of_last, blocks=range(len(X) - 1, len(X))):
-        cuda.HALF_PLANE.scale(X, torch.full((1,), 2.0), index, weight)
+        cuda.HALF_PLANE.gain(X, torch.full((1,), 2.0), index, weight, around_fft.UNSCALED)
     assert torch.equal(X[-1, ..., 1], 2 * weight)
 
 

@@ -27,24 +27,24 @@ void check_tensors(bool wide, const at::Tensor& first, std::initializer_list<con
 
 void half_plane_sums(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& place, const at::Tensor& weight,
                      const at::Tensor& first, const at::Tensor& sums, int64_t wide, int64_t n_images, int64_t n_points,
-                     int64_t n_bins, int64_t lanes) {
+                     int64_t n_bins, int64_t lanes, int64_t scale, double factor, double eps) {
   check_tensors(wide, X, {&Y, &weight, &sums}, {&place, &first});
   const c10::DeviceGuard guard(X.device());
-  check_launch("half_plane_sums",
-               specops_half_plane_sums(X.const_data_ptr(), Y.const_data_ptr(), place.const_data_ptr<int32_t>(),
-                                       weight.const_data_ptr(), first.const_data_ptr<int32_t>(),
-                                       sums.mutable_data_ptr(), wide, n_images, n_points, n_bins, lanes, stream_of(X)));
+  check_launch("half_plane_sums", specops_half_plane_sums(
+                                      X.const_data_ptr(), Y.const_data_ptr(), place.const_data_ptr<int32_t>(),
+                                      weight.const_data_ptr(), first.const_data_ptr<int32_t>(), sums.mutable_data_ptr(),
+                                      wide, n_images, n_points, n_bins, lanes, scale, factor, eps, stream_of(X)));
 }
 
 void half_plane_gains(const at::Tensor& X, const at::Tensor& profiles, const at::Tensor& index,
                       const at::Tensor& weight, int64_t wide, int64_t n_images, int64_t n_points, int64_t n_maps,
-                      int64_t profile_stride) {
+                      int64_t profile_stride, int64_t scale, double factor, double eps) {
   check_tensors(wide, X, {&profiles, &weight}, {&index});
   const c10::DeviceGuard guard(X.device());
   check_launch("half_plane_gains",
                specops_half_plane_gains(X.mutable_data_ptr(), profiles.const_data_ptr(),
                                         index.const_data_ptr<int32_t>(), weight.const_data_ptr(), wide, n_images,
-                                        n_points, n_maps, profile_stride, stream_of(X)));
+                                        n_points, n_maps, profile_stride, scale, factor, eps, stream_of(X)));
 }
 
 void half_plane_clip(const at::Tensor& filtered, const at::Tensor& b, const at::Tensor& swapped,
@@ -67,11 +67,11 @@ TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
       "half_plane_sums(Tensor X, Tensor Y, Tensor place, Tensor weight, Tensor first, Tensor(a!) sums, int wide, int "
       "n_images, "
-      "int n_points, int n_bins, int lanes) -> ()");
+      "int n_points, int n_bins, int lanes, int scale, float factor, float eps) -> ()");
   m.def(
       "half_plane_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int wide, int n_images, int "
       "n_points, "
-      "int n_maps, int profile_stride) -> ()");
+      "int n_maps, int profile_stride, int scale, float factor, float eps) -> ()");
   m.def(
       "half_plane_clip(Tensor filtered, Tensor b, Tensor(a!) swapped, Tensor(b!) slopes, Tensor(c!) kept, "
       "int wide, int n_pixels, int constant, float low, float high) -> ()");

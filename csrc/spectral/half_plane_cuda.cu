@@ -11,6 +11,11 @@ dim3 blocks_for(int64_t threads, int64_t n_images = 1) {
   return dim3(static_cast<unsigned>(n_images * ((threads + kHalfPlaneThreads - 1) / kHalfPlaneThreads)));
 }
 
+template <class T>
+Scale<T> scale_of(int64_t kind, double factor, double eps) {
+  return {static_cast<int>(kind), static_cast<T>(factor), static_cast<T>(eps)};
+}
+
 // Calls f(T{}) for the type of the numbers.
 template <class F>
 int for_type(int64_t wide, const F& f) {
@@ -24,22 +29,25 @@ using namespace specops::spectral;
 
 int specops_half_plane_sums(const void* X, const void* Y, const int32_t* place, const void* weight,
                             const int32_t* first, void* sums, int64_t wide, int64_t n_images, int64_t n_points,
-                            int64_t n_bins, int64_t lanes, void* stream) {
+                            int64_t n_bins, int64_t lanes, int64_t scale, double factor, double eps, void* stream) {
   return for_type(wide, [&](auto number) -> int {
     using T = decltype(number);
     return SPECOPS_LAUNCH((half_plane_sums_kernel<T>), blocks_for(n_bins * lanes, n_images), dim3(kHalfPlaneThreads), 0,
                           stream, static_cast<const Coefficient<T>*>(X), static_cast<const Coefficient<T>*>(Y), place,
-                          static_cast<const T*>(weight), first, static_cast<T*>(sums), n_points, n_bins, lanes);
+                          static_cast<const T*>(weight), first, static_cast<T*>(sums), n_points, n_bins, lanes,
+                          scale_of<T>(scale, factor, eps));
   });
 }
 
 int specops_half_plane_gains(void* X, const void* profiles, const int32_t* index, const void* weight, int64_t wide,
-                             int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, void* stream) {
+                             int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, int64_t scale,
+                             double factor, double eps, void* stream) {
   return for_type(wide, [&](auto number) -> int {
     using T = decltype(number);
     return SPECOPS_LAUNCH((half_plane_gains_kernel<T>), blocks_for(n_points, n_images), dim3(kHalfPlaneThreads), 0,
                           stream, static_cast<Coefficient<T>*>(X), static_cast<const T*>(profiles), index,
-                          static_cast<const T*>(weight), n_points, n_maps, profile_stride);
+                          static_cast<const T*>(weight), n_points, n_maps, profile_stride,
+                          scale_of<T>(scale, factor, eps));
   });
 }
 

@@ -6,14 +6,16 @@
 // numbers are float64 where `wide`, else float32; spectra X, Y are [n_images, n_points] pairs of those, dense.
 extern "C" {
 
-// The points of bin k are first[k]..first[k + 1] of place and weight; `lanes`, a power of two up to 32, share a bin.
+// `scale` is 0 for none, 1 for the root, 2 for the logarithm. The points of bin k are first[k]..first[k + 1] of place
+// and weight; `lanes`, a power of two up to 32, share a bin.
 int specops_half_plane_sums(const void* X, const void* Y, const int32_t* place, const void* weight,
                             const int32_t* first, void* sums, int64_t wide, int64_t n_images, int64_t n_points,
-                            int64_t n_bins, int64_t lanes, void* stream);
+                            int64_t n_bins, int64_t lanes, int64_t scale, double factor, double eps, void* stream);
 
 // index and weight are [n_maps, n_points]; spectrum b is multiplied by the profile at profiles + b * profile_stride.
 int specops_half_plane_gains(void* X, const void* profiles, const int32_t* index, const void* weight, int64_t wide,
-                             int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, void* stream);
+                             int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, int64_t scale,
+                             double factor, double eps, void* stream);
 
 // b is one element where `constant`; kept may be null.
 int specops_half_plane_clip(const void* filtered, const void* b, void* swapped, int8_t* slopes, void* kept,

@@ -15,13 +15,36 @@ struct alignas(2 * sizeof(T)) Coefficient {
   T re, im;
 };
 
-// sums[b, k] = Σ weight Re(conj X · Y) over the points first[k]..first[k + 1] of the bin: `lanes` threads take turns,
-// add up kTermsAtOnce terms at a time, and their sums meet in a tree.
+enum ScaleKind { kUnscaled = 0, kAmplitude = 1, kLog = 2 };
+
+// A function s of q = factor · power: √q or ln(q + eps).
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads)
+struct Scale {
+  int kind;
+  T factor, eps;
+};
+
+template <class T>
+SPECOPS_DEVICE T scaled(T power, Scale<T> scale) {
+  const T q = scale.factor * power;
+  return scale.kind == kLog ? log(q + scale.eps) : sqrt(q);
+}
+
+// s' at q; that of the root is taken as 0 where q is 0.
+template <class T>
+SPECOPS_DEVICE T slope_of(T power, Scale<T> scale) {
+  const T q = scale.factor * power;
+  if (scale.kind == kLog) return T(1) / (q + scale.eps);
+  return q == T(0) ? T(0) : T(0.5) / sqrt(q);
+}
+
+// sums[b, k] = Σ weight Re(conj X · Y), or with a scale Σ weight s(|X|²), over the points first[k]..first[k + 1] of the
+// bin: `lanes` threads take turns, add up kTermsAtOnce terms at a time, and their sums meet in a tree.
+template <class T>
+__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
     half_plane_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const int32_t* __restrict__ place,
                            const T* __restrict__ weight, const int32_t* __restrict__ first, T* __restrict__ sums,
-                           int n_points, int n_bins, int lanes) {
+                           int n_points, int n_bins, int lanes, Scale<T> scale) {
   const int bins_per_block = kHalfPlaneThreads / lanes,
             blocks_per_image = (n_bins + bins_per_block - 1) / bins_per_block;
   const int64_t image = blockIdx.x / blocks_per_image;
@@ -33,7 +56,8 @@ __global__ void __launch_bounds__(kHalfPlaneThreads)
     T part = 0;
     for (int i = begin; i < end && i < begin + lanes * kTermsAtOnce; i += lanes) {
       const Coefficient<T> x = X[image * n_points + place[i]], y = Y[image * n_points + place[i]];
-      part += weight[i] * (x.re * y.re + x.im * y.im);
+      const T value = x.re * y.re + x.im * y.im;
+      part += weight[i] * (scale.kind == kUnscaled ? value : scaled(value, scale));
     }
     total += part;
   }
@@ -42,11 +66,13 @@ __global__ void __launch_bounds__(kHalfPlaneThreads)
   if (live && lane == 0) sums[image * n_bins + bin] = total;
 }
 
-// X[b, p] *= Σ weight[m, p] · c[b, index[m, p]] over the maps m, in place; none (-1) is 0, whatever c holds.
+// X[b, p] *= Σ weight[m, p] · c[b, index[m, p]] over the maps m, and with a scale s'(|X[b, p]|²), in place; no bin (-1)
+// is 0, whatever c holds.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads)
+__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
     half_plane_gains_kernel(Coefficient<T>* X, const T* __restrict__ profiles, const int32_t* __restrict__ index,
-                            const T* __restrict__ weight, int n_points, int n_maps, int64_t profile_stride) {
+                            const T* __restrict__ weight, int n_points, int n_maps, int64_t profile_stride,
+                            Scale<T> scale) {
   const int blocks_per_image = (n_points + kHalfPlaneThreads - 1) / kHalfPlaneThreads;
   const int64_t image = blockIdx.x / blocks_per_image;
   const int point = blockIdx.x % blocks_per_image * kHalfPlaneThreads + threadIdx.x;
@@ -58,13 +84,14 @@ __global__ void __launch_bounds__(kHalfPlaneThreads)
     const int bin = index[at];
     if (bin >= 0) gain += weight[at] * profile[bin];
   }
-  Coefficient<T>* const x = X + image * n_points + point;
-  *x = {gain * x->re, gain * x->im};
+  const Coefficient<T> x = X[image * n_points + point];
+  if (scale.kind != kUnscaled) gain *= slope_of(x.re * x.re + x.im * x.im, scale);
+  X[image * n_points + point] = {gain * x.re, gain * x.im};
 }
 
 // u = b + filtered, folded and clipped, its slope, and b folded and clipped; b may be one number.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads)
+__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
     half_plane_clip_kernel(const T* filtered, const T* b, T* swapped, int8_t* slopes, T* kept, int64_t n_pixels,
                            bool constant, Range<T> range) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x;

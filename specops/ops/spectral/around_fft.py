@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -13,14 +14,26 @@ from specops.ops.spectral import gpu_plans, reference
 Swapped = tuple[Tensor, Tensor, Tensor]
 
 
+@dataclass(frozen=True)
+class Scale:
+    """A function of power: `kind` 0 is none, 1 the root of factor · power, 2 the logarithm of factor · power + eps."""
+
+    kind: int = 0
+    factor: float = 1.0
+    eps: float = 0.0
+
+
+UNSCALED = Scale()
+
+
 class Kernels(Protocol):
     """What a backend has; spectra X, Y are real views [..., H, W//2+1, 2] of half planes, in the compute dtype."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor) -> None:
-        """sums[..., k] = sum of weight · Re(conj X Y) over the points of bin k."""
+    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
+        """sums[..., k] = sum of weight · Re(conj X Y), with a scale of weight · s(|X|²), over the points of bin k."""
 
-    def scale(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> None:
-        """X *= weight · c[index], in place and summed over the maps."""
+    def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
+        """X *= weight · c[index], in place and summed over the maps, with a scale times its slope at |X|²."""
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
@@ -28,22 +41,30 @@ class Kernels(Protocol):
         """What follows the filter of a band swap."""
 
 
-def binned_cross_spectrum(kernels: Kernels, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
-    """As specops.ops.binned_cross_spectrum."""
+def scale_of(scale: str, factor: float, eps: float) -> Scale:
+    return Scale(1 if scale == "amplitude" else 2, factor, eps)
+
+
+def binned_cross_spectrum(
+    kernels: Kernels, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale = UNSCALED
+) -> Tensor:
+    """As specops.ops.binned_cross_spectrum; with a scale, and y = x, as binned_scaled_power."""
     sums = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
     if sums.numel():
         X = half_plane(x)
         Y = X if same_images(x, y) else half_plane(y)
-        kernels.bin_sums(X, Y, gpu_plans.sorted_points(index, weight, n_bins), sums)
+        kernels.bin_sums(X, Y, gpu_plans.sorted_points(index, weight, n_bins), sums, scale)
     return sums
 
 
-def binned_filter(kernels: Kernels, x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """As specops.ops.binned_filter."""
+def binned_filter(
+    kernels: Kernels, x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale = UNSCALED
+) -> Tensor:
+    """As specops.ops.binned_filter; with a scale as binned_scaled_filter."""
     if x.numel() == 0:
         return x.new_empty(x.shape)
     X = half_plane(x)
-    kernels.scale(X, c.contiguous(), index, gpu_plans.halved(index, weight, x.shape[-1]))
+    kernels.gain(X, c.contiguous(), index, gpu_plans.halved(index, weight, x.shape[-1]), scale)
     return reference.inverse_transform(torch.view_as_complex(X), (x.shape[-2], x.shape[-1])).to(x.dtype).contiguous()
 
 

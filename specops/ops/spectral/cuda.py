@@ -6,12 +6,14 @@ kernels of csrc/spectral/half_plane_kernels.cuh.
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import torch
 from torch import Tensor
 
 from specops.ops import cuda_launch
 from specops.ops.spectral import around_fft, gpu_plans
-from specops.ops.spectral.around_fft import is_constant, same_images
+from specops.ops.spectral.around_fft import Scale, is_constant, same_images
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
 
@@ -83,20 +85,35 @@ def clipped_band_swap(
     return swapped.to(a.dtype), slope, kept.to(a.dtype)
 
 
+def binned_scaled_power(
+    x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
+) -> Tensor:
+    """x [..., H, W], index and weight as in binned_cross_spectrum -> [..., K]."""
+    how = around_fft.scale_of(scale, factor, eps)
+    return around_fft.binned_cross_spectrum(HALF_PLANE, x, x, index, weight, n_bins, how)
+
+
+def binned_scaled_filter(
+    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+) -> Tensor:
+    """x, c, index and weight as in binned_filter -> [..., H, W]."""
+    return around_fft.binned_filter(HALF_PLANE, x, c, index, weight, around_fft.scale_of(scale, factor, eps))
+
+
 class HalfPlane:
     """The kernels around torch.fft: see `around_fft.Kernels`."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor) -> None:
+    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
         lanes = 1 << min(5, max(0, len(points.place) // n_bins - 1).bit_length())
-        numbers = (is_wide(X), sums.numel() // n_bins, n_points, n_bins, lanes)
+        numbers = (is_wide(X), sums.numel() // n_bins, n_points, n_bins, lanes, *astuple(scale))
         cuda_launch.launch("half_plane_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
 
-    def scale(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> None:
+    def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
         numbers = (is_wide(X), X.numel() // (2 * n_points), n_points, index.numel() // n_points)
         stride = c.shape[-1] if c.dim() > 1 else 0
-        cuda_launch.launch("half_plane_gains", X, c, index.contiguous(), weight, *numbers, stride)
+        cuda_launch.launch("half_plane_gains", X, c, index.contiguous(), weight, *numbers, stride, *astuple(scale))
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float

@@ -210,5 +210,7 @@ _binned_scaled_filter = define(
     jvp=_filter_jvp,
     vmap=_filter_vmap,
 )
-backends.register_native("binned_scaled_power")
-backends.register_native("binned_scaled_filter")
+for _op in ("binned_scaled_power", "binned_scaled_filter"):
+    backends.register_native(_op)
+    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda")
+    backends.register_module(_op, "triton", "specops.ops.spectral.triton")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 from specops.ops.contract import compute_dtype
 from specops.ops.spectral import around_fft, gpu_plans
 from specops.ops.spectral import triton_kernels as kernels
-from specops.ops.spectral.around_fft import is_constant, same_images
+from specops.ops.spectral.around_fft import Scale, is_constant, same_images
 from specops.ops.spectral.gpu_plans import cached
 
 CHUNK = 16
@@ -136,20 +136,38 @@ def _stride(c: Tensor) -> int:
     return 0 if c.dim() == 1 else c.shape[-1]
 
 
+@_on_its_device
+def binned_scaled_power(
+    x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
+) -> Tensor:
+    """As specops.ops.binned_scaled_power."""
+    how = around_fft.scale_of(scale, factor, eps)
+    return around_fft.binned_cross_spectrum(AROUND_FFT, x, x, index, weight, n_bins, how)
+
+
+@_on_its_device
+def binned_scaled_filter(
+    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+) -> Tensor:
+    """As specops.ops.binned_scaled_filter."""
+    return around_fft.binned_filter(AROUND_FFT, x, c, index, weight, around_fft.scale_of(scale, factor, eps))
+
+
 class AroundFft:
     """The kernels around torch.fft: see `around_fft.Kernels`."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor) -> None:
+    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
         kernels.bin_sums_kernel[(sums.numel(),)](
-            X, Y, points.place, points.weight, points.first, sums, n_points, sums.shape[-1], Y is X, BLOCK
-        )
+            X, Y, points.place, points.weight, points.first, sums, n_points, sums.shape[-1], Y is X, *astuple(scale),
+            BLOCK,
+        )  # fmt: skip
 
-    def scale(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> None:
+    def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
         grid = (X.numel() // (2 * n_points) * -(-n_points // BLOCK),)
-        maps = index.numel() // n_points
-        kernels.scale_spectrum_kernel[grid](X, c, index, weight, n_points, maps, _stride(c), BLOCK)
+        maps, index = index.numel() // n_points, index.contiguous()
+        kernels.gain_kernel[grid](X, c, index, weight, n_points, maps, _stride(c), *astuple(scale), BLOCK)
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float

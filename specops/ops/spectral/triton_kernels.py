@@ -258,8 +258,14 @@ def clipped_band_swap_kernel(
 
 
 @triton.jit
-def bin_sums_kernel(X, Y, point, weight, first, out, P, K, SAME: tl.constexpr, BLOCK: tl.constexpr):
-    """out [B, K] from spectra [B, P] of (re, im) pairs: a program sums a bin of an image, its points in fixed order."""
+def bin_sums_kernel(
+    X, Y, point, weight, first, out, P, K, SAME: tl.constexpr, SCALE: tl.constexpr, factor: tl.constexpr,
+    eps: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """out [B, K] from spectra [B, P] of (re, im) pairs: a program sums a bin of an image, its points in fixed order.
+
+    SCALE and the numbers with it as in `around_fft.Scale`; part of the kernel, which would get them in float32.
+    """
     program = tl.program_id(0).to(tl.int64)
     image, k = program // K, program % K
     begin, end = tl.load(first + k), tl.load(first + k + 1)
@@ -271,13 +277,24 @@ def bin_sums_kernel(X, Y, point, weight, first, out, P, K, SAME: tl.constexpr, B
         xr, xi = tl.load(X + place, mask=inside, other=0.0), tl.load(X + place + 1, mask=inside, other=0.0)
         yr = xr if SAME else tl.load(Y + place, mask=inside, other=0.0)
         yi = xi if SAME else tl.load(Y + place + 1, mask=inside, other=0.0)
-        total += (xr * yr + xi * yi) * tl.load(weight + i, mask=inside, other=0.0)
+        value = xr * yr + xi * yi
+        if SCALE == 1:
+            value = tl.sqrt_rn(factor * value)
+        elif SCALE == 2:
+            value = tl.where(inside, tl.log(factor * value + eps), 0.0)
+        total += value * tl.load(weight + i, mask=inside, other=0.0)
     tl.store(out + image * K + k, tl.sum(total))
 
 
 @triton.jit
-def scale_spectrum_kernel(X, c, index, weight, P, maps, c_stride, BLOCK: tl.constexpr):
-    """X [B, P] of (re, im) pairs times the sum over the maps of weight c[index], in place; bin -1 has gain 0."""
+def gain_kernel(
+    X, c, index, weight, P, maps, c_stride, SCALE: tl.constexpr, factor: tl.constexpr, eps: tl.constexpr,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """X [B, P] of (re, im) pairs times the sum over the maps of weight c[index], in place; bin -1 has gain 0.
+
+    With a SCALE, as in `around_fft.Scale`, also times its slope at the power of X.
+    """
     program, blocks = tl.program_id(0).to(tl.int64), tl.cdiv(P, BLOCK)
     image = program // blocks
     i = program % blocks * BLOCK + tl.arange(0, BLOCK)
@@ -288,8 +305,14 @@ def scale_spectrum_kernel(X, c, index, weight, P, maps, c_stride, BLOCK: tl.cons
         factor = tl.load(weight + m * P + i, mask=within, other=0.0)
         gain += tl.load(c + image * c_stride + place, mask=place >= 0, other=0.0) * factor
     at = (image * P + i) * 2
-    tl.store(X + at, tl.load(X + at, mask=within, other=0.0) * gain, mask=within)
-    tl.store(X + at + 1, tl.load(X + at + 1, mask=within, other=0.0) * gain, mask=within)
+    re, im = tl.load(X + at, mask=within, other=0.0), tl.load(X + at + 1, mask=within, other=0.0)
+    if SCALE == 1:
+        q = factor * (re * re + im * im)
+        gain *= tl.where(q == 0, 0.0, tl.div_rn(0.5, tl.sqrt_rn(tl.where(q == 0, 1.0, q))))
+    elif SCALE == 2:
+        gain = tl.div_rn(gain, factor * (re * re + im * im) + eps)
+    tl.store(X + at, re * gain, mask=within)
+    tl.store(X + at + 1, im * gain, mask=within)
 
 
 @triton.jit
