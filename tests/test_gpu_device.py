@@ -97,6 +97,29 @@ def test_band_swap_equals_the_reference(
         assert not turning.any()
 
 
+@pytest.mark.parametrize("scale", ["amplitude", "log", "db"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("size", [(64, 64), (12, 15)], ids=str)
+def test_scaled_spectra_and_their_gradients(
+    backend: str, size: tuple[int, int], dtype: torch.dtype, scale: str
+) -> None:
+    """Of images too whose coefficients are exactly 0."""
+    needs(backend, "binned_scaled_power")
+    images = randn(3, 2, *size).to(dtype)
+    images[1] = 1
+
+    def results(x: Tensor) -> tuple[Tensor, ...]:
+        x = x.clone().requires_grad_()
+        profile = specops.radial_spectrum(x, scale=scale, norm="ortho", eps=1e-3)
+        (gradient,) = torch.autograd.grad(profile.square().sum(), x)
+        return profile, gradient
+
+    for found, expected in zip(results(images), reference_of(lambda: results(images.double())), strict=True):
+        assert (found - expected).norm() <= {torch.float16: 2e-3, torch.float32: 1e-5}.get(
+            dtype, 1e-12
+        ) * expected.norm()
+
+
 def test_second_derivatives_equal_the_reference(function: tuple[int, Function]) -> None:
     images, call = function
 

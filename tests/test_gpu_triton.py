@@ -219,10 +219,25 @@ def test_images_beyond_two_to_the_31_pixels(op: str) -> None:
     assert relative_error(out[-1:], expected) <= tolerance(torch.float32, torch.float32, (128, 128))
 
 
-@pytest.mark.parametrize("op", ["power", "cross", "filter", "swap"])
-def test_bins_of_two_maps_take_the_reference(op: str) -> None:
-    _, runs, _ = check(Case(op, (32, 32), "two maps"), 80)
-    assert not runs
+@pytest.mark.parametrize("op", ["power", "cross", "filter per image", "swap"])
+def test_bins_of_two_maps(op: str) -> None:
+    check(Case(op, (32, 32), "two maps"), 90)
+
+
+@pytest.mark.parametrize("scale", ["amplitude", "log"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_scaled(dtype: torch.dtype, scale: str) -> None:
+    """Of images with coefficients that are exactly 0."""
+    x, gains, index, weight = Case("filter per image", (12, 32), "ragged", 3, dtype).arguments()
+    x[1] = torch.where(torch.arange(32) < 16, 1, -1)
+    how = (scale, 0.01, 1e-3)
+    with executed_on(90):
+        power = triton.binned_scaled_power(x, index, weight, gains.shape[-1], *how)
+        filtered = triton.binned_scaled_filter(x, gains, index, weight, *how)
+    expected = reference.binned_scaled_power(x, index, weight, gains.shape[-1], *how)
+    near = 1e-5 if dtype == torch.float32 else 1e-13
+    torch.testing.assert_close(power, expected, rtol=near, atol=near)
+    assert relative_error(filtered, reference.binned_scaled_filter(x, gains, index, weight, *how)) <= near
 
 
 def test_empty_batches() -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 BITS = {kind + str(bits): bits for kind in "busf" for bits in (8, 16, 32, 64)}
-BITS |= {"bf16": 16, "f16x2": 32, "bf16x2": 32, "f32x2": 64}
+BITS |= {"bf16": 16, "f16x2": 32, "bf16x2": 32, "f32x2": 64, "s16x2": 32, "u16x2": 32}
 
 
 class PtxError(RuntimeError):
@@ -62,8 +62,11 @@ def parse_entries(text: str) -> list[Entry]:
     text = re.sub(r"//[^\n]*", "", text)
     heads = list(re.finditer(r"\.entry\s+([\w$]+)\s*\((.*?)\)(.*?)\{", text, flags=re.DOTALL))
     module_scope = text[: heads[0].start()] if heads else ""
-    if re.search(r"^\s*(\.visible\s+)?\.(const|global)\b", module_scope, re.MULTILINE):
-        raise PtxError("variables in .const and .global memory are not implemented")
+    for variable in re.findall(r"^\s*(?:\.visible\s+)?\.(?:const|global)\b.*?([\w$]+)\[", module_scope, re.MULTILINE):
+        if re.search(
+            rf"{re.escape(variable)}\b", text[len(module_scope) :]
+        ):  # libdevice leaves names that nothing reads
+            raise PtxError("variables in .const and .global memory are not implemented")
     entries = []
     for head in heads:
         entry = Entry(head[1], [_parameter(declared) for declared in split_operands(head[2])])

@@ -186,6 +186,13 @@ def test_fused_multiply_add_rounds_once(kind: str) -> None:
     np.testing.assert_array_equal(got, np.array([float(value) for value in exact]).astype(got.dtype))
 
 
+def test_packed_integers_wrap_by_themselves() -> None:
+    a, b = (np.array([[3, -32768], [-1, 7]], np.int16), np.array([[4, -1], [1, -9]], np.int16))
+    packed = [np.ascontiguousarray(each).view(np.uint32).reshape(-1) for each in (a, b)]
+    found = apply("add.s16x2", [("s16x2", each) for each in packed], "s16x2")
+    assert found.view(np.int16).reshape(-1, 2).tolist() == [[7, 32767], [0, -2]]
+
+
 @pytest.mark.parametrize("name", ["add", "mul"])
 @pytest.mark.parametrize("kind", ["bf16", "f16x2", "bf16x2", "f32x2"])
 def test_packed_and_bfloat16_arithmetic(kind: str, name: str) -> None:

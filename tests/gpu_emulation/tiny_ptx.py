@@ -35,7 +35,9 @@ def run(body: str, arrays: dict[str, np.ndarray], threads: int = 32, blocks: int
 
 def stored_as(kind: str) -> type:
     """Returns the NumPy type that holds values of a PTX type in memory."""
-    return {"bf16": np.uint16, "f16x2": np.uint32, "bf16x2": np.uint32, "f32x2": np.uint64}.get(kind) or PLAIN[kind]
+    return {"bf16": np.uint16, "f16x2": np.uint32, "bf16x2": np.uint32, "f32x2": np.uint64, "s16x2": np.uint32}.get(
+        kind
+    ) or PLAIN[kind]
 
 
 def apply(instruction: str, inputs: Sequence[tuple[str, np.ndarray]], result: str) -> np.ndarray:

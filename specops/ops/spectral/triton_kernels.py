@@ -258,6 +258,17 @@ def clipped_band_swap_kernel(
 
 
 @triton.jit
+def _root(q):
+    """Correctly rounded; Triton has a name for that in float32 alone, where its own root is approximate."""
+    return tl.sqrt_rn(q) if q.dtype == tl.float32 else tl.sqrt(q)
+
+
+@triton.jit
+def _quotient(a, b):
+    return tl.div_rn(a, b) if b.dtype == tl.float32 else a / b
+
+
+@triton.jit
 def bin_sums_kernel(
     X, Y, point, weight, first, out, P, K, SAME: tl.constexpr, SCALE: tl.constexpr, factor: tl.constexpr,
     eps: tl.constexpr, BLOCK: tl.constexpr,
@@ -279,7 +290,7 @@ def bin_sums_kernel(
         yi = xi if SAME else tl.load(Y + place + 1, mask=inside, other=0.0)
         value = xr * yr + xi * yi
         if SCALE == 1:
-            value = tl.sqrt_rn(factor * value)
+            value = _root(factor * value)
         elif SCALE == 2:
             value = tl.where(inside, tl.log(factor * value + eps), 0.0)
         total += value * tl.load(weight + i, mask=inside, other=0.0)
@@ -302,15 +313,15 @@ def gain_kernel(
     gain = tl.zeros([BLOCK], X.dtype.element_ty)
     for m in range(maps):
         place = tl.load(index + m * P + i, mask=within, other=-1)
-        factor = tl.load(weight + m * P + i, mask=within, other=0.0)
-        gain += tl.load(c + image * c_stride + place, mask=place >= 0, other=0.0) * factor
+        profile = tl.load(c + image * c_stride + place, mask=place >= 0, other=0.0)
+        gain += profile * tl.load(weight + m * P + i, mask=within, other=0.0)
     at = (image * P + i) * 2
     re, im = tl.load(X + at, mask=within, other=0.0), tl.load(X + at + 1, mask=within, other=0.0)
     if SCALE == 1:
         q = factor * (re * re + im * im)
-        gain *= tl.where(q == 0, 0.0, tl.div_rn(0.5, tl.sqrt_rn(tl.where(q == 0, 1.0, q))))
+        gain = tl.where(q == 0, 0.0, _quotient(0.5 * gain, _root(tl.where(q == 0, 1.0, q))))
     elif SCALE == 2:
-        gain = tl.div_rn(gain, factor * (re * re + im * im) + eps)
+        gain = _quotient(gain, factor * (re * re + im * im) + eps)
     tl.store(X + at, re * gain, mask=within)
     tl.store(X + at + 1, im * gain, mask=within)
 
