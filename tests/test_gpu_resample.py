@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from torch import Tensor
 from specops.ops import cuda_launch
 from specops.ops.contract import compute_dtype, memory_format
 from specops.ops.resample import cuda, gpu_plans, reference
-from specops.ops.resample.contract import output_size
+from specops.ops.resample.contract import BOUNDARIES, output_size
 
 pytestmark = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
@@ -104,32 +106,114 @@ COMMON = {
     "stride": Case((64, 64), down=(2, 2)),
     "avg": Case((64, 64), taps=(2, 2), down=(2, 2)),
 }
+PATCHED = {name: case for name, case in COMMON.items() if case.taps != (1, 1)}
+TILED = {name: case for name, case in COMMON.items() if case.taps == (1, 1)} | {
+    "up 2, 3 taps": replace(UP, taps=(3, 3), padding=(1, 1, 1, 1)),
+    "down 2, 5 taps": replace(DOWN, taps=(5, 5), padding=(2, 2, 2, 2)),
+}
 TILES = {  # every way to divide the work: one tile, several columns, bands, channels, vectors or not
     "one row": Case((1, 9), taps=(1, 3), padding=(1, 1, 0, 0)),
     "wide": Case((3, 1100), taps=(3, 3), padding=(1, 1, 1, 1), boundary="circular", batch=(1,)),
     "wide and odd": Case((3, 1101), taps=(2, 4), up=(2, 1), padding=(2, 1, 1, 0), boundary="reflect", batch=(1,)),
     "tall": Case((301, 8), taps=(5, 2), down=(1, 2), padding=(0, 1, 2, 2), boundary="replicate", batch=(1,)),
-    "full": replace(UP, size=(16, 12), outer=False),
+    "full": replace(UP, size=(16, 12), taps=(4, 3), outer=False),
     "full with folds": Case((12, 9), (3, 4), (2, 1), (1, 2), (3, 2, 2, 3), "reflect", outer=False),
     "channels": Case((9, 8), (3, 3), (2, 2), (1, 1), (1, 2, 1, 2), batch=(2, 12), channels_last=True),
     "odd channels": Case((9, 8), (3, 3), (1, 1), (2, 2), (1, 1, 1, 1), "reflect", batch=(2, 3), channels_last=True),
     "channels with gaps": Case((11, 12), (1, 1), (1, 1), (3, 2), batch=(1, 8), channels_last=True),
-    "float16": replace(UP, size=(16, 16), dtype=torch.float16),
+    "float16": replace(UP, size=(16, 16), taps=(4, 3), dtype=torch.float16),
     "bfloat16 channels": replace(DOWN, size=(16, 12), batch=(1, 32), dtype=torch.bfloat16, channels_last=True),
     "float64": replace(DOWN, size=(16, 12), dtype=torch.float64, boundary="replicate"),
     "crop": Case((14, 13), (3, 2), (2, 3), (1, 2), (-3, -4, 2, -5), "circular"),
     "difference": Case((9, 8), (7, 6), padding=(3, 2, 3, 3), difference=True),
     "far": Case((5, 6), (3, 3), (1, 1), (2, 2), (17, 11, 9, 20), "reflect"),
 }
-CASES = TILES | {name: replace(case, size=(16, 16)) for name, case in COMMON.items()}
+PATCHES = {  # factors and taps that have kernels of their own, and what a patch, a band or an access can meet
+    "even": replace(DOWN, size=(24, 32)),
+    "even crop": Case((20, 24), (2, 2), (2, 2), (1, 1), (-3, 1, 3, -5)),
+    "ragged": Case((19, 21), (4, 4), (2, 2), (1, 1), (1, 3, 2, 2), outer=False, batch=(3,)),
+    "ragged float16": Case((19, 22), (4, 4), (1, 1), (1, 1), (1, 1, 2, 2), dtype=torch.float16),
+    "reflect": Case((30, 13), (12, 12), (1, 1), (2, 2), (6, 5, 5, 6), "reflect"),
+    "replicate": Case((8, 8), (2, 2), (1, 1), (2, 2), (20, 1, 0, 11), "replicate", outer=False),
+    "circular": Case((16, 48), (3, 3), (1, 1), (1, 1), (3, 0, -2, 5), "circular", outer=False),
+    "circular bfloat16": Case((12, 16), (12, 12), (2, 2), (1, 1), (6, 5, 5, 6), "circular", dtype=torch.bfloat16),
+    "wide full": Case((14, 32), (12, 12), (1, 1), (2, 2), (5, 5, 5, 5), outer=False, dtype=torch.bfloat16),
+}
+CASES = TILES | PATCHES | {name: replace(case, size=(16, 16)) for name, case in COMMON.items()}
 
 
 @pytest.mark.parametrize("order", cuda_source.ORDERS)
 @pytest.mark.parametrize("op", OPS)
 def test_source_in_orders(op: str, order: str) -> None:
     with launches.executed_source(SOURCE, order, seed=1):
-        for case in TILES.values():
+        for case in (TILES | PATCHES).values():
             check(op, *case.arguments(op))
+
+
+@contextmanager
+def counted_calls() -> Iterator[list[str]]:
+    """Yields a list of the raw ops that are called."""
+    names: list[str] = []
+    execute = cuda_launch.launch
+
+    def launch(name: str, *args: Any) -> None:
+        names.append(name)
+        execute(name, *args)
+
+    with launches.launching(launch):
+        yield names
+
+
+@pytest.mark.parametrize(("up", "down", "taps"), sorted(gpu_plans.PATCHES))
+def test_patches(up: int, down: int, taps: int) -> None:
+    """All boundaries and types, sizes that are multiples of a patch and not, paddings of both parities, crops."""
+    half = taps // 2
+    boundaries = dict.fromkeys(BOUNDARIES, (half, half - 1, half + 1, half)) | {"zeros": (half - 1, half, -2, half)}
+    dtypes = (torch.float32, torch.float16, torch.bfloat16)
+    sizes = ((16, 32), (19, 21))
+    with launches.executed_source(SOURCE), counted_calls() as names:
+        for number, (boundary, dtype, size) in enumerate(itertools.product(boundaries, dtypes, sizes)):
+            factors = {"taps": (taps, taps), "up": (up, up), "down": (down, down), "padding": boundaries[boundary]}
+            case = Case(size, **factors, boundary=boundary, dtype=dtype, outer=number % 4 < 2)
+            check("upfirdn2d", *case.arguments("upfirdn2d"))
+            check("upfirdn2d_transpose", *replace(case, boundary="zeros").arguments("upfirdn2d_transpose"))
+    assert set(names) == {"resample_patches"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"size": (4, 5)}, {"channels_last": True, "batch": (2, 4)}, {"taps": (4, 5)}], ids=str
+)
+def test_what_patches_do_not_serve(change: dict[str, Any]) -> None:
+    """Samples more than a period beyond an end, channels side by side, taps that are not the same along both axes."""
+    case = Case((16, 16), (4, 4), (1, 1), (2, 2), (6, 1, 1, 1), "reflect")
+    with launches.executed_source(SOURCE), counted_calls() as names:
+        check("upfirdn2d", *case.arguments("upfirdn2d"))
+        check("upfirdn2d", *replace(case, **change).arguments("upfirdn2d"))
+        check("upfirdn2d_transpose", *case.arguments("upfirdn2d_transpose"))
+    assert names == ["resample_patches", "resample", "resample"]
+
+
+@pytest.mark.parametrize("name", ["up 2, 12 taps", "down 2, 4 taps"])
+def test_an_output_does_not_depend_on_where_its_patch_is(name: str) -> None:
+    """An image moved by pixels gives its outputs moved, to the bit; so do longer bands of rows."""
+    case = replace(COMMON[name], size=(40, 40), batch=(1,))
+    x, *rest = case.arguments("upfirdn2d")
+    moved = torch.zeros(1, 48, 48)
+    moved[..., 6:46, 4:44] = x
+    step = [up / down for up, down in zip(case.up, case.down, strict=True)]
+    with launches.executed_source(SOURCE):
+        out, other = (cuda.upfirdn2d(each, *rest) for each in (x, moved))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(gpu_plans, "ENOUGH_STRIPS", 0)
+            gpu_plans.plan.cache_clear()
+            assert torch.equal(out, cuda.upfirdn2d(x, *rest))
+        gpu_plans.plan.cache_clear()
+    rows, columns = int(6 * step[1]), int(4 * step[0])
+    inside = slice(12, -12)
+    assert torch.equal(
+        other[..., rows:, columns:][..., : out.shape[-2], : out.shape[-1]][..., inside, inside],
+        out[..., inside, inside],
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -159,7 +243,7 @@ def test_adjoint_identities(sample: Sample) -> None:
     assert abs(float((out * y).sum() - by_f)) <= bound
 
 
-@pytest.mark.parametrize("name", ["full with folds", "channels", "wide", "float16"])
+@pytest.mark.parametrize("name", ["full with folds", "channels", "wide", "float16", "even", "ragged", "circular"])
 @pytest.mark.parametrize("op", OPS[:2])
 def test_images_do_not_meet(op: str, name: str) -> None:
     """A NaN stays in its image, a batch is its parts to the bit, and so is a second run in another order."""
@@ -224,12 +308,12 @@ def bytes_that_move(case: Case, op: str, x: Tensor, y: Tensor) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "down 2, 4 taps" else pytest.mark.slow) for name in COMMON]
+    "name", [pytest.param(name, marks=() if "down" in name else pytest.mark.slow) for name in TILED]
 )
 @pytest.mark.parametrize("op", OPS[:2])
-def test_sectors_of_common_cases(op: str, name: str) -> None:
+def test_sectors_of_tiles(op: str, name: str) -> None:
     """One of enough images: read once and written once, 16 bytes at a time; of a stride every second row."""
-    case = replace(COMMON[name], batch=(gpu_plans.ENOUGH_BLOCKS,))
+    case = replace(TILED[name], batch=(gpu_plans.ENOUGH_BLOCKS,))
     x, *rest = case.arguments(op)
     with launches.executed_ptx(SOURCE, 90, blocks=range(1)) as runs:
         out = getattr(cuda, op)(x, *rest)
@@ -241,11 +325,29 @@ def test_sectors_of_common_cases(op: str, name: str) -> None:
     assert loads[runs[-1].storage(x)].widths == stores[runs[-1].storage(out)].widths == {16}
 
 
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "down 2, 4 taps" else pytest.mark.slow) for name in PATCHED]
+)
+@pytest.mark.parametrize("op", OPS[:2])
+def test_sectors_of_patches(op: str, name: str) -> None:
+    """Written once, 16 bytes at a time; all that is read is needed, in vectors, whatever the cache has of it."""
+    case = replace(PATCHED[name], batch=(2,))
+    x, *rest = case.arguments(op)
+    with launches.executed_ptx(SOURCE, 90) as runs:
+        out = check(op, x, *rest)
+    read = runs[-1].counters.loads[runs[-1].storage(x)]
+    written = runs[-1].counters.stores[runs[-1].storage(out)]
+    assert "patch_kernel" in runs[-1].launch.kernel
+    assert len(read.touched) + written.sectors <= 1.05 * (x.numel() + out.numel()) * x.element_size() / SECTOR
+    assert written.widths == {16}
+    assert read.widths == {8 if x.numel() < out.numel() else 16}
+
+
 @pytest.mark.parametrize("arch", [90, *(pytest.param(arch, marks=pytest.mark.slow) for arch in ARCHS if arch != 90)])
 @pytest.mark.parametrize("op", OPS)
 def test_ptx(op: str, arch: int) -> None:
     """More than 20 sets of arguments; the default run executes some of them."""
-    names = list(CASES) if arch != 90 else ["full with folds", "odd channels", "far", "bfloat16 channels"]
+    names = list(CASES) if arch != 90 else ["full with folds", "odd channels", "far", "bfloat16 channels", *PATCHES]
     with launches.executed_ptx(SOURCE, arch, counting=False):
         for name in names:
             check(op, *CASES[name].arguments(op))
@@ -286,20 +388,25 @@ def noted(cases: Mapping[str, Case]) -> list[tuple[str, list[Any]]]:
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_sanitizers_find_nothing(sanitizer: str) -> None:
     orders = [("forward", 0), ("reverse", 0), *(("random", seed) for seed in range(5))]
-    cuda_source.call_sanitized(SOURCE, sanitizer, noted(TILES), orders=orders)
+    cuda_source.call_sanitized(SOURCE, sanitizer, noted(TILES | PATCHES), orders=orders)
 
 
-MUTATED = ("resample_cuda.cu", "tile.cuh", "windows.cuh")
+MUTATED = ("resample_cuda.cu", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")
 CONDITIONS = (  # what keeps a thread inside images and is no `if`
     ("tile.cuh", "source + count <= layout.x.n_in", "true"),
     ("tile.cuh", "channel + count <= layout.channels", "true"),
     ("tile.cuh", "width = (place.end_column - place.column) << layout.inner_bits;", "width = layout.out_pitch;"),
     ("tile.cuh", "at < place.n_slots ? ", "true ? "),
+    ("patch.cuh", "strip.plane >= planes", "false"),
+    ("patch.cuh", "sample + r >= x.end || !in_image(layout.y, row)", "false"),
+    ("patch.cuh", "row + i < strip.row || row + i >= strip.end_row", "false"),
+    ("patch.cuh", "inside || layout.x.boundary == kZerosBeyond", "true"),
     ("resample_cuda.cu", "smaller(layout.y.tile, end_row - row)", "layout.y.tile"),
 )
 SPEED_ONLY = (  # what is right either way; the widths of accesses are tested above
     "if (!layout.store_vectors)",
     "if (layout.y.taps > 1 && layout.x.taps > 1)",
+    "if (is(1, 1, 4))",
 )
 
 
@@ -318,7 +425,7 @@ def mutants() -> list[tuple[str, Mutant]]:
 
 @functools.cache
 def mutation_calls() -> list[tuple[str, list[Any]]]:
-    return noted(TILES)
+    return noted(TILES | PATCHES)
 
 
 def results(source: Path) -> list[np.ndarray]:

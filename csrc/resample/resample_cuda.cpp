@@ -27,6 +27,15 @@ void resample_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& f
                                 lists_of(column_folds), out.mutable_data_ptr(), layout.data(), stream_of(x)));
 }
 
+void resample_patches_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& out,
+                           at::IntArrayRef layout) {
+  check_arguments(x, {&f, &factors, &out}, layout);
+  const c10::DeviceGuard guard(x.device());
+  check_launch("resample_patches",
+               specops_resample_patches(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(),
+                                        out.mutable_data_ptr(), layout.data(), stream_of(x)));
+}
+
 void resample_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& sums, const at::Tensor& out,
                                at::IntArrayRef layout) {
   check_arguments(x, {&y, &sums, &out}, layout);
@@ -43,10 +52,12 @@ TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
       "resample(Tensor x, Tensor f, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) out, "
       "int[] layout) -> ()");
+  m.def("resample_patches(Tensor x, Tensor f, Tensor(a!) factors, Tensor(b!) out, int[] layout) -> ()");
   m.def("resample_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
   m.impl("resample", specops::resample_cuda);
+  m.impl("resample_patches", specops::resample_patches_cuda);
   m.impl("resample_correlation", specops::resample_correlation_cuda);
 }

@@ -2,6 +2,8 @@
 
 #include "common/cuda/launch.cuh"
 #include "common/pixel.h"
+#include "resample/factors.cuh"
+#include "resample/patch.cuh"
 #include "resample/tile.cuh"
 
 // upfirdn2d and its transpose: a block makes tiles of outputs one below the other, so that a sample is read once. Along
@@ -10,8 +12,6 @@ namespace specops::resample {
 
 constexpr int32_t kThreads = 256, kBlocksEach = 3;  // of a block, on a multiprocessor at least
 constexpr int32_t kRowsAtOnce = 4;
-constexpr int32_t kWarp = 32;
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 // What the host adds to a Layout.
 struct Launch {
@@ -195,60 +195,6 @@ __global__ void __launch_bounds__(kThreads, kBlocksEach)
   }
 }
 
-// The sum of a value over the lanes of a warp, the same in all.
-template <class T>
-static __device__ __forceinline__ T warp_sum(T value) {
-  for (int32_t lanes = kWarp / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(kAllLanes, value, lanes);
-  return value;
-}
-
-// The first index of the largest of |f| [count], the same in all lanes of a warp.
-template <class T>
-static __device__ __forceinline__ int32_t index_of_largest(const T* f, int32_t count) {
-  int32_t found = smaller(threadIdx.x, count - 1);
-  for (int32_t i = threadIdx.x; i < count; i += kWarp) {
-    if (fabs(static_cast<double>(f[i])) > fabs(static_cast<double>(f[found]))) found = i;
-  }
-  for (int32_t lanes = kWarp / 2; lanes > 0; lanes /= 2) {
-    const int32_t other = __shfl_xor_sync(kAllLanes, found, lanes);
-    const double theirs = fabs(static_cast<double>(f[other])), ours = fabs(static_cast<double>(f[found]));
-    if (theirs > ours || (theirs == ours && other < found)) found = other;
-  }
-  return found;
-}
-
-// Whether f [fh, fw] is an outer product up to a few roundings: factors = 1, g, h with f[i, j] = g[i] h[j], else 0. One
-// warp. Sums over columns and rows lose what single taps do to rounding; where they cancel, the row and column through
-// the largest tap stand in.
-template <class T>
-__global__ void factor_kernel(const T* f, int32_t fh, int32_t fw, T roundoff, T* factors) {
-  double sum = 0, magnitude = 0;
-  for (int32_t i = threadIdx.x; i < fh * fw; i += kWarp) {
-    sum += f[i];
-    magnitude += fabs(static_cast<double>(f[i]));
-  }
-  sum = warp_sum(sum);
-  magnitude = warp_sum(magnitude);
-  const int32_t largest = index_of_largest(f, fh * fw);
-  const bool cancels = fabs(sum) < magnitude / 8;
-  const double pivot = cancels ? static_cast<double>(f[largest]) : sum, root = sqrt(fabs(pivot));
-  for (int32_t i = threadIdx.x; i < fh + fw; i += kWarp) {
-    const bool of_row = i < fh;
-    const int32_t first = of_row ? i * fw : i - fh, step = of_row ? 1 : fw, count = of_row ? fw : fh;
-    double line = cancels ? static_cast<double>(f[first + (of_row ? largest % fw : largest / fw) * step]) : 0;
-    for (int32_t k = 0; k < count && !cancels; ++k) line += f[first + k * step];
-    factors[1 + i] = static_cast<T>(line / (!of_row && pivot < 0 ? -root : root));
-  }
-  __syncwarp();
-  int32_t misses = magnitude > 0 && magnitude < INFINITY ? 0 : 1;
-  for (int32_t i = threadIdx.x; i < fh * fw; i += kWarp) {
-    const double value = f[i], product = static_cast<double>(factors[1 + i / fw]) * factors[1 + fh + i % fw];
-    if (!(fabs(product - value) <= 8 * static_cast<double>(roundoff) * fabs(value))) ++misses;
-  }
-  misses = warp_sum(misses);
-  if (threadIdx.x == 0) factors[0] = misses == 0 ? T(1) : T(0);
-}
-
 // Which outputs of a tile meet each tap, by slots.
 static __device__ __forceinline__ void find_pairs(const Axis& axis, int32_t begin, int32_t end, Pairs* pairs) {
   for (int32_t tap = threadIdx.x; tap < axis.taps; tap += blockDim.x) {
@@ -352,6 +298,23 @@ static Launch launch_from(const int64_t* numbers) {
   return launch;
 }
 
+template <class T>
+static cudaError_t find_factors(const Layout& layout, const T* f, T* factors, void* stream) {
+  constexpr T roundoff = sizeof(T) == 8 ? T(0x1p-53) : T(0x1p-24f);
+  return SPECOPS_LAUNCH(factor_kernel<T>, 1, kWarp, 0, stream, f, layout.y.taps, layout.x.taps, roundoff, factors);
+}
+
+// Calls launch(first block, blocks) as often as `blocks` do not fit one launch.
+template <class F>
+static cudaError_t for_launches(int64_t blocks, const F& launch) {
+  constexpr int64_t most = INT32_MAX;
+  cudaError_t error = cudaSuccess;
+  for (int64_t first = 0; first < blocks && error == cudaSuccess; first += most) {
+    error = launch(first, static_cast<unsigned>(blocks - first < most ? blocks - first : most));
+  }
+  return error;
+}
+
 template <class Stored>
 static cudaError_t resample(const void* x, const void* f, void* factors, const int32_t* row_folds,
                             const int32_t* column_folds, void* out, const int64_t* numbers, void* stream) {
@@ -360,20 +323,44 @@ static cudaError_t resample(const void* x, const void* f, void* factors, const i
   const Launch launch = launch_from(numbers);
   const T* const taps = static_cast<const T*>(f);
   cudaError_t error = cudaSuccess;
-  if (layout.y.taps > 1 && layout.x.taps > 1) {
-    constexpr T roundoff = sizeof(T) == 8 ? T(0x1p-53) : T(0x1p-24f);
-    error = SPECOPS_LAUNCH(factor_kernel<T>, 1, kWarp, 0, stream, taps, layout.y.taps, layout.x.taps, roundoff,
-                           static_cast<T*>(factors));
-  }
-  constexpr int64_t most_blocks = INT32_MAX;  // of one launch
-  for (int64_t first = 0; first < launch.blocks && error == cudaSuccess; first += most_blocks) {
-    const int64_t rest = launch.blocks - first;
-    error = SPECOPS_LAUNCH(resample_kernel<Stored>, static_cast<unsigned>(rest < most_blocks ? rest : most_blocks),
-                           static_cast<unsigned>(launch.threads), static_cast<int>(launch.shared_bytes), stream,
-                           static_cast<const Stored*>(x), taps, static_cast<const T*>(factors), row_folds, column_folds,
-                           static_cast<Stored*>(out), layout, first);
-  }
-  return error;
+  if (layout.y.taps > 1 && layout.x.taps > 1) error = find_factors(layout, taps, static_cast<T*>(factors), stream);
+  if (error != cudaSuccess) return error;
+  return for_launches(launch.blocks, [&](int64_t first, unsigned blocks) {
+    return SPECOPS_LAUNCH(resample_kernel<Stored>, blocks, static_cast<unsigned>(launch.threads),
+                          static_cast<int>(launch.shared_bytes), stream, static_cast<const Stored*>(x), taps,
+                          static_cast<const T*>(factors), row_folds, column_folds, static_cast<Stored*>(out), layout,
+                          first);
+  });
+}
+
+template <class P>
+static cudaError_t resample_patches(const void* x, const void* f, void* factors, void* out, const Layout& layout,
+                                    const Launch& launch, void* stream) {
+  using Stored = typename P::Stored;
+  const float* const taps = static_cast<const float*>(f);
+  const cudaError_t error = find_factors(layout, taps, static_cast<float*>(factors), stream);
+  if (error != cudaSuccess) return error;
+  return for_launches(launch.blocks, [&](int64_t first, unsigned blocks) {
+    return SPECOPS_LAUNCH(patch_kernel<P>, blocks, kPatchThreads, 0, stream, static_cast<const Stored*>(x), taps,
+                          static_cast<const float*>(factors), static_cast<Stored*>(out), layout, launch.planes, first);
+  });
+}
+
+// Calls f(Patch) for the factors and taps of both axes: PATCHES of specops/ops/resample/gpu_plans.py.
+template <class Stored, class F>
+static int for_patch(const Axis& axis, const F& f) {
+  const auto is = [&](int32_t up, int32_t down, int32_t taps) {
+    return axis.up == up && axis.down == down && axis.taps == taps;
+  };
+  if (is(2, 1, 2)) return f(Patch<Stored, 2, 1, 2>{});
+  if (is(2, 1, 4)) return f(Patch<Stored, 2, 1, 4>{});
+  if (is(2, 1, 12)) return f(Patch<Stored, 2, 1, 12>{});
+  if (is(1, 2, 2)) return f(Patch<Stored, 1, 2, 2>{});
+  if (is(1, 2, 4)) return f(Patch<Stored, 1, 2, 4>{});
+  if (is(1, 2, 12)) return f(Patch<Stored, 1, 2, 12>{});
+  if (is(1, 1, 3)) return f(Patch<Stored, 1, 1, 3>{});
+  if (is(1, 1, 4)) return f(Patch<Stored, 1, 1, 4>{});
+  return cudaErrorInvalidValue;
 }
 
 template <class Stored>
@@ -414,6 +401,22 @@ int specops_resample(const void* x, const void* f, void* factors, const int32_t*
   return specops::resample::for_pixel(layout, [&](auto* pixel) {
     return specops::resample::resample<std::remove_pointer_t<decltype(pixel)>>(x, f, factors, row_folds, column_folds,
                                                                                out, layout, stream);
+  });
+}
+
+int specops_resample_patches(const void* x, const void* f, void* factors, void* out, const int64_t* numbers,
+                             void* stream) {
+  using namespace specops::resample;
+  return for_pixel(numbers, [&](auto* pixel) -> int {
+    using Stored = std::remove_pointer_t<decltype(pixel)>;
+    const Layout layout = layout_from(numbers);
+    if constexpr (std::is_same_v<Stored, double>) {
+      return cudaErrorInvalidValue;
+    } else {
+      return for_patch<Stored>(layout.x, [&](auto patch) -> int {
+        return resample_patches<decltype(patch)>(x, f, factors, out, layout, launch_from(numbers), stream);
+      });
+    }
   });
 }
 

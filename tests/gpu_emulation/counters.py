@@ -19,12 +19,14 @@ class Traffic:
         sectors: 32-byte sectors requested, each once per request.
         bytes: bytes that active lanes asked for.
         widths: bytes per lane, of all accesses.
+        touched: the sectors, by their addresses.
     """
 
     sectors: int = 0
     requests: int = 0
     bytes: int = 0
     widths: set[int] = field(default_factory=set)
+    touched: set[int] = field(default_factory=set)
 
     @property
     def excess(self) -> float:
@@ -64,6 +66,7 @@ def count_global(traffic: Traffic, addresses: np.ndarray, size: int, warps: np.n
     traffic.requests += int(np.count_nonzero(np.diff(warps, prepend=-1)))
     traffic.bytes += size * len(addresses)
     traffic.widths.add(size)
+    traffic.touched.update(np.unique(first).tolist(), np.unique(last).tolist())
 
 
 def shared_wavefronts(addresses: np.ndarray, size: int, lanes: np.ndarray) -> tuple[int, int]:

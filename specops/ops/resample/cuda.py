@@ -36,9 +36,8 @@ def _plan(x: Tensor, y_axis: Axis, x_axis: Axis, folded: tuple[Axis, Axis] | Non
 def _resampled(x: Tensor, f: Tensor, plan: Plan, size: Sequence[int]) -> Tensor:
     out = torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
     factors = torch.empty(1 + f.shape[0] + f.shape[1], dtype=f.dtype, device=f.device)
-    cuda_launch.launch(
-        "resample", _aligned(x), f.contiguous(), factors, plan.row_folds, plan.column_folds, out, plan.numbers
-    )
+    folds = (plan.row_folds, plan.column_folds) if plan.op == "resample" else ()
+    cuda_launch.launch(plan.op, _aligned(x), f.contiguous(), factors, *folds, out, plan.numbers)
     return out
 
 

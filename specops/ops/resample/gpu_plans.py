@@ -28,6 +28,10 @@ ROOMY, MOST = 48 << 10, 160 << 10  # bytes of shared memory: several blocks on a
 ENOUGH_BLOCKS = 128
 MOST_SEGMENTS = 512
 FARTHEST = 2**30  # coordinates are int32
+# Up, down and taps of both axes that csrc/resample/patch.cuh is compiled for.
+PATCHES = frozenset([(2, 1, 2), (2, 1, 4), (2, 1, 12), (1, 2, 2), (1, 2, 4), (1, 2, 12), (1, 1, 3), (1, 1, 4)])
+PATCH_THREADS = 128
+ENOUGH_STRIPS = 1 << 18  # twice the threads that an H100 holds at once
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,13 @@ class Axis:
 
     def end(self, output: np.ndarray) -> np.ndarray:
         return -((self.before - self.taps - output * self.down) // self.up)
+
+    @property
+    def extends_once(self) -> bool:
+        """Whether each sample beyond an end is one of the image, reflected or moved by a period once."""
+        first, end, overlap = self.first(np.array(0)), self.end(np.array(self.n_out - 1)), self.boundary == "reflect"
+        near = first >= overlap - self.n_in and end <= 2 * self.n_in - overlap
+        return self.boundary in ("zeros", "replicate") or bool(near)
 
     def slots(self, tile: int, alignment: int) -> int:
         """Samples that a tile of outputs needs, from an aligned one on."""
@@ -202,11 +213,13 @@ class Plan:
     """What a kernel gets beside images and taps.
 
     Attributes:
+        op: the raw op.
         numbers: the fields of struct Layout of csrc/resample/tile.cuh, then those of struct Launch.
         row_folds, column_folds: int32 lists, empty where there are none.
         blocks: of the launch.
     """
 
+    op: str
     numbers: tuple[int, ...]
     row_folds: Tensor
     column_folds: Tensor
@@ -221,6 +234,35 @@ def _axis_numbers(axis: Axis, tile: int, slots: int, extras: int) -> tuple[int, 
 def _fits(axis: Axis) -> bool:
     reach = max(axis.n_in * axis.up, axis.n_out * axis.down) + abs(axis.before) + axis.taps
     return reach * max(axis.up, axis.down) < FARTHEST
+
+
+def _in_patches(y: Axis, x: Axis, folds: tuple[Folds, Folds], channels: int, dtype: torch.dtype) -> bool:
+    """Whether the kernels of csrc/resample/patch.cuh serve an operator."""
+    listed = (y.up, y.down, y.taps) == (x.up, x.down, x.taps) and (x.up, x.down, x.taps) in PATCHES
+    plain = channels == 1 and dtype != torch.float64 and not any(len(each.to) for each in folds)
+    return listed and plain and y.extends_once and x.extends_once
+
+
+def _patch_plan(y: Axis, x: Axis, planes: int, dtype: torch.dtype, device: torch.device) -> Plan:
+    """A thread makes a strip of `rows` rows; it adds up `ahead` rows of samples before its first output is complete."""
+    width = VECTOR_BYTES // dtype.itemsize
+    columns = -(-x.n_out // width)
+    ahead = -(-y.taps // y.up) - y.down
+    rows = 8 * max(ahead, y.down) * y.up // y.down
+    while rows > 8 and planes * columns * -(-y.n_out // rows) < ENOUGH_STRIPS:
+        rows //= 2
+    bands = -(-y.n_out // rows)
+    blocks = -(-planes * columns * bands // PATCH_THREADS)
+    once = width * x.down // x.up
+    load, store = int(x.n_in % min(4, once) == 0), int(x.n_out % width == 0)
+    numbers = (
+        *_axis_numbers(y, rows, 0, 0),
+        *_axis_numbers(x, width, 0, 0),
+        *(1, 0, 1, columns, bands, 1, 0, 0, load, store),
+        *(PIXEL_CODES[dtype], planes, blocks, PATCH_THREADS, 0),
+    )
+    none = torch.empty(0, dtype=torch.int32, device=device)
+    return Plan("resample_patches", numbers, none, none, blocks)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -244,6 +286,8 @@ def plan(
     if not (_fits(y) and _fits(x)):
         return None
     folds = (folds_of(folded[0]), folds_of(folded[1])) if folded else (NO_FOLDS, NO_FOLDS)
+    if not sums and _in_patches(y, x, folds, channels, dtype):
+        return _patch_plan(y, x, planes, dtype, device)
     itemsize = dtype.itemsize
     tiling = _best_tiling(y, x, folds, channels, itemsize, sums)
     if tiling is None:
@@ -267,4 +311,4 @@ def plan(
         *(PIXEL_CODES[dtype], planes, blocks, threads, tiling.shared_bytes),
     )
     row_folds = folds[0].lists(y.n_out, tiling.rows, device)
-    return Plan(numbers, row_folds, folds[1].lists(x.n_out, tiling.columns, device), blocks)
+    return Plan("resample", numbers, row_folds, folds[1].lists(x.n_out, tiling.columns, device), blocks)
