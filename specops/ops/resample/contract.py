@@ -253,3 +253,4 @@ _upfirdn2d_filter_correlation = define_bilinear(
 for _op in ("upfirdn2d", "upfirdn2d_transpose", "upfirdn2d_filter_correlation"):
     backends.register_native(_op)
     backends.register_module(_op, "cuda", "specops.ops.resample.cuda")
+    backends.register_module(_op, "triton", "specops.ops.resample.triton")

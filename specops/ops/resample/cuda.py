@@ -82,11 +82,11 @@ def upfirdn2d_filter_correlation(
     boundary: str,
     taps: Sequence[int],
 ) -> Tensor:
-    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps."""
+    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps; planes in one order, whatever the memory format."""
     out = x.new_zeros(tuple(taps), dtype=compute_dtype(x.dtype))
     if x.numel() == 0:
         return out
-    y = like_layout(y, x)
+    x, y = x.contiguous(), y.contiguous()
     axes = gpu_plans.axes_of(x.shape[-2:], taps, up, down, padding, boundary)
     plan = _plan(x, *axes, None, sums=True)
     if plan is None:

@@ -121,17 +121,24 @@ def transposed(axis: Axis) -> Axis:
     return Axis(axis.n_out, axis.n_in, axis.taps, axis.down, axis.up, axis.taps - 1 - axis.before, False, "zeros")
 
 
-def folds_of(axis: Axis) -> Folds:
-    """Returns the folds of the transpose of `axis`: each tap of each output that met a sample beyond the image."""
-    if axis.boundary == "zeros":
-        return NO_FOLDS
+def terms_of(axis: Axis) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns output, sample and tap of every term of `axis`, and whether the boundary put the sample there."""
     output, tap = np.meshgrid(np.arange(axis.n_out), np.arange(axis.taps), indexing="ij")
     position = output * axis.down + axis.taps - 1 - tap - axis.before  # in the zero-inserted image
     after = max(0, int(position.max()) + 1 - axis.n_in * axis.up)
     before = max(0, -int(position.min()))
     source = source_index(axis.n_in, axis.up, before, after, axis.boundary, torch.device("cpu")).numpy()
-    outside = (position % axis.up == 0) & ((position < 0) | (position >= axis.n_in * axis.up))
-    to, sample, tap = source[position[outside] + before], output[outside], tap[outside]
+    outside = (position < 0) | (position >= axis.n_in * axis.up)
+    there = (position % axis.up == 0) & ~(outside & (axis.boundary == "zeros"))
+    return output[there], source[position[there] + before], tap[there], outside[there]
+
+
+def folds_of(axis: Axis) -> Folds:
+    """Returns the folds of the transpose of `axis`: each tap of each output that met a sample beyond the image."""
+    if axis.boundary == "zeros":
+        return NO_FOLDS
+    sample, to, tap, outside = terms_of(axis)
+    to, sample, tap = to[outside], sample[outside], tap[outside]
     order = np.lexsort((tap, sample, to))
     return Folds(to[order], sample[order], tap[order])
 

@@ -1,0 +1,296 @@
+"""Resampling by Triton kernels; arguments as in `contract`.
+
+A program makes a tile of outputs of a plane from the samples that the tile needs, read once. Which they are, and which
+terms make an output, are tables per axis; those of a transpose have samples and outputs exchanged. A channels-last
+image is a plane whose rows hold all channels. What has too many taps for a tile goes to the reference.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specops.ops.contract import compute_dtype, like_layout, memory_format
+from specops.ops.resample import gpu_plans, reference
+from specops.ops.resample import triton_kernels as kernels
+from specops.ops.resample.gpu_plans import VECTOR_BYTES, Axis
+
+SUM_BLOCK = 1024
+ENOUGH_PROGRAMS = 128
+TILE_BYTES = 16 << 10, 128 << 10  # of a tile's samples, of its outputs and between the axes; the second if need be
+WARP_BYTES = 4 << 10  # of these, 32 registers of a thread
+OVERHEAD = 1024  # of a program, in elements of a tile
+MOST_TAPS, MOST_TERMS, MOST_PROGRAMS = 1 << 12, 1 << 22, 1 << 30
+
+
+def _power_of_two(n: int) -> int:
+    """The least that is not below n."""
+    return 1 << max(0, n - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Runs of outputs of an axis, as the kernels know them.
+
+    Attributes:
+        tables: int32 [tiles, ...]: which vectors of samples, [slots / load], and of outputs, [block / store]; then the
+            slot + 2^16 tap of each term, [depth, block]. A vector or tap of -1 is none.
+    """
+
+    tables: Tensor
+    slots: int
+    block: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """Terms of an axis in order of the output: element `to` += tap · element `sample`.
+
+    Attributes:
+        sample: by its place in memory, of `n_in`.
+        place: of each output.
+        load, store: elements of a vector of samples, of outputs.
+    """
+
+    to: np.ndarray
+    sample: np.ndarray
+    tap: np.ndarray
+    place: np.ndarray
+    n_in: int
+    load: int
+    store: int
+
+    def divisions(self) -> Iterator[tuple[int, int]]:
+        """Outputs of a tile and slots that its samples take: powers of 2, and fewer outputs that take half as many."""
+        outputs, slots = self.store, 0
+        while outputs < 2 * len(self.place) and slots < TILE_BYTES[-1]:
+            needed = self._needed(outputs)
+            slots = _power_of_two(needed)
+            yield min(outputs, len(self.place)), slots
+            fewer = outputs * slots // 2 // needed // self.store * self.store
+            if fewer and slots > self.load and self._needed(fewer) <= slots // 2:
+                yield fewer, slots // 2
+            outputs *= 2
+
+    def tiles(self, outputs: int, depth: int, device: torch.device) -> Tiles:
+        """Tables of tiles of `outputs`; of terms that are in order of the tap where `depth` of them are asked for."""
+        count, block, slots = (
+            -(-len(self.place) // outputs),
+            _power_of_two(outputs),
+            _power_of_two(self._needed(outputs)),
+        )
+        tile, vector, which = self._vectors(outputs)
+        slot = np.arange(len(tile)) - np.searchsorted(tile, tile)
+        samples = np.full((count, slots // self.load), -1)
+        samples[tile, slot] = vector
+        places = np.full((count, block // self.store), -1)
+        first = np.arange(0, len(self.place), self.store)
+        places[first // outputs, first % outputs // self.store] = self.place[first] // self.store
+        order = self.tap if depth else np.arange(len(self.to)) - np.searchsorted(self.to, self.to)
+        depth = depth or int(order.max(initial=0)) + 1
+        terms = np.full((count, depth, block), -(1 << 16))
+        term = slot[which] * self.load + self.sample % self.load + (self.tap << 16)
+        terms[self.to // outputs, order, self.to % outputs] = term
+        tables = np.concatenate([table.reshape(count, -1) for table in (samples, places, terms)], 1)
+        return Tiles(torch.from_numpy(tables.astype(np.int32)).to(device), slots, block, depth)
+
+    def _needed(self, outputs: int) -> int:
+        """Slots of the largest tile."""
+        return self.load * max(1, int(np.bincount(self._vectors(outputs)[0], minlength=1).max()))
+
+    def _vectors(self, outputs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tiles and the vectors of samples that they need, in order, and which of these pairs each term needs."""
+        pairs, which = np.unique(self.to // outputs << 32 | self.sample // self.load, return_inverse=True)
+        return pairs >> 32, pairs & 0xFFFFFFFF, which.reshape(-1)
+
+
+def _line(axis: Axis, exchanged: bool, channels: int, vector: int) -> Line:
+    """Terms of an axis, of its transpose if `exchanged`, for pixels of `channels` elements, 2 · vector to a sector.
+
+    In a tile, as many channels as a sector holds are neighbours, and then the pixels.
+    """
+    to, sample, tap, _ = gpu_plans.terms_of(axis)
+    n_in, n_out = axis.n_in, axis.n_out
+    if exchanged:
+        to, sample, n_in, n_out = sample, to, n_out, n_in
+    channel = np.arange(channels)
+    inner = channels if channels <= 2 * vector else math.gcd(channels, 2 * vector)
+    unbroken = 0 if inner == channels else inner
+
+    def in_tiles(pixel: np.ndarray) -> np.ndarray:
+        return (channel // inner * n_out + pixel[:, None]) * inner + channel % inner
+
+    terms = np.broadcast_arrays(in_tiles(to), sample[:, None] * channels + channel, tap[:, None])
+    to, sample, tap = (each.reshape(-1) for each in terms)
+    order = np.lexsort((tap, sample, to))
+    to, sample, tap = to[order], sample[order], tap[order]
+    place = np.argsort(in_tiles(np.arange(n_out)).reshape(-1))
+    load, store = (math.gcd(vector, n * channels, unbroken) for n in (n_in, n_out))
+    return Line(to, sample, tap, place, n_in * channels, load, store)
+
+
+def _division(rows: Line, columns: Line, planes: int, itemsize: int) -> tuple[int, int, int] | None:
+    """Outputs of a tile along y and x and its bytes, the least work of what fits; None where nothing does."""
+    height, width = len(rows.place), len(columns.place)
+    choices = []
+    for (r, r_slots), (c, c_slots) in itertools.product(tuple(rows.divisions()), tuple(columns.divisions())):
+        r_block, c_block = _power_of_two(r), _power_of_two(c)
+        tile_bytes = max(r_slots * c_slots, r_block * c_slots, r_block * c_block) * itemsize
+        work = r_slots * c_slots + r_block * c_block + OVERHEAD
+        waves = max(1.0, planes * -(-height // r) * -(-width // c) / ENOUGH_PROGRAMS)
+        choices.append((waves * work, r, c, tile_bytes))
+    for most in TILE_BYTES:
+        if fitting := [choice for choice in choices if choice[-1] <= most]:
+            return min(fitting)[1:]
+    return None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How kernels are launched.
+
+    Attributes:
+        programs: of a plane.
+        tables: of rows and of columns, how many tiles and how many terms they have, and the extents of inputs and
+            outputs, in vectors.
+        constants: slots and block of the rows and of the columns, elements of a vector of samples, of outputs.
+    """
+
+    programs: int
+    tables: tuple[Tensor | int, ...]
+    constants: dict[str, int]
+
+
+@functools.lru_cache(maxsize=1024)
+def plan(
+    y: Axis,
+    x: Axis,
+    exchanged: bool,
+    by_tap: bool,
+    planes: int,
+    channels: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Plan | None:
+    """Returns how to go through images [H, W, channels], or None where there are too many taps for a tile.
+
+    Args:
+        y, x: axes of upfirdn2d.
+        exchanged: whether its outputs are read and places of its samples are written.
+        by_tap: whether the terms of an output are counted by tap.
+        planes: of which there are at least as many.
+    """
+    if y.taps * x.taps > MOST_TAPS or max(y.n_out * y.taps, x.n_out * x.taps * channels) > MOST_TERMS:
+        return None
+    rows, columns = _line(y, exchanged, 1, 1), _line(x, exchanged, channels, VECTOR_BYTES // dtype.itemsize)
+    division = _division(rows, columns, planes, compute_dtype(dtype).itemsize)
+    if division is None:
+        return None
+    r, c, tile_bytes = division
+    row_tiles, column_tiles = rows.tiles(r, by_tap * y.taps, device), columns.tiles(c, by_tap * x.taps, device)
+    counts = len(row_tiles.tables), len(column_tiles.tables)
+    depths = row_tiles.depth, column_tiles.depth
+    extents = rows.n_in, columns.n_in // columns.load, len(rows.place), len(columns.place) // columns.store
+    constants = {"SR": row_tiles.slots, "BR": row_tiles.block, "SC": column_tiles.slots, "BC": column_tiles.block}
+    constants |= {"LOAD": columns.load, "STORE": columns.store}
+    constants["num_warps"] = min(16, _power_of_two(-(-tile_bytes // WARP_BYTES)))
+    return Plan(math.prod(counts), (row_tiles.tables, column_tiles.tables, *counts, *depths, *extents), constants)
+
+
+def _plan(x: Tensor, axes: tuple[Axis, Axis], exchanged: bool, by_tap: bool = False) -> tuple[Plan | None, int]:
+    """The plan for images x, and how many planes they are."""
+    channels = x.shape[1] if memory_format(x) == torch.channels_last else 1
+    planes = x.shape[:-2].numel() // channels
+    enough = min(_power_of_two(planes), ENOUGH_PROGRAMS)  # so that few sizes of a batch have a plan of their own
+    how = plan(*axes, exchanged, by_tap, enough, channels, x.dtype, x.device)
+    return (how if how and planes * how.programs <= MOST_PROGRAMS else None), planes
+
+
+def _on_its_device(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Triton launches on the current device, which becomes that of the first argument."""
+
+    @functools.wraps(function)
+    def guarded(x: Tensor, *args: Any) -> Any:
+        with torch.cuda.device_of(x):
+            return function(x, *args)
+
+    return guarded
+
+
+def _resampled(x: Tensor, f: Tensor, axes: tuple[Axis, Axis], size: Sequence[int], exchanged: bool) -> Tensor | None:
+    """x filtered, or None where it is not for these kernels."""
+    out = torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
+    if x.numel() == 0:
+        return out
+    how, planes = _plan(x, axes, exchanged)
+    if how is None:
+        return None
+    fh, fw = f.shape
+    kernels.resample_kernel[(planes * how.programs,)](
+        like_layout(x, x), out, f.contiguous(), *how.tables,
+        ROUNDOFF=torch.finfo(f.dtype).eps / 2, FH=fh, FW=fw, PADDED=_power_of_two(fh * fw), **how.constants,
+    )  # fmt: skip
+    return out
+
+
+@_on_its_device
+def upfirdn2d(
+    x: Tensor, f: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+) -> Tensor:
+    """x [..., H, W], f [fh, fw] -> [..., Ho, Wo]."""
+    axes = gpu_plans.axes_of(x.shape[-2:], f.shape, up, down, padding, boundary)
+    out = _resampled(x, f, axes, [axis.n_out for axis in axes], exchanged=False)
+    return reference.upfirdn2d(x, f, up, down, padding, boundary) if out is None else out
+
+
+@_on_its_device
+def upfirdn2d_transpose(
+    y: Tensor,
+    f: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    size: Sequence[int],
+) -> Tensor:
+    """y [..., Ho, Wo], f [fh, fw] -> [..., H, W] with (H, W) = size."""
+    axes = gpu_plans.axes_of(size, f.shape, up, down, padding, boundary)
+    out = _resampled(y, f, axes, size, exchanged=True)
+    return reference.upfirdn2d_transpose(y, f, up, down, padding, boundary, size) if out is None else out
+
+
+@_on_its_device
+def upfirdn2d_filter_correlation(
+    x: Tensor,
+    y: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    taps: Sequence[int],
+) -> Tensor:
+    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps."""
+    out = x.new_zeros(tuple(taps), dtype=compute_dtype(x.dtype))
+    if x.numel() == 0:
+        return out
+    axes = gpu_plans.axes_of(x.shape[-2:], taps, up, down, padding, boundary)
+    y = like_layout(y, x)
+    exchanged = boundary == "zeros" and y.numel() > x.numel()  # a tap takes a sample at most once: go through the fewer
+    how, planes = _plan(x, axes, exchanged, by_tap=True)
+    if how is None:
+        return reference.upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps)
+    programs = planes * how.programs
+    sums = torch.empty(out.numel(), programs, dtype=out.dtype, device=x.device)
+    pair = (y, like_layout(x, x)) if exchanged else (like_layout(x, x), y)
+    kernels.correlation_kernel[(programs,)](*pair, sums, *how.tables, **how.constants)
+    kernels.sum_kernel[(out.numel(),)](sums, out, programs, SUM_BLOCK)
+    return out

@@ -1,0 +1,209 @@
+"""The Triton kernels of resampling on the CPU: compiled by Triton, their PTX interpreted, against float64."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from samples import RESAMPLING, Sample
+from test_gpu_resample import CASES, COMMON, OPS, TILES, Case, bytes_that_move
+from test_gpu_resample import check as check_backend
+from torch import Tensor
+
+from specops.ops.contract import DTYPES
+from specops.ops.resample import gpu_plans, reference
+
+if importlib.util.find_spec("triton") is None:
+    pytest.skip("triton is not installed", allow_module_level=True)
+
+from gpu_emulation import mutation
+from gpu_emulation.counters import SECTOR
+from gpu_emulation.ptx_text import PtxError
+from gpu_emulation.triton_driver import Run, executed_on
+from test_gpu_triton import registers_and_spills
+
+from specops.ops.resample import triton, triton_kernels
+
+ARCHS = (80, 90, 100)
+MUTANTS = mutation.triton_masks(Path(triton_kernels.__file__).read_text())
+SOME = ("full with folds", "odd channels", "far")
+
+
+def check(op: str, *args: Any) -> Tensor:
+    return check_backend(op, *args, backend=triton)
+
+
+def check_spread(op: str, *args: Any) -> None:
+    """A NaN in a corner of the last image goes where that of the reference goes."""
+    x = args[0].clone()
+    x[-1, ..., 0, 0] = math.nan
+    assert torch.equal(getattr(triton, op)(x, *args[1:]).isnan(), getattr(reference, op)(x, *args[1:]).isnan())
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_some_arguments(op: str) -> None:
+    with executed_on(80, counting=False) as runs:
+        for name in SOME:
+            check(op, *CASES[name].arguments(op))
+    assert len(runs) == len(SOME) * (2 if op.endswith("correlation") else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("op", OPS)
+def test_every_case(op: str, arch: int, tmp_path: Path) -> None:
+    with executed_on(arch, counting=False) as runs:
+        for case in CASES.values():
+            check(op, *case.arguments(op))
+    for run in runs:
+        assert "0 bytes spill stores, 0 bytes spill loads" in registers_and_spills(run, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("op", OPS)
+def test_samples_of_every_type(op: str, dtype: torch.dtype) -> None:
+    with executed_on(90, counting=False):
+        for sample in RESAMPLING:
+            if sample.op == op:
+                check(op, *sample.arguments(dtype))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sample", [s for s in RESAMPLING if s.small and s.op == "upfirdn2d"], ids=str)
+def test_adjoint_identities(sample: Sample) -> None:
+    """<upfirdn2d(x, f), y> = <x, transpose(y, f)> = <f, correlation(x, y)>."""
+    x, f, *sampling = sample.arguments(torch.float64)
+    with executed_on(90, counting=False):
+        out = triton.upfirdn2d(x, f, *sampling)
+        y = torch.randn_like(out)
+        by_x = (triton.upfirdn2d_transpose(y, f, *sampling, x.shape[-2:]) * x).sum()
+        by_f = (triton.upfirdn2d_filter_correlation(x, y, *sampling, f.shape) * f).sum()
+    bound = 2**-48 * float((reference.upfirdn2d(abs(x), abs(f), *sampling) * abs(y)).sum())
+    assert abs(float((out * y).sum() - by_x)) <= bound
+    assert abs(float((out * y).sum() - by_f)) <= bound
+
+
+@pytest.mark.parametrize(
+    "name", ["full with folds", *(pytest.param(name, marks=pytest.mark.slow) for name in ("channels", "up 2, 4 taps"))]
+)
+@pytest.mark.parametrize("op", OPS[:2])
+def test_images_do_not_meet(op: str, name: str) -> None:
+    """A NaN stays in its image, a batch is its parts to the bit, though their tiles differ, and so is a second run."""
+    case = replace(CASES[name], batch=(3, *CASES[name].batch[1:]))
+    x, *rest = case.arguments(op)
+    spoiled = x.clone()
+    spoiled[1, ..., 0, 0] = math.nan
+    with executed_on(80, counting=False):
+        out, again, beside = (getattr(triton, op)(each, *rest) for each in (x, x, spoiled))
+        parts = [getattr(triton, op)(each, *rest) for each in (x[:1], x[1:])]
+        many = getattr(triton, op)(x.repeat_interleave(43, 0), *rest)
+    assert torch.equal(out, torch.cat(parts))
+    assert torch.equal(out, many[::43])
+    assert torch.equal(out, again)
+    assert torch.equal(out[::2], beside[::2])
+    assert torch.equal(beside.isnan(), getattr(reference, op)(spoiled, *rest).isnan())
+
+
+def programs_of(op: str, x: Tensor, case: Case) -> int:
+    """Programs of a plane."""
+    axes = gpu_plans.axes_of(case.size, case.taps, case.up, case.down, case.padding, case.boundary)
+    plan, _ = triton._plan(x, axes, exchanged=op == "upfirdn2d_transpose")
+    assert plan is not None
+    return plan.programs
+
+
+def executed_alone(op: str, case: Case) -> tuple[Run, Tensor, Tensor]:
+    """The first of enough images, its run, the images and the results."""
+    x, *rest = replace(case, batch=(triton.ENOUGH_PROGRAMS,)).arguments(op)
+    with executed_on(90, races=False, blocks=range(programs_of(op, x, case))) as runs:
+        out = getattr(triton, op)(x, *rest)
+    torch.testing.assert_close(out[0], getattr(reference, op)(x[0], *rest), rtol=1e-5, atol=1e-5)
+    (run,) = runs
+    assert run.grid == (len(x) * programs_of(op, x, case), 1, 1)
+    return run, x, out
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "up 2, 4 taps",
+        "down 2, 4 taps",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("bed of nails", "stride", "avg")),
+    ],
+)
+@pytest.mark.parametrize("op", OPS[:2])
+def test_sectors_of_common_cases(op: str, name: str, tmp_path: Path) -> None:
+    """Images are read once and written once, 16 bytes at a time; of a stride every second row."""
+    run, x, out = executed_alone(op, COMMON[name])
+    loads, stores = run.counters.loads[run.storage(x)], run.counters.stores[run.storage(out)]
+    assert (loads.sectors + stores.sectors) * SECTOR <= 1.05 * bytes_that_move(COMMON[name], op, x, out)
+    assert loads.widths == stores.widths == {16}
+    assert "0 bytes spill stores, 0 bytes spill loads" in registers_and_spills(run, tmp_path)
+
+
+def test_an_outer_product_takes_less() -> None:
+    """Which of the two ways a filter goes is found by the kernel."""
+    factored, any_filter = (
+        executed_alone("upfirdn2d", replace(COMMON["down 2, 4 taps"], outer=o))[0] for o in (True, False)
+    )
+    assert factored.ptx == any_filter.ptx
+    assert factored.counters.instructions < 0.7 * any_filter.counters.instructions
+
+
+def test_what_has_too_many_taps_goes_to_the_reference() -> None:
+    x, f = torch.randn(1, 5, 5), torch.randn(300, 300)
+    args = ((1, 1), (1, 1), (150, 149, 150, 149), "zeros")
+    with executed_on(80) as runs:
+        assert torch.equal(triton.upfirdn2d(x, f, *args), reference.upfirdn2d(x, f, *args))
+    assert not runs
+
+
+def test_empty_batches() -> None:
+    for op in OPS:
+        args = replace(COMMON["up 2, 4 taps"], batch=(0, 3)).arguments(op)
+        assert torch.equal(getattr(triton, op)(*args), getattr(reference, op)(*args))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", OPS[:2])
+def test_addresses_beyond_2_31_elements(op: str) -> None:
+    """The last image of 2^19 + 1 of them, in memory that the system hands out when it is touched."""
+    case = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0), dtype=torch.bfloat16)
+    _, f, *rest = case.arguments(op)
+    x = torch.from_numpy(np.zeros((2**19 + 1, 64, 64), dtype=np.int16)).view(torch.bfloat16)
+    x[-1] = torch.randn(64, 64)
+    programs = programs_of(op, x, case)
+    with executed_on(90, counting=False, races=False, blocks=range(2**19 * programs, len(x) * programs)) as runs:
+        out = getattr(triton, op)(x, f, *rest)
+    assert [run.grid for run in runs] == [(len(x) * programs, 1, 1)]
+    expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
+    torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong values, a NaN where none belongs, or an access that the interpreter refuses."""
+    path = tmp_path / "mutant_kernels.py"
+    path.write_text(mutant.source)
+    spec = importlib.util.spec_from_file_location("mutant_kernels", path)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    monkeypatch.setattr(triton, "kernels", module)
+    for name in ("full with folds", "one row", "crop", "full"):
+        for op in OPS:
+            args = TILES[name].arguments(op)
+            try:
+                with executed_on(80, counting=False):
+                    check(op, *args)
+                    check_spread(op, *args)
+            except (AssertionError, PtxError):
+                return
+    pytest.fail(f"not noticed: {mutant}")
