@@ -82,7 +82,7 @@ def upfirdn2d_filter_correlation(
     boundary: str,
     taps: Sequence[int],
 ) -> Tensor:
-    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps; planes in one order, whatever the memory format."""
+    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps; the order of the planes is that of the batch."""
     out = x.new_zeros(tuple(taps), dtype=compute_dtype(x.dtype))
     if x.numel() == 0:
         return out
