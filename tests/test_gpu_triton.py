@@ -90,6 +90,20 @@ def check(case: Case, arch: int, **options: Any) -> tuple[tuple[Tensor, ...], li
     return out, runs, args
 
 
+def check_scaled(dtype: torch.dtype, scale: str) -> None:
+    """Of images with coefficients that are exactly 0."""
+    x, gains, index, weight = Case("filter per image", (12, 32), "ragged", 3, dtype).arguments()
+    x[1] = torch.where(torch.arange(32) < 16, 1, -1)
+    how = (scale, 0.01, 1e-3)
+    with executed_on(90):
+        power = triton.binned_scaled_power(x, index, weight, gains.shape[-1], *how)
+        filtered = triton.binned_scaled_filter(x, gains, index, weight, *how)
+    expected = reference.binned_scaled_power(x, index, weight, gains.shape[-1], *how)
+    near = 1e-5 if dtype == torch.float32 else 1e-13
+    torch.testing.assert_close(power, expected, rtol=near, atol=near)
+    assert relative_error(filtered, reference.binned_scaled_filter(x, gains, index, weight, *how)) <= near
+
+
 def registers_and_spills(run: Run, folder: Path) -> str:
     """What ptxas says of the kernel, once more."""
     path = folder / "kernel.ptx"
@@ -199,6 +213,11 @@ def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, mon
             check(case, 80, counting=False)
         except (AssertionError, PtxError):
             return
+    try:
+        for scale in ("amplitude", "log"):
+            check_scaled(torch.float32, scale)
+    except (AssertionError, PtxError):
+        return
     pytest.fail(f"not noticed: {mutant}")
 
 
@@ -227,17 +246,7 @@ def test_bins_of_two_maps(op: str) -> None:
 @pytest.mark.parametrize("scale", ["amplitude", "log"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_scaled(dtype: torch.dtype, scale: str) -> None:
-    """Of images with coefficients that are exactly 0."""
-    x, gains, index, weight = Case("filter per image", (12, 32), "ragged", 3, dtype).arguments()
-    x[1] = torch.where(torch.arange(32) < 16, 1, -1)
-    how = (scale, 0.01, 1e-3)
-    with executed_on(90):
-        power = triton.binned_scaled_power(x, index, weight, gains.shape[-1], *how)
-        filtered = triton.binned_scaled_filter(x, gains, index, weight, *how)
-    expected = reference.binned_scaled_power(x, index, weight, gains.shape[-1], *how)
-    near = 1e-5 if dtype == torch.float32 else 1e-13
-    torch.testing.assert_close(power, expected, rtol=near, atol=near)
-    assert relative_error(filtered, reference.binned_scaled_filter(x, gains, index, weight, *how)) <= near
+    check_scaled(dtype, scale)
 
 
 def test_empty_batches() -> None:

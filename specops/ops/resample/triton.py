@@ -278,19 +278,19 @@ def upfirdn2d_filter_correlation(
     boundary: str,
     taps: Sequence[int],
 ) -> Tensor:
-    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps."""
+    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps; the order of the planes is that of the batch."""
     out = x.new_zeros(tuple(taps), dtype=compute_dtype(x.dtype))
     if x.numel() == 0:
         return out
     axes = gpu_plans.axes_of(x.shape[-2:], taps, up, down, padding, boundary)
-    y = like_layout(y, x)
+    x, y = x.contiguous(), y.contiguous()
     exchanged = boundary == "zeros" and y.numel() > x.numel()  # a tap takes a sample at most once: go through the fewer
     how, planes = _plan(x, axes, exchanged, by_tap=True)
     if how is None:
         return reference.upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps)
     programs = planes * how.programs
     sums = torch.empty(out.numel(), programs, dtype=out.dtype, device=x.device)
-    pair = (y, like_layout(x, x)) if exchanged else (like_layout(x, x), y)
+    pair = (y, x) if exchanged else (x, y)
     kernels.correlation_kernel[(programs,)](*pair, sums, *how.tables, **how.constants)
     kernels.sum_kernel[(out.numel(),)](sums, out, programs, SUM_BLOCK)
     return out

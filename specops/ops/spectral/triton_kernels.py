@@ -284,16 +284,17 @@ def bin_sums_kernel(
     for at in range(begin, end, BLOCK):
         i = at + tl.arange(0, BLOCK)
         inside = i < end
-        place = (image * P + tl.load(point + i, mask=inside, other=0)) * 2
-        xr, xi = tl.load(X + place, mask=inside, other=0.0), tl.load(X + place + 1, mask=inside, other=0.0)
-        yr = xr if SAME else tl.load(Y + place, mask=inside, other=0.0)
-        yi = xi if SAME else tl.load(Y + place + 1, mask=inside, other=0.0)
+        i = tl.minimum(i, end - 1)
+        place = (image * P + tl.load(point + i)) * 2
+        xr, xi = tl.load(X + place), tl.load(X + place + 1)
+        yr = xr if SAME else tl.load(Y + place)
+        yi = xi if SAME else tl.load(Y + place + 1)
         value = xr * yr + xi * yi
         if SCALE == 1:
             value = _root(factor * value)
         elif SCALE == 2:
-            value = tl.where(inside, tl.log(factor * value + eps), 0.0)
-        total += value * tl.load(weight + i, mask=inside, other=0.0)
+            value = tl.log(factor * value + eps)
+        total += tl.where(inside, value * tl.load(weight + i), 0.0)
     tl.store(out + image * K + k, tl.sum(total))
 
 
@@ -319,7 +320,7 @@ def gain_kernel(
     re, im = tl.load(X + at, mask=within, other=0.0), tl.load(X + at + 1, mask=within, other=0.0)
     if SCALE == 1:
         q = factor * (re * re + im * im)
-        gain = tl.where(q == 0, 0.0, _quotient(0.5 * gain, _root(tl.where(q == 0, 1.0, q))))
+        gain = tl.where(q == 0, 0.0, _quotient(0.5 * gain, _root(q)))
     elif SCALE == 2:
         gain = _quotient(gain, factor * (re * re + im * im) + eps)
     tl.store(X + at, re * gain, mask=within)
