@@ -321,8 +321,12 @@ BARRIER = r"(__sync(threads|warp)|(fft::)?sync_image<S>)\(\);"
 CHOICES = {  # conditions that are no `if`
     "spectral/bins.cuh": [
         ("pool * bins_per_pool < n_bins", "pool * bins_per_pool < n_bins + 128"),
-        ("rank < n_readers ? rank : 0", "rank"),
-        ("left > 0 ? static_cast<int>(point.place % kMostSums) : kMostSums", "point.place % kMostSums"),
+        ("left > turn ? __popc(readers & before) : 0", "__popc(readers & before)"),
+        ("readers == 0 ? points : next", "next"),
+        (
+            "left > turn ? static_cast<int>(turns[turn].place % kMostSums) : kMostSums",
+            "turns[turn].place % kMostSums",
+        ),
     ],
     "spectral/spectral_kernels.cuh": [
         ("live ? wanted : n_images - 1", "wanted"),

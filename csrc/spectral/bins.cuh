@@ -12,6 +12,7 @@ namespace specops::spectral {
 
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr int kMostSums = 4;  // of a lane
+constexpr int kTurns = 4;     // taken together, so that their loads wait together
 
 // A value to be added to a sum: 4 · its position + the sum.
 struct alignas(8) Point {
@@ -50,18 +51,24 @@ SPECOPS_DEVICE void sum_bins(const float* values, const Point* __restrict__ poin
   for (int pool = thread / 32; pool * bins_per_pool < n_bins; pool += n_threads / 32) {
     const Point* next = points + pools[pool].first;
     float sum[kMostSums] = {};
-    for (int left = pools[pool].lengths[lane];; --left) {
-      const unsigned readers = __ballot_sync(kAllLanes, left > 0);
-      if (readers == 0) break;
-      const int n_readers = __popc(readers), rank = __popc(readers & before);
-      const Point point = next[rank < n_readers ? rank : 0];  // one lane's for those that have none: no branch
-      const float value = values[point.place / kMostSums];
-      const int sum_of_point = left > 0 ? static_cast<int>(point.place % kMostSums) : kMostSums;
+    for (int left = pools[pool].lengths[lane]; __any_sync(kAllLanes, left > 0); left -= kTurns) {
+      Point turns[kTurns];
 #pragma unroll
-      for (int i = 0; i < kMostSums; ++i) {
-        if (sum_of_point == i) sum[i] += point.weight * value;
+      for (int turn = 0; turn < kTurns; ++turn) {
+        const unsigned readers = __ballot_sync(kAllLanes, left > turn);
+        // One lane's point for those that have none, or the first of all for a turn that no lane has: no branch.
+        turns[turn] = *(readers == 0 ? points : next + (left > turn ? __popc(readers & before) : 0));
+        next += __popc(readers);
       }
-      next += n_readers;
+#pragma unroll
+      for (int turn = 0; turn < kTurns; ++turn) {
+        const float value = values[turns[turn].place / kMostSums];
+        const int sum_of_point = left > turn ? static_cast<int>(turns[turn].place % kMostSums) : kMostSums;
+#pragma unroll
+        for (int i = 0; i < kMostSums; ++i) {
+          if (sum_of_point == i) sum[i] += turns[turn].weight * value;
+        }
+      }
     }
     if (bins_per_pool == 32) {
       const int bin = pool * 32 + lane;
