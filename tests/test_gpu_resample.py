@@ -362,16 +362,17 @@ def test_ptx_of_sm_90_on_all_arguments(op: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("taps", "images_of_a_block"), [((1, 3), 1), ((3, 3), 4)], ids=["tiles", "patches"])
 @pytest.mark.parametrize("op", OPS[:2])
-def test_addresses_beyond_2_31_elements(op: str) -> None:
+def test_addresses_beyond_2_31_elements(op: str, taps: tuple[int, int], images_of_a_block: int) -> None:
     """The last image of 2^19 + 1 of them, in memory that the system hands out when it is touched."""
-    _, f, *rest = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0)).arguments(op)
+    _, f, *rest = Case((64, 64), taps=taps, padding=(1, 1, taps[0] // 2, taps[0] // 2)).arguments(op)
     x = torch.from_numpy(np.zeros((2**19 + 1, 64, 64), dtype=np.int16)).view(torch.bfloat16)
     x[-1] = torch.randn(64, 64)
-    last = range(2**19, 2**19 + 1)
-    with launches.executed_ptx(SOURCE, 90, counting=False, races=False, blocks=last) as runs:
+    blocks = -(-len(x) // images_of_a_block)
+    with launches.executed_ptx(SOURCE, 90, last_block=True, counting=False, races=False) as runs:
         out = getattr(cuda, op)(x, f, *rest)
-    assert [run.launch.grid for run in runs] == [(len(x), 1, 1)]
+    assert runs[-1].launch.grid == (blocks, 1, 1)
     expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
     torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
 
