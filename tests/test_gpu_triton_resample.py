@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -191,15 +192,21 @@ def test_addresses_beyond_2_31_elements(op: str) -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong values, a NaN where none belongs, or an access that the interpreter refuses."""
-    path = tmp_path / "mutant_kernels.py"
+    name = f"{tmp_path.name}_kernels"
+    path = tmp_path / f"{name}.py"
     path.write_text(mutant.source)
-    spec = importlib.util.spec_from_file_location("mutant_kernels", path)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     monkeypatch.setattr(triton, "kernels", module)
-    for name in ("full with folds", "one row", "crop", "full"):
+    whole_images = replace(TILES["full"], batch=(triton.ENOUGH_PROGRAMS,))  # as tiles
+    for case in (
+        *(TILES[name] for name in ("full with folds", "one row", "crop")),
+        whole_images,
+        replace(whole_images, outer=True),
+    ):
         for op in OPS:
-            args = TILES[name].arguments(op)
+            args = case.arguments(op)
             try:
                 with executed_on(80, counting=False):
                     check(op, *args)
