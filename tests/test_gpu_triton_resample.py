@@ -15,6 +15,7 @@ import torch
 from samples import RESAMPLING, Sample
 from test_gpu_resample import CASES, COMMON, OPS, TILES, Case, bytes_that_move
 from test_gpu_resample import check as check_backend
+from test_resample_fuzz import Draw
 from torch import Tensor
 
 from specops.ops.contract import DTYPES
@@ -74,6 +75,18 @@ def test_samples_of_every_type(op: str, dtype: torch.dtype) -> None:
         for sample in RESAMPLING:
             if sample.op == op:
                 check(op, *sample.arguments(dtype))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_random_arguments(seed: int) -> None:
+    draw = Draw(seed)
+    sampling = (draw.up, draw.down, draw.padding, draw.boundary)
+    x, y, f = draw.image(draw.size), draw.image(draw.out), draw.filter()
+    with executed_on(ARCHS[seed % 2], counting=False):  # of a pair of halves on sm_100, one may be undefined
+        check("upfirdn2d", x, f, *sampling)
+        check("upfirdn2d_transpose", y, f, *sampling, draw.size)
+        check("upfirdn2d_filter_correlation", x, y, *sampling, draw.taps)
 
 
 @pytest.mark.slow
