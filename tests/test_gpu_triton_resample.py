@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from samples import RESAMPLING, Sample
 from test_gpu_resample import CASES, COMMON, OPS, TILES, Case, bytes_that_move
 from test_gpu_resample import check as check_backend
+from test_resample_fuzz import Draw
 from torch import Tensor
 
 from specops.ops.contract import DTYPES
@@ -73,6 +75,18 @@ def test_samples_of_every_type(op: str, dtype: torch.dtype) -> None:
         for sample in RESAMPLING:
             if sample.op == op:
                 check(op, *sample.arguments(dtype))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_random_arguments(seed: int) -> None:
+    draw = Draw(seed)
+    sampling = (draw.up, draw.down, draw.padding, draw.boundary)
+    x, y, f = draw.image(draw.size), draw.image(draw.out), draw.filter()
+    with executed_on(ARCHS[seed % 2], counting=False):  # of a pair of halves on sm_100, one may be undefined
+        check("upfirdn2d", x, f, *sampling)
+        check("upfirdn2d_transpose", y, f, *sampling, draw.size)
+        check("upfirdn2d_filter_correlation", x, y, *sampling, draw.taps)
 
 
 @pytest.mark.slow
@@ -191,15 +205,21 @@ def test_addresses_beyond_2_31_elements(op: str) -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong values, a NaN where none belongs, or an access that the interpreter refuses."""
-    path = tmp_path / "mutant_kernels.py"
+    name = f"{tmp_path.name}_kernels"
+    path = tmp_path / f"{name}.py"
     path.write_text(mutant.source)
-    spec = importlib.util.spec_from_file_location("mutant_kernels", path)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     monkeypatch.setattr(triton, "kernels", module)
-    for name in ("full with folds", "one row", "crop", "full"):
+    whole_images = replace(TILES["full"], batch=(triton.ENOUGH_PROGRAMS,))  # as tiles
+    for case in (
+        *(TILES[name] for name in ("full with folds", "one row", "crop")),
+        whole_images,
+        replace(whole_images, outer=True),
+    ):
         for op in OPS:
-            args = TILES[name].arguments(op)
+            args = case.arguments(op)
             try:
                 with executed_on(80, counting=False):
                     check(op, *args)

@@ -83,11 +83,8 @@ class Line:
 
     def tiles(self, outputs: int, depth: int, device: torch.device) -> Tiles:
         """Tables of tiles of `outputs`; of terms that are in order of the tap where `depth` of them are asked for."""
-        count, block, slots = (
-            -(-len(self.place) // outputs),
-            _power_of_two(outputs),
-            _power_of_two(self._needed(outputs)),
-        )
+        count, block = -(-len(self.place) // outputs), _power_of_two(outputs)
+        slots = _power_of_two(self._needed(outputs))
         tile, vector, which = self._vectors(outputs)
         slot = np.arange(len(tile)) - np.searchsorted(tile, tile)
         samples = np.full((count, slots // self.load), -1)

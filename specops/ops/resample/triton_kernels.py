@@ -54,7 +54,7 @@ def _outer_product(f, ROUNDOFF: tl.constexpr, FH: tl.constexpr, FW: tl.constexpr
     g = tl.load(f + i // FW * FW + column, mask=within, other=0.0)
     h = tl.load(f + row * FW + i % FW) / tl.load(f + largest)
     near = tl.abs(g * h - taps) <= 8 * ROUNDOFF * tl.abs(taps)
-    return row, column, tl.sum(tl.where(near, 0.0, 1.0), 0) == 0
+    return row, column, tl.sum((~near).to(tl.float32), 0) == 0
 
 
 @triton.jit
