@@ -6,6 +6,7 @@ import csv
 import functools
 import importlib.util
 import itertools
+import math
 import os
 import re
 import subprocess
@@ -41,6 +42,7 @@ ARCHS, COUNTED = (80, 90, 100), 90  # launches are executed and counted on the o
 KEY = ("family", "call", "kernel", "arch")
 TAKEN = ("registers", "stack", "shared", "threads", "warps")
 ASKED = ("launches", "access", "sectors", "bound ns", "limiter")
+BLUR = replace(resample.DOWN, down=(1, 1))
 GROWTH = 1.1  # of what the committed table says, at most
 
 Row = dict[str, str]
@@ -111,19 +113,33 @@ def spectral_calls(module: Any, source: Path | None) -> Iterator[Call]:
             yield Call(f"{op} {side} x {side}", functools.partial(spectral_call, module, case), source, images)
 
 
+def patches() -> Iterator[tuple[str, resample.Case]]:
+    """Every factor, number of taps and type that is made by patches."""
+    kinds = {"up 2": (resample.UP, (2, 4, 12)), "down 2": (resample.DOWN, (2, 4, 12)), "blur": (BLUR, (3, 4))}
+    for dtype, (kind, (case, counts)) in itertools.product(
+        (torch.float32, torch.float16, torch.bfloat16), kinds.items()
+    ):
+        for taps in counts:
+            total = taps - 1 - (kind == "down 2")
+            padding = ((total + 1) // 2, total // 2) * 2
+            name = f"{kind}, {taps} taps, {str(dtype).removeprefix('torch.')}"
+            yield name, replace(case, taps=(taps, taps), padding=padding, dtype=dtype)
+
+
 def resampling_calls() -> Iterator[Call]:
-    """The common cases, one of them in all types, of enough images for a block to make one, some, or a part of one."""
+    """The common cases, all patches, one case for the other kernel in all types; blocks that make whole images."""
     cases = {(name, op): case for name, case in resample.COMMON.items() for op in resample.OPS[:2]}
+    cases |= {(name, "upfirdn2d"): case for name, case in patches()}
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
-        name = f"up 2, 4 taps, {str(dtype).removeprefix('torch.')}"
-        ops = resample.OPS[2:] if dtype == torch.float32 else resample.OPS
-        cases |= {(name, op): replace(resample.UP, dtype=dtype) for op in ops}
+        name = f"up 2, 3 taps, {str(dtype).removeprefix('torch.')}"
+        cases |= {(name, op): replace(resample.TILED["up 2, 3 taps"], dtype=dtype) for op in resample.OPS}
     for (name, op), case in cases.items():
         enough = replace(case, batch=(gpu_plans.ENOUGH_BLOCKS,))
         blocks = blocks_of(op, enough)
-        count = max(1, gpu_plans.ENOUGH_BLOCKS // blocks)
-        execute = functools.partial(resample_call, op, enough, count)
-        yield Call(f"{op}, {name}", execute, resample.SOURCE, count, max(1, blocks // gpu_plans.ENOUGH_BLOCKS))
+        parts = math.gcd(blocks, gpu_plans.ENOUGH_BLOCKS)
+        images = gpu_plans.ENOUGH_BLOCKS // parts
+        execute = functools.partial(resample_call, op, enough, images)
+        yield Call(f"{op}, {name}", execute, resample.SOURCE, images, blocks // parts)
 
 
 FAMILIES: dict[str, Callable[[], Iterator[Call]]] = {

@@ -76,7 +76,7 @@ class Kernel:
             buffers: further arrays that addresses among the arguments point into.
             counting: whether sectors and wavefronts are counted.
             races: whether unordered accesses to global memory are looked for; those to shared memory always are.
-            blocks: those of the grid that are executed, by their linear index; all unless given.
+            blocks: that are executed, by their linear index, as far as the grid has them; all unless given.
 
         Raises:
             PtxError: out of bounds, misaligned, undefined or unordered accesses, deadlock, or an unknown instruction.
@@ -95,8 +95,8 @@ class Kernel:
             parameters[parameter.name] = _parameter_bytes(parameter, argument)
         memory = GlobalMemory(arrays, self.granule, races)
         counters = Counters()
-        if blocks is None:
-            blocks = range(grid_shape[0] * grid_shape[1] * grid_shape[2])
+        of_grid = range(grid_shape[0] * grid_shape[1] * grid_shape[2])
+        blocks = of_grid if blocks is None else range(blocks.start, min(blocks.stop, of_grid.stop))
         step = max(1, MOST_LANES // threads)
         with np.errstate(all="ignore"):
             for first in range(blocks.start, blocks.stop, step):
