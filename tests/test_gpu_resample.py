@@ -408,6 +408,8 @@ SPEED_ONLY = (  # what is right either way; the widths of accesses are tested ab
     "if (!layout.store_vectors)",
     "if (layout.y.taps > 1 && layout.x.taps > 1)",
     "if (is(1, 1, 4))",
+    "if (P::kAhead)",
+    "if (!P::kAhead)",
 )
 
 

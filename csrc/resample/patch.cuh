@@ -13,7 +13,8 @@ constexpr int32_t kPatchThreads = 128;
 
 template <class Element, int32_t up, int32_t down, int32_t taps>
 struct Patch {
-  static_assert(taps % up == 0 && (up == 1 || down == 1), "each row of samples completes as many output rows");
+  static_assert(taps % up == 0 && taps % down == 0 && (up == 1 || down == 1),
+                "each row of samples completes as many output rows");
   using Stored = Element;
   static constexpr int32_t kUp = up, kDown = down, kTaps = taps;
   static constexpr int32_t kOutputs = Pack<Stored>::kCount;
@@ -22,10 +23,10 @@ struct Patch {
   static constexpr int32_t kAtOnce = kFresh < 4 ? kFresh : 4;                       // samples of one access
   static constexpr int32_t kLoaded = (kSamples + 2 * (kAtOnce - 1)) / kAtOnce * kAtOnce;
   // Output rows that a row of samples has terms of. Each down rows of samples complete `up` of them.
-  static constexpr int32_t kOpen = (taps + down - 1) / down;
+  static constexpr int32_t kOpen = taps / down;
   static constexpr bool kAhead = down == 1;  // whether registers hold samples beside those that are being added
-  static constexpr int32_t kBlocksEach =
-      (taps == 12 ? 2 : 4) + (sizeof(Stored) == 4);  // what ptxas does without spills
+  // On a multiprocessor at least: as many as ptxas finds registers for without spilling.
+  static constexpr int32_t kBlocksEach = (taps == 12 ? 2 : 4) + (sizeof(Stored) == 4);
 };
 
 // The share of a thread: kOutputs columns of the output rows [row, end_row).
@@ -199,18 +200,22 @@ static __device__ __forceinline__ Lines<P> load_lines(const Layout& layout, cons
 template <class P>
 static __device__ __forceinline__ void add_line(const Windows<P>& windows, int32_t r, const float* taps, bool separable,
                                                 float (&sums)[P::kOpen][P::kOutputs]) {
-  float along_x[P::kOutputs] = {};
-  if (separable) add_along_x<P>(windows, taps + P::kTaps, along_x);
+  const int32_t farthest = P::kDown * (P::kOpen - 1) + r;
+  if (!separable) {
 #pragma unroll
-  for (int32_t open = 0; open < P::kOpen; ++open) {
-    const int32_t distance = P::kDown * (P::kOpen - 1 - open) + r;
-    if (distance >= P::kTaps) continue;
-    if (separable) {
-#pragma unroll
-      for (int32_t i = 0; i < P::kOutputs; ++i) sums[open][i] += taps[distance] * along_x[i];
-    } else {
+    for (int32_t open = 0; open < P::kOpen; ++open) {
+      const int32_t distance = farthest - P::kDown * open;
       add_along_x<P>(windows, taps + distance * P::kTaps, sums[open]);
     }
+    return;
+  }
+  float along_x[P::kOutputs] = {};
+  add_along_x<P>(windows, taps + P::kTaps, along_x);
+#pragma unroll
+  for (int32_t open = 0; open < P::kOpen; ++open) {
+    const int32_t distance = farthest - P::kDown * open;
+#pragma unroll
+    for (int32_t i = 0; i < P::kOutputs; ++i) sums[open][i] += taps[distance] * along_x[i];
   }
 }
 
