@@ -83,7 +83,7 @@ def value_against_long_double(sample: Sample, dtype: torch.dtype) -> None:
     out = call(sample)(*args)
     expected = getattr(oracle, sample.op)(*args)
     assert out.dtype == (compute_dtype(dtype) if out_is_profile(sample) else dtype)
-    assert out.is_contiguous()
+    assert out.stride() == torch.empty(out.shape).stride()
     terms = oracle.exact(without_cancellation(sample, args)) if is_resampling(sample) else expected
     bound = tolerance(compute_dtype(dtype), out.dtype, args[0].shape[-2:])
     assert out.shape == expected.shape

@@ -118,7 +118,7 @@ def _inverse(X: Tensor, x: Tensor) -> Tensor:
 def inverse_transform(X: Tensor, size: tuple[int, int]) -> Tensor:
     """Unscaled inverse DFT of half planes to real images; what is not even in the frequency acts by its even part."""
     if size[1] == 1:  # cuFFT takes the one column for a half plane itself
-        return torch.fft.ifft(X, dim=-2, norm="forward").real
+        return torch.fft.ifft(X, dim=-2, norm="forward").real.clone(memory_format=torch.contiguous_format)
     return torch.fft.irfft2(X, s=size, norm="forward")
 
 
