@@ -6,6 +6,7 @@ import csv
 import functools
 import importlib.util
 import itertools
+import math
 import os
 import re
 import subprocess
@@ -112,18 +113,24 @@ def spectral_calls(module: Any, source: Path | None) -> Iterator[Call]:
 
 
 def resampling_calls() -> Iterator[Call]:
-    """The common cases, one of them in all types, of enough images for a block to make one, some, or a part of one."""
+    """The common cases and, in all types, each kernel; of the fewest whole images that whole blocks make."""
     cases = {(name, op): case for name, case in resample.COMMON.items() for op in resample.OPS[:2]}
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
-        name = f"up 2, 4 taps, {str(dtype).removeprefix('torch.')}"
-        ops = resample.OPS[2:] if dtype == torch.float32 else resample.OPS
-        cases |= {(name, op): replace(resample.UP, dtype=dtype) for op in ops}
+        kind = str(dtype).removeprefix("torch.")
+        tiled = replace(resample.TILED["up 2, 3 taps"], dtype=dtype)
+        cases |= {(f"up 2, 3 taps, {kind}", op): tiled for op in resample.OPS}
+        for up, down, taps in sorted(gpu_plans.PATCHES if dtype != torch.float64 else ()):
+            before, after = (taps - down + 1) // 2, (taps - down) // 2
+            sampling = ((taps, taps), (up, up), (down, down), (before, after) * 2)
+            patches = resample.Case((64, 64), *sampling, dtype=dtype)
+            cases[f"up {up}, down {down}, {taps} taps, {kind}", resample.OPS[0]] = patches
     for (name, op), case in cases.items():
         enough = replace(case, batch=(gpu_plans.ENOUGH_BLOCKS,))
         blocks = blocks_of(op, enough)
-        count = max(1, gpu_plans.ENOUGH_BLOCKS // blocks)
+        parts = math.gcd(blocks, gpu_plans.ENOUGH_BLOCKS)
+        count = gpu_plans.ENOUGH_BLOCKS // parts
         execute = functools.partial(resample_call, op, enough, count)
-        yield Call(f"{op}, {name}", execute, resample.SOURCE, count, max(1, blocks // gpu_plans.ENOUGH_BLOCKS))
+        yield Call(f"{op}, {name}", execute, resample.SOURCE, count, blocks // parts)
 
 
 FAMILIES: dict[str, Callable[[], Iterator[Call]]] = {

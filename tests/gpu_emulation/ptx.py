@@ -95,8 +95,8 @@ class Kernel:
             parameters[parameter.name] = _parameter_bytes(parameter, argument)
         memory = GlobalMemory(arrays, self.granule, races)
         counters = Counters()
-        if blocks is None:
-            blocks = range(grid_shape[0] * grid_shape[1] * grid_shape[2])
+        in_grid = range(grid_shape[0] * grid_shape[1] * grid_shape[2])
+        blocks = in_grid if blocks is None else in_grid[blocks.start : blocks.stop]
         step = max(1, MOST_LANES // threads)
         with np.errstate(all="ignore"):
             for first in range(blocks.start, blocks.stop, step):

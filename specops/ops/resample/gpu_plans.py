@@ -31,7 +31,7 @@ FARTHEST = 2**30  # coordinates are int32
 # Up, down and taps of both axes that csrc/resample/patch.cuh is compiled for.
 PATCHES = frozenset([(2, 1, 2), (2, 1, 4), (2, 1, 12), (1, 2, 2), (1, 2, 4), (1, 2, 12), (1, 1, 3), (1, 1, 4)])
 PATCH_THREADS = 128
-ENOUGH_STRIPS = 1 << 18  # twice the threads that an H100 holds at once
+ENOUGH_STRIPS = 1 << 17  # as many threads as an H100 holds at once, of the kernels with few registers
 
 
 @dataclass(frozen=True)
