@@ -38,6 +38,9 @@ GROUPS: dict[str, tuple[str, Config]] = {
 }
 """Testbed and settings of each group of runs."""
 
+CHOSEN_ON = 3
+"""Seeds of grass that were looked at before it was said what they are judged by."""
+
 WORDS = {True: "yes", False: "no", None: ""}
 
 
@@ -69,7 +72,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def plan(options: argparse.Namespace) -> list[tuple[str, Job]]:
     """All runs with their groups: seed by seed, so that a first look needs few of them."""
     runs = []
-    for seed in range(3 * options.seeds):
+    for seed in range(CHOSEN_ON + 2 * options.seeds):
         for group, (script, more) in GROUPS.items():
             if seed not in seeds_of(group, options.seeds):
                 continue
@@ -87,8 +90,8 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Job]]:
 
 
 def seeds_of(group: str, seeds: int) -> range:
-    """Seeds of a group: the first; on grass, where their criterion was chosen on those, twice as many after them."""
-    return range(seeds, 3 * seeds) if group.endswith(", grass") else range(seeds)
+    """Seeds of a group; on grass twice as many, after those on which their criterion was chosen."""
+    return range(CHOSEN_ON, CHOSEN_ON + 2 * seeds) if group.endswith(", grass") else range(seeds)
 
 
 def load(runs: Sequence[tuple[str, Job]]) -> Groups:

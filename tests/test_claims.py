@@ -102,6 +102,7 @@ def test_grass_has_twice_the_seeds_and_others() -> None:
         seeds.setdefault(group, []).append(next(iter(job.settings.values()))["seed"])
     for group, found in seeds.items():
         assert found == ([3, 4, 5, 6, 7, 8] if "grass" in group else [0, 1, 2])
+        assert list(claims.seeds_of(group, 2)) == ([3, 4, 5, 6] if "grass" in group else [0, 1])
 
 
 def test_groups_are_those_that_the_claims_need() -> None:

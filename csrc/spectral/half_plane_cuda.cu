@@ -6,9 +6,10 @@
 namespace specops::spectral {
 namespace {
 
-// Of a launch, for each image or one.
+// Of a launch, for each image or one; none, which no launch accepts, where there would be too many.
 dim3 blocks_for(int64_t threads, int64_t n_images = 1) {
-  return dim3(static_cast<unsigned>(n_images * ((threads + kHalfPlaneThreads - 1) / kHalfPlaneThreads)));
+  const int64_t wanted = n_images * ((threads + kHalfPlaneThreads - 1) / kHalfPlaneThreads);
+  return dim3(wanted <= INT32_MAX ? static_cast<unsigned>(wanted) : 0u);
 }
 
 template <class T>

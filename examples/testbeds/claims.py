@@ -3,8 +3,8 @@
 A run counts by the mean over the evaluations in the last fifth of its training, which jitters less than the last one,
 or over all of them, which also tells how fast it got there.
 One group of runs exceeds another where its mean does by more than the sum of both standard deviations over the seeds.
-Training signals jitter from seed to seed; they are judged on six seeds, none of them among the first three, on which
-their criterion was chosen (grass, the mean over all of the training).
+Training signals jitter from seed to seed; they are judged on twice as many seeds, none of them among the first three,
+on which their criterion was chosen (grass, the mean over all of the training).
 """
 
 from __future__ import annotations

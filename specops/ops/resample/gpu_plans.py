@@ -163,7 +163,7 @@ def _rounded(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def _power_of_two(n: int) -> int:
+def power_of_two(n: int) -> int:
     """The least that is not below n."""
     return 1 << max(0, n - 1).bit_length()
 
@@ -197,9 +197,9 @@ def _best_tiling(
     y: Axis, x: Axis, folds: tuple[Folds, Folds], channels: int, itemsize: int, sums: bool
 ) -> Tiling | None:
     """The widest tile that leaves room for other blocks, the least of shared memory if none does, or None."""
-    inner = min(_power_of_two(channels), SECTOR_BYTES // itemsize)
+    inner = min(power_of_two(channels), SECTOR_BYTES // itemsize)
     inner_bits = inner.bit_length() - 1
-    widest = min(_power_of_two(x.n_out), WIDEST_TILE // inner)
+    widest = min(power_of_two(x.n_out), WIDEST_TILE // inner)
     found: Tiling | None = None
     columns = max(widest, 8 // inner, 1)
     while columns * inner >= min(32, widest * inner):

@@ -10,9 +10,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from specops.ops.contract import compute_dtype, like_layout, memory_format
 from specops.ops.resample import gpu_plans, reference
 from specops.ops.resample import triton_kernels as kernels
 from specops.ops.resample.gpu_plans import VECTOR_BYTES, Axis
+from specops.ops.triton_launch import on_its_device
 
 SUM_BLOCK = 1024
 ENOUGH_PROGRAMS = 128
@@ -29,11 +29,6 @@ TILE_BYTES = 16 << 10, 128 << 10  # of a tile's samples, of its outputs and betw
 WARP_BYTES = 4 << 10  # of these, 32 registers of a thread
 OVERHEAD = 1024  # of a program, in elements of a tile
 MOST_TAPS, MOST_TERMS, MOST_PROGRAMS = 1 << 12, 1 << 22, 1 << 30
-
-
-def _power_of_two(n: int) -> int:
-    """The least that is not below n."""
-    return 1 << max(0, n - 1).bit_length()
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class Line:
         outputs, slots = self.store, 0
         while outputs < 2 * len(self.place) and slots < TILE_BYTES[-1]:
             needed = self._needed(outputs)
-            slots = _power_of_two(needed)
+            slots = gpu_plans.power_of_two(needed)
             yield min(outputs, len(self.place)), slots
             fewer = outputs * slots // 2 // needed // self.store * self.store
             if fewer and slots > self.load and self._needed(fewer) <= slots // 2:
@@ -83,8 +78,8 @@ class Line:
 
     def tiles(self, outputs: int, depth: int, device: torch.device) -> Tiles:
         """Tables of tiles of `outputs`; of terms that are in order of the tap where `depth` of them are asked for."""
-        count, block = -(-len(self.place) // outputs), _power_of_two(outputs)
-        slots = _power_of_two(self._needed(outputs))
+        count, block = -(-len(self.place) // outputs), gpu_plans.power_of_two(outputs)
+        slots = gpu_plans.power_of_two(self._needed(outputs))
         tile, vector, which = self._vectors(outputs)
         slot = np.arange(len(tile)) - np.searchsorted(tile, tile)
         samples = np.full((count, slots // self.load), -1)
@@ -140,7 +135,7 @@ def _division(rows: Line, columns: Line, planes: int, itemsize: int) -> tuple[in
     height, width = len(rows.place), len(columns.place)
     choices = []
     for (r, r_slots), (c, c_slots) in itertools.product(tuple(rows.divisions()), tuple(columns.divisions())):
-        r_block, c_block = _power_of_two(r), _power_of_two(c)
+        r_block, c_block = gpu_plans.power_of_two(r), gpu_plans.power_of_two(c)
         tile_bytes = max(r_slots * c_slots, r_block * c_slots, r_block * c_block) * itemsize
         work = r_slots * c_slots + r_block * c_block + OVERHEAD
         waves = max(1.0, planes * -(-height // r) * -(-width // c) / ENOUGH_PROGRAMS)
@@ -199,7 +194,7 @@ def plan(
     extents = rows.n_in, columns.n_in // columns.load, len(rows.place), len(columns.place) // columns.store
     constants = {"SR": row_tiles.slots, "BR": row_tiles.block, "SC": column_tiles.slots, "BC": column_tiles.block}
     constants |= {"LOAD": columns.load, "STORE": columns.store}
-    constants["num_warps"] = min(16, _power_of_two(-(-tile_bytes // WARP_BYTES)))
+    constants["num_warps"] = min(16, gpu_plans.power_of_two(-(-tile_bytes // WARP_BYTES)))
     return Plan(math.prod(counts), (row_tiles.tables, column_tiles.tables, *counts, *depths, *extents), constants)
 
 
@@ -207,20 +202,9 @@ def _plan(x: Tensor, axes: tuple[Axis, Axis], exchanged: bool, by_tap: bool = Fa
     """The plan for images x, and how many planes they are."""
     channels = x.shape[1] if memory_format(x) == torch.channels_last else 1
     planes = x.shape[:-2].numel() // channels
-    enough = min(_power_of_two(planes), ENOUGH_PROGRAMS)  # so that few sizes of a batch have a plan of their own
+    enough = min(gpu_plans.power_of_two(planes), ENOUGH_PROGRAMS)  # few sizes of a batch have a plan of their own
     how = plan(*axes, exchanged, by_tap, enough, channels, x.dtype, x.device)
     return (how if how and planes * how.programs <= MOST_PROGRAMS else None), planes
-
-
-def _on_its_device(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Triton launches on the current device, which becomes that of the first argument."""
-
-    @functools.wraps(function)
-    def guarded(x: Tensor, *args: Any) -> Any:
-        with torch.cuda.device_of(x):
-            return function(x, *args)
-
-    return guarded
 
 
 def _resampled(x: Tensor, f: Tensor, axes: tuple[Axis, Axis], size: Sequence[int], exchanged: bool) -> Tensor | None:
@@ -234,12 +218,12 @@ def _resampled(x: Tensor, f: Tensor, axes: tuple[Axis, Axis], size: Sequence[int
     fh, fw = f.shape
     kernels.resample_kernel[(planes * how.programs,)](
         like_layout(x, x), out, f.contiguous(), *how.tables,
-        ROUNDOFF=torch.finfo(f.dtype).eps / 2, FH=fh, FW=fw, PADDED=_power_of_two(fh * fw), **how.constants,
+        ROUNDOFF=torch.finfo(f.dtype).eps / 2, FH=fh, FW=fw, PADDED=gpu_plans.power_of_two(fh * fw), **how.constants,
     )  # fmt: skip
     return out
 
 
-@_on_its_device
+@on_its_device
 def upfirdn2d(
     x: Tensor, f: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
 ) -> Tensor:
@@ -249,7 +233,7 @@ def upfirdn2d(
     return reference.upfirdn2d(x, f, up, down, padding, boundary) if out is None else out
 
 
-@_on_its_device
+@on_its_device
 def upfirdn2d_transpose(
     y: Tensor,
     f: Tensor,
@@ -265,7 +249,7 @@ def upfirdn2d_transpose(
     return reference.upfirdn2d_transpose(y, f, up, down, padding, boundary, size) if out is None else out
 
 
-@_on_its_device
+@on_its_device
 def upfirdn2d_filter_correlation(
     x: Tensor,
     y: Tensor,

@@ -64,7 +64,7 @@ def binned_filter(
     if x.numel() == 0:
         return x.new_empty(x.shape)
     X = half_plane(x)
-    kernels.gain(X, c.contiguous(), index, gpu_plans.halved(index, weight, x.shape[-1]), scale)
+    kernels.gain(X, c.contiguous(), *gpu_plans.half_plane_gains(index, weight, c.shape[-1], x.shape[-1]), scale)
     return reference.inverse_transform(torch.view_as_complex(X), (x.shape[-2], x.shape[-1])).to(x.dtype).contiguous()
 
 
@@ -81,13 +81,20 @@ def clipped_band_swap(
 ) -> Swapped:
     """As specops.ops.clipped_band_swap; images of half precision are float32 on the way."""
     dtype = compute_dtype(a.dtype)
-    wide_a, wide_b = a.to(dtype), b.to(dtype)
+    wide_a, wide_b = a.to(dtype), in_type(b, dtype)
     swapped, slope = wide_a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)
     kept = wide_a.new_empty(a.shape if keep else (0,))
     if a.numel():
         filtered = binned_filter(kernels, wide_a - wide_b, c, index, weight)
-        kernels.clip(filtered, wide_b if is_constant(b) else wide_b.contiguous(), swapped, slope, kept, low, high)
+        kernels.clip(filtered, wide_b, swapped, slope, kept, low, high)
     return swapped.to(a.dtype), slope, kept.to(a.dtype)
+
+
+def in_type(b: Tensor, dtype: torch.dtype) -> Tensor:
+    """Returns b in a type, dense unless all its pixels are one number in memory: they stay so."""
+    if not is_constant(b):
+        return b.to(dtype).contiguous()
+    return b[(0,) * b.dim()].to(dtype).expand(b.shape)
 
 
 def half_plane(x: Tensor) -> Tensor:

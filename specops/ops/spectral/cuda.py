@@ -113,7 +113,7 @@ class HalfPlane:
         n_points = X.shape[-3] * X.shape[-2]
         numbers = (is_wide(X), X.numel() // (2 * n_points), n_points, index.numel() // n_points)
         stride = c.shape[-1] if c.dim() > 1 else 0
-        cuda_launch.launch("half_plane_gains", X, c, index.contiguous(), weight, *numbers, stride, *astuple(scale))
+        cuda_launch.launch("half_plane_gains", X, c, index, weight, *numbers, stride, *astuple(scale))
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float

@@ -1,7 +1,7 @@
-"""What the one-launch spectral kernels must know beside the pixels, made by torch ops on the device of the maps.
+"""What the spectral kernels of GPUs must know beside the pixels, made by torch ops on the device of the maps.
 
-The numbers here are those of csrc/fft/image_transform.cuh: which thread holds what, and where values are kept.
-No function looks at a value of a map, which would wait for the device.
+The numbers of one-launch kernels are those of csrc/fft/image_transform.cuh: which thread holds what, where values are
+kept. No function looks at a value of a map, which would wait for the device.
 """
 
 from __future__ import annotations
@@ -71,19 +71,19 @@ def serves(size: tuple[int, int]) -> bool:
     return size in SHAPES
 
 
-def cached(make: Callable[[Tensor, Tensor, int], Plan]) -> Callable[[Tensor, Tensor, int], Plan]:
-    """Keeps the plan of (index, weight, n_bins) as long as both maps live and are not written to."""
+def cached(make: Callable[..., Plan]) -> Callable[..., Plan]:
+    """Keeps the plan of (index, weight, numbers) as long as both maps live and are not written to."""
     plans: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
     @functools.wraps(make)
-    def plan_of(index: Tensor, weight: Tensor, n_bins: int) -> Plan:
+    def plan_of(index: Tensor, weight: Tensor, *numbers: int) -> Plan:
         known = plans.setdefault(index, {})
-        found = known.get((id(weight), n_bins))
+        found = known.get((id(weight), *numbers))
         versions = (index._version, weight._version)
         if found is not None and found[0]() is weight and found[1] == versions:
             return found[2]
-        plan = make(index, weight, n_bins)
-        known[id(weight), n_bins] = (weakref.ref(weight), versions, plan)
+        plan = make(index, weight, *numbers)
+        known[(id(weight), *numbers)] = (weakref.ref(weight), versions, plan)
         return plan
 
     return plan_of
@@ -155,9 +155,10 @@ def sorted_points(index: Tensor, weight: Tensor, n_bins: int) -> SortedPoints:
 
 
 @cached
-def halved(index: Tensor, weight: Tensor, width: int) -> Tensor:
-    """Returns weight / m, m the multiplicity of a half-plane coefficient of images [H, width]."""
-    return (weight / multiplicity((index.shape[-2], width), weight.dtype, weight.device)).contiguous()
+def half_plane_gains(index: Tensor, weight: Tensor, n_bins: int, width: int) -> tuple[Tensor, Tensor]:
+    """Returns index, -1 for no bin, and weight over a coefficient's multiplicity in the plane of images [H, width]."""
+    known = torch.where((index >= 0) & (index < n_bins), index, -1).contiguous()
+    return known, (weight / multiplicity((index.shape[-2], width), weight.dtype, weight.device)).contiguous()
 
 
 @functools.cache

@@ -1,17 +1,15 @@
 """The spectral ops by Triton kernels.
 
-Square images of 32, 64 or 128 pixels a side are one launch that reads each input once, float64 excepted, and bins up to
-twice the side. Everything else is torch.fft with kernels around it, and the reference where there are several maps. All
-sums are in a fixed order, without atomics.
+Square images of 32, 64 or 128 pixels a side, but in float64, are one launch that reads each input once, with up to
+twice as many bins as the side, and gains of one map. Everything else is torch.fft with kernels around it. All sums are
+in a fixed order, without atomics.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,9 +19,11 @@ from specops.ops.spectral import around_fft, gpu_plans
 from specops.ops.spectral import triton_kernels as kernels
 from specops.ops.spectral.around_fft import Scale, is_constant, same_images
 from specops.ops.spectral.gpu_plans import cached
+from specops.ops.triton_launch import on_its_device
 
 CHUNK = 16
 BLOCK = 256
+MOST_PROGRAMS = 2**31 - 1  # of a launch
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,13 @@ class BinTables:
     constants: tuple[int, ...]
 
 
-def _on_its_device(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Triton launches on the current device, which becomes that of the first argument."""
-
-    @functools.wraps(function)
-    def guarded(x: Tensor, *args: Any) -> Any:
-        with torch.cuda.device_of(x):
-            return function(x, *args)
-
-    return guarded
-
-
 def configuration(x: Tensor) -> Configuration | None:
     """Returns how one launch transforms images like x, or None where torch.fft has to."""
     square = x.shape[-1] == x.shape[-2] and x.dtype != torch.float64
     return CONFIGURATIONS.get(x.shape[-1]) if square else None
 
 
-@_on_its_device
+@on_its_device
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """As specops.ops.binned_cross_spectrum."""
     how = configuration(x)
@@ -95,7 +84,7 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
     return around_fft.binned_cross_spectrum(AROUND_FFT, x, y, index, weight, n_bins)
 
 
-@_on_its_device
+@on_its_device
 def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """As specops.ops.binned_filter."""
     how = configuration(x)
@@ -110,7 +99,7 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     return out
 
 
-@_on_its_device
+@on_its_device
 def clipped_band_swap(
     a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,7 +125,7 @@ def _stride(c: Tensor) -> int:
     return 0 if c.dim() == 1 else c.shape[-1]
 
 
-@_on_its_device
+@on_its_device
 def binned_scaled_power(
     x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
 ) -> Tensor:
@@ -145,7 +134,7 @@ def binned_scaled_power(
     return around_fft.binned_cross_spectrum(AROUND_FFT, x, x, index, weight, n_bins, how)
 
 
-@_on_its_device
+@on_its_device
 def binned_scaled_filter(
     x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
 ) -> Tensor:
@@ -157,16 +146,18 @@ class AroundFft:
     """The kernels around torch.fft: see `around_fft.Kernels`."""
 
     def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
-        n_points = X.shape[-3] * X.shape[-2]
-        kernels.bin_sums_kernel[(sums.numel(),)](
-            X, Y, points.place, points.weight, points.first, sums, n_points, sums.shape[-1], Y is X, *astuple(scale),
-            BLOCK,
-        )  # fmt: skip
+        n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
+        at_once, same = MOST_PROGRAMS // n_bins, Y is X
+        planes = [half.view(-1, 2 * n_points).split(at_once) for half in (X, Y)]
+        for x, y, out in zip(*planes, sums.view(-1, n_bins).split(at_once), strict=True):
+            kernels.bin_sums_kernel[(out.numel(),)](
+                x, y, points.place, points.weight, points.first, out, n_points, n_bins, same, *astuple(scale), BLOCK
+            )
 
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
         grid = (X.numel() // (2 * n_points) * -(-n_points // BLOCK),)
-        maps, index = index.numel() // n_points, index.contiguous()
+        maps = index.numel() // n_points
         kernels.gain_kernel[grid](X, c, index, weight, n_points, maps, _stride(c), *astuple(scale), BLOCK)
 
     def clip(
@@ -258,9 +249,8 @@ def _gain_tables(index: Tensor, weight: Tensor, n_bins: int) -> tuple[Tensor, ..
     A coefficient at l + M is the conjugate of the one at (-ky, M - l), columns 0 and M are the means of ky and -ky.
     """
     half = index.shape[0] // 2
-    in_bin = (index >= 0) & (index < n_bins)
-    places = torch.where(in_bin, index, -1)
-    factors = torch.where(in_bin, gpu_plans.halved(index, weight, 2 * half), 0)
+    places, weight = gpu_plans.half_plane_gains(index, weight, n_bins, 2 * half)
+    factors = torch.where(places >= 0, weight, 0)
     tables = []
     for values, edge in ((places, 1), (factors, 0.5)):
         mirror = torch.roll(values.flip(0), 1, 0)
