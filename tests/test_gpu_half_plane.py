@@ -111,6 +111,14 @@ def test_what_must_move_moves_once(dtype: torch.dtype) -> None:
             assert traffic[position].sectors * 32 <= 1.05 * tensor.numel() * tensor.element_size()
 
 
+def test_a_bin_that_the_profile_lacks_has_no_gain() -> None:
+    index, weight, n_bins = spectral_maps((9, 20), "radial", torch.float32, torch.Generator())
+    x, gains = torch.randn(2, 9, 20), torch.randn(2, n_bins - 3)
+    with launches.executed_source(SOURCE):
+        out = cuda.binned_filter(x, gains, index, weight)
+    assert_near(out, reference.binned_filter(x, gains, torch.where(index < n_bins - 3, index, -1), weight), 1e-6)
+
+
 def test_images_beyond_two_to_the_31_pixels() -> None:
     """Pixels and coefficients behind 2³¹ others, whose memory is there page by page."""
     n = 2**31 + 2**12
