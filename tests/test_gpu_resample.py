@@ -397,7 +397,6 @@ CONDITIONS = (  # what keeps a thread inside images and is no `if`
     ("tile.cuh", "source + count <= layout.x.n_in", "true"),
     ("tile.cuh", "channel + count <= layout.channels", "true"),
     ("tile.cuh", "width = (place.end_column - place.column) << layout.inner_bits;", "width = layout.out_pitch;"),
-    ("tile.cuh", "at < place.n_slots ? ", "true ? "),
     ("patch.cuh", "strip.plane >= planes", "false"),
     ("patch.cuh", "sample + r >= x.end || !in_image(layout.y, row)", "false"),
     ("patch.cuh", "row + i < strip.row || row + i >= strip.end_row", "false"),

@@ -258,22 +258,20 @@ static __device__ __forceinline__ void store_outputs(const Layout& layout, const
   });
 }
 
+// The other image of a derivative in the filter, which takes planes alone.
 template <class Stored, class T>
 static __device__ __forceinline__ void load_outputs(const Layout& layout, const Place& place, int32_t row, int32_t rows,
                                                     const Stored* plane, T* outputs) {
   constexpr int32_t count = Pack<Stored>::kCount;
   if (!layout.store_vectors) {
-    for_outputs(layout, place, row, rows, 1, [&](int32_t in_tile, int64_t in_plane, int32_t channel) {
-      outputs[in_tile] = channel < layout.channels ? widened(plane[in_plane]) : T(0);
-    });
+    for_outputs(layout, place, row, rows, 1,
+                [&](int32_t in_tile, int64_t in_plane, int32_t) { outputs[in_tile] = widened(plane[in_plane]); });
     return;
   }
-  for_outputs(layout, place, row, rows, count, [&](int32_t in_tile, int64_t in_plane, int32_t channel) {
-    T values[count] = {};
-    if (channel < layout.channels) {
-      const Pack<Stored> pack = read_pack(plane + in_plane);
-      for (int32_t i = 0; i < count; ++i) values[i] = widened(pack.at[i]);
-    }
+  for_outputs(layout, place, row, rows, count, [&](int32_t in_tile, int64_t in_plane, int32_t) {
+    const Pack<Stored> pack = read_pack(plane + in_plane);
+    T values[count];
+    for (int32_t i = 0; i < count; ++i) values[i] = widened(pack.at[i]);
     put(values, outputs + in_tile);
   });
 }
