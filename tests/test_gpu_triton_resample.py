@@ -209,8 +209,8 @@ def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, mon
     path = tmp_path / f"{name}.py"
     path.write_text(mutant.source)
     spec = importlib.util.spec_from_file_location(name, path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a file's spec is never None
+    spec.loader.exec_module(module)  # type: ignore[union-attr]  # nor its loader
     monkeypatch.setattr(triton, "kernels", module)
     whole_images = replace(TILES["full"], batch=(triton.ENOUGH_PROGRAMS,))  # as tiles
     for case in (
