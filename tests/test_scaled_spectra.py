@@ -15,9 +15,11 @@ from torch import Tensor
 import specops
 from specops import backends, ops
 from specops.ops.contract import compute_dtype
+from specops.ops.spectral import reference
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
-SIZES = [(1, 6), (5, 4), (33, 33), (64, 32), (37, 41), (300, 7), (1030, 4)]  # the last by torch.fft
+BY_TORCH_FFT = (1030, 4)  # in float64, MKL for some processors of Intel errs twenty times as much there as elsewhere
+SIZES = [(1, 6), (5, 4), (33, 33), (64, 32), (37, 41), (300, 7), BY_TORCH_FFT]
 SCALES = {"amplitude": ("amplitude", 0.5, 0.0), "log": ("log", 0.5, 1.0)}
 
 each_size = pytest.mark.parametrize("size", SIZES, ids=str)
@@ -55,13 +57,19 @@ def check_values(size: tuple[int, int], bins: str, scale: tuple[str, float, floa
     bound = tolerance(compute_dtype(dtype), compute_dtype(dtype), (max(16, size[0]), max(16, size[1])))
     profile = ops.binned_scaled_power(x, index, weight, n_bins, *scale)
     assert profile.dtype == compute_dtype(dtype)
-    assert error(profile, oracle.binned_scaled_power(x, index, weight, n_bins, *scale)) <= bound
+    exact = oracle.binned_scaled_power(x, index, weight, n_bins, *scale)
+    if size == BY_TORCH_FFT:
+        bound = max(bound, 1.5 * error(reference.binned_scaled_power(x, index, weight, n_bins, *scale), exact))
+    assert error(profile, exact) <= bound
     bound = 2 * tolerance(compute_dtype(dtype), dtype, (max(16, size[0]), max(16, size[1])))
     for c in (torch.randn(n_bins, dtype=weight.dtype), torch.randn(2, 3, n_bins, dtype=weight.dtype)):
         filtered = ops.binned_scaled_filter(x, c, index, weight, *scale)
         assert filtered.dtype == dtype
         assert filtered.is_contiguous()
-        assert error(filtered, oracle.binned_scaled_filter(x, c, index, weight, *scale)) <= bound
+        exact = oracle.binned_scaled_filter(x, c, index, weight, *scale)
+        if size == BY_TORCH_FFT:
+            bound = max(bound, 1.5 * error(reference.binned_scaled_filter(x, c, index, weight, *scale), exact))
+        assert error(filtered, exact) <= bound
 
 
 @pytest.mark.usefixtures("_on_each_backend")

@@ -79,12 +79,14 @@ needs_avx2 = pytest.mark.skipif(not HAS_AVX2, reason="the published numbers were
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", UPSAMPLINGS)
 def test_published_arithmetic_of_the_generator(schwarz: Golden, mode: str) -> None:
-    """First image and 20 losses. Measured on AMD: to the last bit."""
+    """First image and 20 losses. On AMD to the last bit, as measured; on others, two losses before rounding matters."""
     published = schwarz[f"gen_{mode}_loss20"]
 
     def deviations(report: Report) -> dict[str, float]:
         relative = np.abs(np.array(report["losses"]) / published - 1)
-        return {"start": report["start"] / 1e-6, "losses": relative.max() / (1e-6 if IS_AMD else 1e-3)}
+        if IS_AMD:
+            return {"start": report["start"] / 1e-6, "losses": relative.max() / 1e-6}
+        return {"start": report["start"] / 1e-5, "first": relative[:2].max() / 1e-5, "losses": relative.max() / 1e-2}
 
     assert_in_one_rounding(("generator", "published", mode, 20), deviations, PUBLISHED_ROUNDINGS)
 
