@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +184,7 @@ MUTANTS = [(number, what) for number, what in enumerate(switchable()[1]) if not 
 
 @pytest.fixture(scope="module")
 def mutants_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mutants") / "csrc"
-    shutil.copytree(cuda_source.CSRC, folder)
-    for name, text in switchable()[0].items():
-        (folder / name).write_text(text)
-    source = folder / SOURCE.relative_to(cuda_source.CSRC)
-    source.write_text(mutation.SELECTION + SOURCE.read_text())
-    return source
+    return mutation.write_switched(switchable()[0], SOURCE, tmp_path_factory.mktemp("mutants"))
 
 
 def left_by(source: Path, mutant: int) -> list[Any]:

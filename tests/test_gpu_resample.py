@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 import torch
 from battery import UNIT_ROUNDOFF
-from gpu_emulation import cuda_source, launches
+from gpu_emulation import cuda_source, launches, mutation
 from gpu_emulation.counters import SECTOR
-from gpu_emulation.mutation import Mutant, cuda_barriers, cuda_masks
 from samples import RESAMPLING, Sample
 from test_resample_fuzz import Draw
 from torch import Tensor
@@ -121,6 +120,7 @@ TILES = {  # every way to divide the work: one tile, several columns, bands, cha
     "channels": Case((9, 8), (3, 3), (2, 2), (1, 1), (1, 2, 1, 2), batch=(2, 12), channels_last=True),
     "odd channels": Case((9, 8), (3, 3), (1, 1), (2, 2), (1, 1, 1, 1), "reflect", batch=(2, 3), channels_last=True),
     "channels with gaps": Case((11, 12), (1, 1), (1, 1), (3, 2), batch=(1, 8), channels_last=True),
+    "folds with gaps": Case((11, 12), up=(3, 2), padding=(4, 3, 4, 5), boundary="reflect"),
     "float16": replace(UP, size=(16, 16), taps=(4, 3), dtype=torch.float16),
     "bfloat16 channels": replace(DOWN, size=(16, 12), batch=(1, 32), dtype=torch.bfloat16, channels_last=True),
     "float64": replace(DOWN, size=(16, 12), dtype=torch.float64, boundary="replicate"),
@@ -392,37 +392,40 @@ def test_sanitizers_find_nothing(sanitizer: str) -> None:
     cuda_source.call_sanitized(SOURCE, sanitizer, noted(TILES | PATCHES), orders=orders)
 
 
-MUTATED = ("resample_cuda.cu", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")
-CONDITIONS = (  # what keeps a thread inside images and is no `if`
-    ("tile.cuh", "source + count <= layout.x.n_in", "true"),
-    ("tile.cuh", "channel + count <= layout.channels", "true"),
-    ("tile.cuh", "width = (place.end_column - place.column) << layout.inner_bits;", "width = layout.out_pitch;"),
-    ("patch.cuh", "strip.plane >= planes", "false"),
-    ("patch.cuh", "sample + r >= x.end || !in_image(layout.y, row)", "false"),
-    ("patch.cuh", "row + i < strip.row || row + i >= strip.end_row", "false"),
-    ("patch.cuh", "inside || layout.x.boundary == kZerosBeyond", "true"),
-    ("resample_cuda.cu", "smaller(layout.y.tile, end_row - row)", "layout.y.tile"),
-)
+MUTATED = [f"resample/{name}" for name in ("resample_cuda.cu", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")]
+BARRIER = r"__sync(threads|warp)\([^()]*\);"
+CHOICES = {  # what keeps a thread inside images, beside the conditions of an `if`
+    "resample/tile.cuh": [
+        ("source + count <= layout.x.n_in", "true"),
+        ("channel + count <= layout.channels", "true"),
+        ("(place.end_column - place.column) << layout.inner_bits", "layout.out_pitch"),
+    ],
+    "resample/patch.cuh": [
+        ("strip.plane >= planes", "false"),
+        ("sample + r >= x.end || !in_image(layout.y, row)", "false"),
+        ("row + i < strip.row || row + i >= strip.end_row", "false"),
+        ("inside || layout.x.boundary == kZerosBeyond", "true"),
+    ],
+    "resample/resample_cuda.cu": [("smaller(layout.y.tile, end_row - row)", "layout.y.tile")],
+}
 SPEED_ONLY = (  # what is right either way; the widths of accesses are tested above
-    "if (!layout.store_vectors)",
-    "if (layout.y.taps > 1 && layout.x.taps > 1)",
-    "if (is(1, 1, 4))",
-    "if (P::kAhead)",
-    "if (!P::kAhead)",
+    "!layout.store_vectors",
+    "layout.y.taps > 1",
+    "layout.x.taps > 1",
+    "is(1, 1, 4)",
+    "folded",
+    "P::kAhead",
+    "!P::kAhead",
 )
 
 
-def text_of(name: str) -> str:
-    return SOURCE.with_name(name).read_text()
+def switchable_sources() -> tuple[dict[str, str], list[str]]:
+    return mutation.switchable({name: (cuda_source.CSRC / name).read_text() for name in MUTATED}, BARRIER, CHOICES)
 
 
-def mutants() -> list[tuple[str, Mutant]]:
-    found = [(name, each) for name in MUTATED for each in (*cuda_barriers(text_of(name)), *cuda_masks(text_of(name)))]
-    for name, condition, instead in CONDITIONS:
-        assert condition in text_of(name)
-        line = text_of(name).partition(condition)[0].count("\n") + 1
-        found.append((name, Mutant(condition, line, text_of(name).replace(condition, instead))))
-    return [(name, each) for name, each in found if each.what not in SPEED_ONLY]
+MUTANTS = [
+    (number, what) for number, what in enumerate(switchable_sources()[1]) if what.partition(": ")[2] not in SPEED_ONLY
+]
 
 
 @functools.cache
@@ -430,32 +433,33 @@ def mutation_calls() -> list[tuple[str, list[Any]]]:
     return noted(TILES | PATCHES)
 
 
-def results(source: Path) -> list[np.ndarray]:
-    """What the calls leave in outputs, and whether their filters were found to be outer products."""
-    left = cuda_source.call_sanitized(source, "address", mutation_calls(), orders=[("forward", 0)])
+@pytest.fixture(scope="module")
+def mutants_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return mutation.write_switched(switchable_sources()[0], SOURCE, tmp_path_factory.mktemp("mutants"))
+
+
+def left_by(source: Path, sanitizer: str, mutant: int) -> list[np.ndarray]:
+    """Returns outputs as the mutant leaves them, and whether filters were found to be outer products; -1 is none."""
+    calls = [("specops_select_mutant", [mutant, None]), *mutation_calls()]
+    left = cuda_source.call_sanitized(source, sanitizer, calls, orders=[("forward", 0)])[1:]
     outputs = [args[5] if len(args) == 8 else args[3] for args in left]
     flags = [args[2][:8] for args in left if len(args) == 8]
     return outputs + flags
 
 
 @functools.cache
-def expected_results() -> list[np.ndarray]:
-    return results(SOURCE)
+def left_by_none(source: Path) -> list[np.ndarray]:
+    return left_by(source, "address", -1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "mutant"), mutants(), ids=[f"{name} {mutant}" for name, mutant in mutants()])
-def test_every_barrier_and_mask_is_needed(name: str, mutant: Mutant, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "what"), MUTANTS, ids=[what for _, what in MUTANTS])
+def test_every_barrier_and_mask_is_needed(number: int, what: str, mutants_source: Path) -> None:
     """Without it a sanitizer reports something or a result is another."""
-    (tmp_path / "resample").mkdir()
-    for each in MUTATED[1:]:
-        (tmp_path / "resample" / each).write_text(mutant.source if each == name else text_of(each))
-    source = tmp_path / SOURCE.name
-    source.write_text(mutant.source if name == SOURCE.name else SOURCE.read_text())
     try:
-        found = results(source)
+        found = left_by(mutants_source, "address", number)
     except cuda_source.SanitizerError:
         return
-    if all(np.array_equal(one, other) for one, other in zip(found, expected_results(), strict=True)):
+    if all(np.array_equal(one, other) for one, other in zip(found, left_by_none(mutants_source), strict=True)):
         with pytest.raises(cuda_source.SanitizerError, match="data race"):
-            cuda_source.call_sanitized(source, "thread", mutation_calls())
+            left_by(mutants_source, "thread", number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -354,14 +353,10 @@ MUTANTS = [
 @pytest.fixture(scope="module")
 def mutants_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kernels of 32 × 32 and 64 × 64 with all their mutants."""
-    folder = tmp_path_factory.mktemp("mutants") / "csrc"
-    shutil.copytree(cuda_source.CSRC, folder)
-    for name, text in switchable_sources()[0].items():
-        (folder / name).write_text(text)
-    source = folder / SOURCE.relative_to(cuda_source.CSRC)
-    text = SOURCE.read_text()
+    source = mutation.write_switched(switchable_sources()[0], SOURCE, tmp_path_factory.mktemp("mutants"))
+    text = source.read_text()
     assert BIG in text
-    source.write_text(mutation.SELECTION + text.replace(BIG, ""))
+    source.write_text(text.replace(BIG, ""))
     return source
 
 

@@ -1,10 +1,10 @@
-#include "resample/resample_cuda.h"
+#include "resample_cuda.h"
 
-#include "common/cuda/launch.cuh"
-#include "common/pixel.h"
-#include "resample/factors.cuh"
-#include "resample/patch.cuh"
-#include "resample/tile.cuh"
+#include "../common/cuda/launch.cuh"
+#include "../common/pixel.h"
+#include "factors.cuh"
+#include "patch.cuh"
+#include "tile.cuh"
 
 // upfirdn2d and its transpose: a block makes tiles of outputs one below the other, so that a sample is read once. Along
 // y the terms of an output are the same for a whole row, 16 bytes at a time; along x four rows share their terms.

@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-#include "common/macros.h"
+#include "../common/macros.h"
 
 // Which terms make an output, along one axis; shared by all resampling kernels of the GPU.
 namespace specops::resample {

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_emulation.cuda_source import CSRC
 
 
 @dataclass(frozen=True)
@@ -26,22 +30,6 @@ class Mutant:
         return f"line {self.line}: {self.what}"
 
 
-def cuda_barriers(source: str) -> list[Mutant]:
-    """Returns a mutant per __syncthreads and __syncwarp, a barrier without effect in its place."""
-    found = re.finditer(r"__sync(threads|warp)\([^()]*\);", _without_comments(source))
-    return [_mutant(source, match.start(), match.end(), ";") for match in found]
-
-
-def cuda_masks(source: str) -> list[Mutant]:
-    """Returns a mutant per `if (condition)` known at run time only, the condition taken for true."""
-    text = _without_comments(source)
-    mutants = []
-    for match in re.finditer(r"\bif \(", text):
-        end = _closing(text, match.end() - 1)
-        mutants.append(_mutant(source, match.start(), end + 1, "if (true)"))
-    return mutants
-
-
 SELECTION = """\
 static int mutant_in_force = -1;
 extern "C" int specops_select_mutant(int64_t number, void*) { return mutant_in_force = number, 0; }
@@ -57,30 +45,48 @@ def switchable(
     condition of an `if` is true, or its expression another: one compilation does for all.
 
     Args:
-        sources: texts by name.
+        sources: texts by their place in csrc.
         barrier: regular expression of the statements that are barriers.
-        choices: by name, expressions that stand there once, and what is in their place in the mutant.
+        choices: by name, expressions that stand there, and what is in the place of one of them in a mutant.
     """
-    switched, mutants = {}, []
+    switched: dict[str, str] = {}
+    mutants: list[str] = []
     for name, source in sources.items():
-        text = _without_comments(source)
+        edits = []
+        for old, new in choices.get(name, ()):
+            found = [match.span() for match in re.finditer(re.escape(old), source)]
+            if not found:
+                raise ValueError(f"{old!r} does not stand in {name}")
+            edits += [(start, end, f"(mutant_in_force == NUMBER ? {new} : OLD)") for start, end in found]
+        chosen = _numbered(name, source, edits, mutants)
+        text = _without_comments(chosen)
         edits = [(m.start(), m.end(), "if (mutant_in_force != NUMBER) OLD") for m in re.finditer(barrier, text)]
         for match in re.finditer(r"\bif \(", text):
             for start, end in _terms(text, match.end(), _closing(text, match.end() - 1)):
                 edits.append((start, end, "(mutant_in_force == NUMBER || (OLD))"))
-        for old, new in choices.get(name, ()):
-            if text.count(old) != 1:
-                raise ValueError(f"{old!r} stands {text.count(old)} times in {name}")
-            start = text.index(old)
-            edits.append((start, start + len(old), f"(mutant_in_force == NUMBER ? {new} : OLD)"))
-        end_of_last, parts = 0, []
-        for start, end, form in sorted(edits):
-            old = source[start:end]
-            parts += [source[end_of_last:start], form.replace("NUMBER", str(len(mutants))).replace("OLD", old)]
-            mutants.append(f"{name} line {source.count(chr(10), 0, start) + 1}: {old}")
-            end_of_last = end
-        switched[name] = "".join([*parts, source[end_of_last:]])
+        switched[name] = _numbered(name, chosen, edits, mutants)
     return switched, mutants
+
+
+def write_switched(switched: Mapping[str, str], source: Path, folder: Path) -> Path:
+    """Returns a copy of a `.cu` source that defines SELECTION, in a copy of csrc that holds the switched texts."""
+    shutil.copytree(CSRC, folder, dirs_exist_ok=True)
+    for name, text in switched.items():
+        (folder / name).write_text(text)
+    copy = folder / source.relative_to(CSRC)
+    copy.write_text(SELECTION + copy.read_text())
+    return copy
+
+
+def _numbered(name: str, text: str, edits: Sequence[tuple[int, int, str]], mutants: list[str]) -> str:
+    """Returns the text with each span in its form, OLD and its NUMBER filled in, and lists what it was in `mutants`."""
+    end_of_last, parts = 0, []
+    for start, end, form in sorted(edits):
+        old = text[start:end]
+        parts += [text[end_of_last:start], form.replace("NUMBER", str(len(mutants))).replace("OLD", old)]
+        mutants.append(f"{name} line {text.count(chr(10), 0, start) + 1}: {old}")
+        end_of_last = end
+    return "".join([*parts, text[end_of_last:]])
 
 
 def triton_masks(source: str) -> list[Mutant]:
@@ -109,20 +115,18 @@ def _replaced(source: str, old: ast.expr, new: ast.expr) -> Mutant:
     return Mutant(ast.unparse(old), old.lineno, text)
 
 
-def _mutant(source: str, start: int, end: int, instead: str) -> Mutant:
-    return Mutant(source[start:end], source.count("\n", 0, start) + 1, source[:start] + instead + source[end:])
-
-
 def _without_comments(source: str) -> str:
     """Returns the source with spaces for comments, every character where it was."""
     return re.sub(r"//[^\n]*|/\*.*?\*/", lambda match: re.sub(r"\S", " ", match[0]), source, flags=re.DOTALL)
 
 
 def _terms(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Returns where the terms of a conjunction without nested ones are."""
-    ands = [match.span() for match in re.finditer(" && ", text[start:end])]
-    bounds = [start, *(start + each for span in ands for each in span), end]
-    return list(zip(bounds[::2], bounds[1::2], strict=True))
+    """Returns where the terms of a condition are that must all be true."""
+    outermost = [i for i in range(start, end) if text[start:i].count("(") == text[start:i].count(")")]
+    ands = [i for i in outermost if text.startswith(" && ", i)]
+    if any(text.startswith(" || ", i) for i in outermost):
+        return [(start, end)]
+    return list(zip([start, *(i + len(" && ") for i in ands)], [*ands, end], strict=True))
 
 
 def _closing(text: str, start: int) -> int:

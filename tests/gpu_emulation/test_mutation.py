@@ -19,34 +19,30 @@ z = gl.load(p)
 """
 
 
-def test_barriers_of_a_cuda_source() -> None:
-    mutants = mutation.cuda_barriers(CUDA)
-    assert [(mutant.line, mutant.what) for mutant in mutants] == [(3, "__syncthreads();"), (4, "__syncwarp(0xff);")]
-    assert mutants[0].source == CUDA.replace("\n__syncthreads();", "\n;")
-
-
-def test_masks_of_a_cuda_source() -> None:
-    (mutant,) = mutation.cuda_masks(CUDA)
-    assert (mutant.line, mutant.source) == (2, CUDA.replace("if (i < f(n))", "if (true)"))
-
-
-def test_all_mutants_of_a_cuda_source_at_once() -> None:
-    source = CUDA.replace("f(n)", "f(n) && a[i]")
-    switched, mutants = mutation.switchable({"x": source}, r"__sync(threads|warp)\(\w*\);", {"x": [("1;", "2;")]})
+def test_mutants_of_a_cuda_source() -> None:
+    source = CUDA.replace("f(n)", "f(n) && (a[i] || b && c)")
+    choices = {"x": [("1;", "2;"), ("i <", "j <")]}
+    switched, mutants = mutation.switchable({"x": source}, r"__sync(threads|warp)\(\w*\);", choices)
     assert mutants == [
-        "x line 2: i < f(n)",
-        "x line 2: a[i]",
+        "x line 2: i <",
         "x line 2: 1;",
+        "x line 2: (mutant_in_force == 0 ? j < : i <) f(n)",
+        "x line 2: (a[i] || b && c)",
         "x line 3: __syncthreads();",
         "x line 4: __syncwarp(0xff);",
     ]
     assert switched["x"].splitlines() == [
         "// __syncthreads(); in a comment",
-        "if ((mutant_in_force == 0 || (i < f(n))) && (mutant_in_force == 1 || (a[i]))) x[i] = "
-        "(mutant_in_force == 2 ? 2; : 1;)",
-        "if (mutant_in_force != 3) __syncthreads();",
-        "if constexpr (N > 32) if (mutant_in_force != 4) __syncwarp(0xff);",
+        "if ((mutant_in_force == 2 || ((mutant_in_force == 0 ? j < : i <) f(n))) && "
+        "(mutant_in_force == 3 || ((a[i] || b && c)))) x[i] = (mutant_in_force == 1 ? 2; : 1;)",
+        "if (mutant_in_force != 4) __syncthreads();",
+        "if constexpr (N > 32) if (mutant_in_force != 5) __syncwarp(0xff);",
     ]
+
+
+def test_alternatives_are_one_mutant() -> None:
+    _, mutants = mutation.switchable({"x": "if (a && b || c) d();"}, "sync", {})
+    assert mutants == ["x line 1: a && b || c"]
 
 
 def test_masks_of_a_triton_source() -> None:
