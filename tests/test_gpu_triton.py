@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from samples import randn, spectral_maps
 from torch import Tensor
 
 from specops.ops.contract import compute_dtype
-from specops.ops.spectral import reference
+from specops.ops.spectral import gpu_plans, reference
 
 if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
@@ -116,12 +117,12 @@ def registers_and_spills(run: Run, folder: Path) -> str:
 
 
 def assert_gates(case: Case, run: Run, out: tuple[Tensor, ...], args: tuple[Any, ...], folder: Path) -> None:
-    """One launch, each image in and out once by 16 bytes at a time, no spills, no bank conflict in a transform.
+    """One launch, each image in and out once by 16 bytes at a time, no spills, no bank conflict.
 
-    The gather into bins has some, since coefficients of a ring lie in unrelated banks: 14 % over all of shared memory.
+    But a few where values are gathered bin by bin, up to .2 % over all of shared memory.
     """
     made, ideal = run.counters.total_wavefronts
-    assert made <= (1.15 if case.op in ("power", "cross") else 1.0) * ideal
+    assert made <= (1.002 if case.op in ("power", "cross") else 1.0) * ideal
     said = registers_and_spills(run, folder)
     assert "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads" in said
     images = {arg.data_ptr(): arg for arg in args[:2] if isinstance(arg, Tensor) and arg.shape[-2:] == case.size}
@@ -138,6 +139,23 @@ def assert_gates(case: Case, run: Run, out: tuple[Tensor, ...], args: tuple[Any,
             assert stores.bytes == result.numel() * result.element_size()
             assert stores.excess <= 1.05
             assert stores.widths == {4 * result.element_size()}
+
+
+@pytest.mark.parametrize(("filled", "most"), [(0.0, 1.0), (0.5, 1.1), (0.7, 1.3), (1.0, 2.4)])
+def test_turns_without_conflicts(filled: float, most: float) -> None:
+    """Each lane reads what it is to read; wavefronts per turn, of 2.4 to 3.4 in the order of before."""
+    words, generator = 8192, torch.Generator().manual_seed(1)
+    place = torch.randint(words, (3, 32, 16), generator=generator)
+    place[torch.rand(place.shape, generator=generator) >= filled] = -1
+    turns = gpu_plans.in_turns_without_conflicts(place)
+    known = torch.where(turns >= 0, turns, -1)
+    assert torch.equal(known.sort(2).values, place.sort(2).values)
+    wavefronts = 0
+    for group, turn in itertools.product(range(3), range(16)):
+        read = turns[group, :, turn] % 2**15
+        assert bool((read < words).all())
+        wavefronts += int((read.unique() % 32).bincount().max())
+    assert wavefronts <= most * 3 * 16
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -20,6 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from specops.ops.spectral.reference import multiplicity
 
 SHAPES = ((32, 32), (64, 64), (128, 128))
+ASKED_PER_TURN = 3
 
 Plan = TypeVar("Plan")
 
@@ -185,6 +186,48 @@ def positions(height: int, columns: int, device: torch.device) -> Tensor:
     pitch = width + 4
     ky, kx = torch.arange(height, device=device).unsqueeze(1), torch.arange(columns, device=device)
     return torch.where(ky <= height // 2, ky * pitch + kx, (height - ky) * pitch + (-kx) % width)
+
+
+def in_turns_without_conflicts(place: Tensor) -> Tensor:
+    """Deals what each lane of a warp reads from shared memory to its turns, so that lanes seldom meet a bank in one.
+
+    Turn by turn, lanes ask for the bank with the most that is left, a bank takes the lane with the most that is left,
+    and lanes that got none ask again. What no turn took goes where its lane is idle.
+
+    Args:
+        place: int64 [groups, 32, turns], words of shared memory in any order along the last axis; -1 is none.
+
+    Returns:
+        As `place`, by turns. An idle lane has -2^15 + a word that another lane reads in that turn, or any if none does.
+    """
+    n_groups, n_lanes, n_turns = place.shape
+    bank = place % 32
+    lane = torch.arange(n_lanes, device=place.device).expand(n_groups, n_lanes)
+    left = place >= 0
+    dealt = torch.full_like(place, -1)
+    for turn in range(n_turns):
+        of_lane = left.sum(2) * n_lanes + lane
+        of_bank = place.new_zeros(n_groups, 32).scatter_add(1, bank.flatten(1), left.flatten(1).long())
+        idle, free = torch.ones_like(lane, dtype=torch.bool), torch.ones_like(of_bank, dtype=torch.bool)
+        for _ in range(ASKED_PER_TURN):
+            wanted = torch.where(
+                left & idle.unsqueeze(2) & free.gather(1, bank.flatten(1)).view_as(left),
+                of_bank.gather(1, bank.flatten(1)).view_as(bank),
+                -1,
+            )
+            most, choice = wanted.max(2)
+            asked = bank.gather(2, choice.unsqueeze(2)).squeeze(2)
+            asks = torch.where(most >= 0, of_lane, -1)
+            taken = torch.full_like(of_bank, -1).scatter_reduce(1, asked, asks, "amax")
+            got = (asks >= 0) & (asks == taken.gather(1, asked))
+            chosen = torch.zeros_like(left).scatter(2, choice.unsqueeze(2), got.unsqueeze(2))
+            dealt[:, :, turn] = torch.where(got, (place * chosen).sum(2), dealt[:, :, turn])
+            left, idle, free = left & ~chosen, idle & ~got, free & (taken < 0)
+    turns = (dealt >= 0).long().argsort(dim=2, stable=True)  # idle ones first, as many as slots not dealt
+    slots = ((place >= 0) & ~left).long().argsort(dim=2, stable=True)
+    rest = torch.where(dealt < 0, place.gather(2, slots).gather(2, turns.argsort(dim=2)), dealt)
+    read = rest.amax(1, keepdim=True).clamp(min=0)
+    return torch.where(rest >= 0, rest, read - (1 << 15))
 
 
 def interleaved(numbers: Tensor, weights: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from specops.ops.spectral.around_fft import Scale, is_constant, same_images
 from specops.ops.spectral.gpu_plans import cached
 from specops.ops.triton_launch import on_its_device
 
-CHUNK = 16
+POINTS, SUMS = 16, 8  # that a thread adds up at most: of a bin, of its sums
 BLOCK = 256
 MOST_PROGRAMS = 2**31 - 1  # of a launch
 
@@ -45,7 +46,7 @@ CONFIGURATIONS = {
 
 @dataclass(frozen=True)
 class BinTables:
-    """Tables of the cross kernel, in kernel order; `constants` are TILES, CHUNK, K and PADDED."""
+    """Tables of the cross kernel, in kernel order, and its constants from TILES to PADDED."""
 
     tables: tuple[Tensor, ...]
     constants: tuple[int, ...]
@@ -206,40 +207,62 @@ def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
     how = CONFIGURATIONS[index.shape[0]]
     half = how.side // 2
     threads = 32 * how.cross_warps
-    padded = max(32, 1 << (n_bins - 1).bit_length())
     bins = _known(index[:, :half], n_bins).flatten().long()
-    source = torch.argsort(bins, stable=True)
-    counts = (bins.unsqueeze(0) == torch.arange(padded, device=index.device).unsqueeze(1)).sum(1)
-    chunks = (counts + CHUNK - 1) // CHUNK
-    first = torch.nn.functional.pad(chunks.cumsum(0), (1, 0))
-    most = bins.numel() // CHUNK + n_bins
-    tiles = 1 << (-(-most // threads) - 1).bit_length()
-    slots = tiles * threads * CHUNK
-    inside = bins[source]
-    before = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-    rank = torch.arange(bins.numel(), device=index.device) - before[inside]
-    # Neighbours on a ring, whose banks seldom meet, go to neighbouring threads: a bin's points are dealt to its chunks.
-    dealt_to = torch.nn.functional.pad(chunks, (0, 1), value=1)[inside]
-    slot = (first[inside] + rank % dealt_to) * CHUNK + rank // dealt_to
-    slot = torch.where(inside < n_bins, slot, slots)  # of no bin: one slot behind the last, cut off
-    place = torch.full((slots + 1,), -1, dtype=torch.int16, device=index.device)
-    place = place.scatter(0, slot, _places(how, index.device)[source].to(torch.int16))[:-1].contiguous()
-    per_bin = max(1, min(threads // padded, 32))
-    rounds = (chunks.amax() + per_bin - 1) // per_bin
+    points = _dealt(bins, _places(how, index.device), n_bins, threads, POINTS)
+    chunks = torch.arange(points.place.shape[0], device=index.device)
+    sums = _dealt(torch.searchsorted(points.first, chunks, right=True) - 1, chunks, n_bins, threads, SUMS)
+    per_bin = max(1, min(threads // _padded(n_bins), 32))
+    rounds = (sums.first.diff().amax() + per_bin - 1) // per_bin
     quarter = weight.float() / 4
     tables = (
         _kernel_order(quarter[:, :half]).contiguous(),
         quarter[:, half].contiguous(),
-        place,
-        torch.cat((first, rounds.reshape(1))).to(torch.int32),
+        points.place.to(torch.int16),
+        sums.place.to(torch.int16),
+        torch.cat((sums.first, rounds.reshape(1))).to(torch.int32),
         _known(index[:, half], n_bins).to(torch.int32).contiguous(),
     )
-    return BinTables(tables, (tiles, CHUNK, n_bins, padded))
+    tiles = [each.place.shape[0] // threads for each in (points, sums)]
+    return BinTables(tables, (tiles[0], POINTS, tiles[1], SUMS, n_bins, _padded(n_bins)))
+
+
+class Dealt(NamedTuple):
+    """What the threads add up, each for one bin.
+
+    Attributes:
+        place: [chunks, turns], as `gpu_plans.in_turns_without_conflicts` leaves it.
+        first: [padded + 1], the first chunk of each bin, and the end of the last.
+    """
+
+    place: Tensor
+    first: Tensor
+
+
+def _dealt(bins: Tensor, place: Tensor, n_bins: int, threads: int, turns: int) -> Dealt:
+    """Cuts the places of each bin to chunks of at most `turns`, as many for all as threads, or a multiple, allow."""
+    padded = _padded(n_bins)
+    n_chunks = threads << (-(-(len(bins) // turns + n_bins) // threads) - 1).bit_length()
+    per_chunk = -(-len(bins) // (n_chunks - n_bins))
+    in_bin, source = bins.sort(stable=True)
+    before = torch.searchsorted(in_bin, torch.arange(padded + 1, device=bins.device))
+    chunks = (before.diff() + per_chunk - 1) // per_chunk
+    first = torch.nn.functional.pad(chunks.cumsum(0), (1, 0))
+    rank = torch.arange(len(bins), device=bins.device) - before[in_bin]
+    dealt_to = torch.nn.functional.pad(chunks, (0, 1), value=1)[in_bin]
+    slot = (first[in_bin] + rank % dealt_to) * turns + rank // dealt_to
+    slot = torch.where(in_bin < padded, slot, n_chunks * turns)  # of no bin: one slot behind the last, cut off
+    slots = torch.full((n_chunks * turns + 1,), -1, device=bins.device)
+    slots = slots.scatter(0, slot, place[source])[:-1].view(-1, 32, turns)
+    return Dealt(gpu_plans.in_turns_without_conflicts(slots).view(n_chunks, turns), first)
+
+
+def _padded(n_bins: int) -> int:
+    return max(32, 1 << (n_bins - 1).bit_length())
 
 
 def _known(index: Tensor, n_bins: int) -> Tensor:
-    """Bins with one more, n_bins rounded up to a power of two, for coefficients in none."""
-    return torch.where((index >= 0) & (index < n_bins), index, max(32, 1 << (n_bins - 1).bit_length()))
+    """Bins with one more, _padded(n_bins), for coefficients in none."""
+    return torch.where((index >= 0) & (index < n_bins), index, _padded(n_bins))
 
 
 @cached

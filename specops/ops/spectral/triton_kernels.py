@@ -67,15 +67,34 @@ def _doubled_spectrum(x, row_circle, column_circle, phase, buffer, N: gl.constex
 
 
 @gluon.jit
+def _chunk_sums(values, table, WORDS: gl.constexpr, T: gl.constexpr, TILES: gl.constexpr, CHUNK: gl.constexpr,
+                WARPS: gl.constexpr):  # fmt: skip
+    """In shared memory, sums of values over the chunks of a table [TILES T, CHUNK] of their places.
+
+    There are WORDS values, a power of two. A place below 0 is no value, but where another lane reads.
+    """
+    L: gl.constexpr = gl.BlockedLayout([1, CHUNK], [32, 1], [WARPS, 1], [1, 0])
+    sums = gl.allocate_shared_memory(gl.float32, [TILES * T], gl.SwizzledSharedLayout(1, 1, 1, [0]))
+    for tile in gl.static_range(TILES):
+        place = gl.load(table + tile * T * CHUNK + flat_index(T, CHUNK, CHUNK, L)).to(gl.int32)
+        found = values.gather(gl.reshape(place & (WORDS - 1), (T * CHUNK,)), 0)
+        found = gl.convert_layout(gl.reshape(found, (T, CHUNK)), L, assert_trivial=True)
+        chunk = gl.arange(0, T, gl.SliceLayout(1, L)) + tile * T
+        sums.scatter(gl.sum(gl.where(place >= 0, found, 0.0), 1), chunk, 0)
+    return sums
+
+
+@gluon.jit
 def binned_cross_kernel(
-    x, y, weight, last_weight, chunk, first, last_index, out, row_circle, column_circle, phase, SAME: gl.constexpr,
-    N: gl.constexpr, RA: gl.constexpr, RB: gl.constexpr, CA: gl.constexpr, CB: gl.constexpr, WARPS: gl.constexpr,
-    TILES: gl.constexpr, CHUNK: gl.constexpr, K: gl.constexpr, PADDED: gl.constexpr,
+    x, y, weight, last_weight, point, chunk, first, last_index, out, row_circle, column_circle, phase,
+    SAME: gl.constexpr, N: gl.constexpr, RA: gl.constexpr, RB: gl.constexpr, CA: gl.constexpr, CB: gl.constexpr,
+    WARPS: gl.constexpr, TILES: gl.constexpr, POINTS: gl.constexpr, SUM_TILES: gl.constexpr, SUMS: gl.constexpr,
+    K: gl.constexpr, PADDED: gl.constexpr,
 ):  # fmt: skip
     """out [B, K]: sums over the bins of Re(conj X Y), of images x, y [B, N, N].
 
-    In bin order, each bin is padded to chunks: a thread sums a chunk, `PER_BIN` lanes sum a bin's chunks. Column N/2 is
-    not in kernel order and is added bin by bin. Weights are a quarter of the op's: X and Y come doubled.
+    A bin is cut to chunks of POINTS values, their sums to chunks of SUMS; PER_BIN lanes add what these leave of a bin.
+    Column N/2 is not in kernel order and is added bin by bin. Weights are a quarter of the op's: X and Y come doubled.
     """
     T: gl.constexpr = WARPS * 32
     M: gl.constexpr = N // 2
@@ -113,14 +132,8 @@ def binned_cross_kernel(
     hit = gl.expand_dims(gl.load(last_index + k), 1) == gl.expand_dims(bins, 0)
     total = gl.sum(gl.where(hit, gl.expand_dims(last, 1), 0.0), 0)
     buffer.store(flattened(terms, CB))
-    sums = gl.allocate_shared_memory(gl.float32, [TILES * T], plain)
-    L_chunk: gl.constexpr = gl.BlockedLayout([1, CHUNK], [32, 1], [WARPS, 1], [1, 0])
-    for tile in gl.static_range(TILES):
-        place = gl.load(chunk + tile * T * CHUNK + flat_index(T, CHUNK, CHUNK, L_chunk)).to(gl.int32)
-        found = buffer.gather(gl.reshape(gl.maximum(place, 0), (T * CHUNK,)), 0)
-        found = gl.convert_layout(gl.reshape(found, (T, CHUNK)), L_chunk, assert_trivial=True)
-        partial = gl.sum(gl.where(place >= 0, found, 0.0), 1)
-        sums.scatter(partial, gl.arange(0, T, gl.SliceLayout(1, L_chunk)) + tile * T, 0)
+    sums = _chunk_sums(buffer, point, N * M, T, TILES, POINTS, WARPS)
+    sums = _chunk_sums(sums, chunk, TILES * T, T, SUM_TILES, SUMS, WARPS)
     PER_BIN: gl.constexpr = max(1, min(T // PADDED, 32))
     L_bin: gl.constexpr = gl.BlockedLayout([1, 1], [32 // PER_BIN, PER_BIN], [WARPS, 1], [1, 0])
     b = gl.arange(0, PADDED, gl.SliceLayout(1, L_bin))
@@ -128,7 +141,7 @@ def binned_cross_kernel(
     end = gl.expand_dims(gl.load(first + b + 1), 1)
     rest = gl.zeros([PADDED, PER_BIN], gl.float32, L_bin)
     for _ in range(gl.load(first + PADDED + 1)):
-        partial_sums = sums.gather(gl.reshape(gl.minimum(at, TILES * T - 1), (PADDED * PER_BIN,)), 0)
+        partial_sums = sums.gather(gl.reshape(gl.minimum(at, SUM_TILES * T - 1), (PADDED * PER_BIN,)), 0)
         partial_sums = gl.convert_layout(gl.reshape(partial_sums, (PADDED, PER_BIN)), L_bin, assert_trivial=True)
         rest += gl.where(at < end, partial_sums, 0.0)
         at += PER_BIN
