@@ -162,11 +162,13 @@ SPECOPS_DEVICE void to_lines(Complex (&z)[2][S::E], float4* cells, const float2*
 #pragma unroll
   for (int j = 0; j < S::E; ++j) cells[(at.t + T * j) * S::kPitch + at.column] = packed(z[0][j], z[1][j]);
   sync_image<S>();
-  const Complex* const line = reinterpret_cast<const Complex*>(cells + at.ky * S::kPitch);
-  const Complex* const mirror = reinterpret_cast<const Complex*>(cells + at.mirror * S::kPitch);
+  // Not as Complex, which may lie anywhere: such a load may be made in two.
+  const float2* const line = reinterpret_cast<const float2*>(cells + at.ky * S::kPitch);
+  const float2* const mirror = reinterpret_cast<const float2*>(cells + at.mirror * S::kPitch);
 #pragma unroll
   for (int j = 0; j < S::E; ++j) {  // the real columns 2c and 2c + 1, c = h + kLanes j
-    const Complex pair = line[at.h + kLanes * j], other = mirror[at.h + kLanes * j];
+    const float2 first = line[at.h + kLanes * j], second = mirror[at.h + kLanes * j];
+    const Complex pair = {first.x, first.y}, other = {second.x, second.y};
     z[0][j] = at.paired() ? Complex{pair.re, other.re} : twice_first(pair, other);
     z[1][j] = at.paired() ? Complex{pair.im, other.im} : twice_second(pair, other);
   }

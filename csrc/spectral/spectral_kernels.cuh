@@ -190,11 +190,12 @@ SPECOPS_DEVICE float4 in_range(float4 u, Range<float> range) {
   return make_float4(in_range(u.x, range), in_range(u.y, range), in_range(u.z, range), in_range(u.w, range));
 }
 
-// Bytes per row of slopes in shared memory, so that the lanes that write four at a time meet no bank twice.
+// Where in shared memory sixteen slopes of a row are: turned by rows, so that neither the lanes that write four of them
+// in a column nor those that read sixteen along rows meet a bank twice.
 template <class S>
-constexpr int kSlopePitch = S::W + (S::kAlongY == 8  ? 16
-                                    : S::W % 64 == 0 ? 32
-                                                     : 0);
+SPECOPS_DEVICE int sixteen_slopes_at(int row, int sixteen) {
+  return row * S::W + (sixteen + row * S::W / 128) % (S::W / 16) * 16;
+}
 
 // swapped = in_range(b + filter(a - b)), its slope, and in_range(b). The pixels of b wait in shared memory; where b is
 // constant it is read from its first element.
@@ -232,7 +233,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
     const float4 from_b = kConstant ? four_constant : waiting[j * S::kThreads];
     const float4 u =
         make_float4(from_b.x + z[0][j].re, from_b.y + z[0][j].im, from_b.z + z[1][j].re, from_b.w + z[1][j].im);
-    *reinterpret_cast<char4*>(bytes + (at.t + S::kAlongY * j) * kSlopePitch<S> + 4 * at.column) =
+    *reinterpret_cast<char4*>(bytes + sixteen_slopes_at<S>(at.t + S::kAlongY * j, at.column / 4) + at.column % 4 * 4) =
         make_char4(slope_of(u.x, range), slope_of(u.y, range), slope_of(u.z, range), slope_of(u.w, range));
     if (images.live) reinterpret_cast<float4*>(swapped)[pixels_at(j)] = in_range(u, range);
     if (images.live && kept != nullptr) reinterpret_cast<float4*>(kept)[pixels_at(j)] = in_range(from_b, range);
@@ -242,8 +243,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
   int4* const slope_vectors =
       reinterpret_cast<int4*>(slopes) + static_cast<int64_t>(images.image) * (S::H * kRowVectors);
   for (int i = threadIdx.x % S::kImageThreads; i < S::H * kRowVectors; i += S::kImageThreads) {
-    const int row = i / kRowVectors, vector = i % kRowVectors;
-    const int4 sixteen = *reinterpret_cast<const int4*>(bytes + row * kSlopePitch<S> + 16 * vector);
+    const int4 sixteen = *reinterpret_cast<const int4*>(bytes + sixteen_slopes_at<S>(i / kRowVectors, i % kRowVectors));
     if (images.live) slope_vectors[i] = sixteen;
   }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 SECTOR = 32
 BANKS = 32
 PHASE = 128  # bytes that shared memory serves at a time
+CACHED = 4 * 1024 // SECTOR  # sectors of the first-level cache that a block has to itself, were there 32 of them
 
 
 @dataclass
@@ -19,14 +21,16 @@ class Traffic:
         sectors: 32-byte sectors requested, each once per request.
         bytes: bytes that active lanes asked for.
         widths: bytes per lane, of all accesses.
-        touched: the sectors, by their addresses.
+        missed: sectors requested that were none of the last CACHED ones of the block.
+        kept: these, by block, the one that was used last at the end.
     """
 
     sectors: int = 0
     requests: int = 0
     bytes: int = 0
     widths: set[int] = field(default_factory=set)
-    touched: set[int] = field(default_factory=set)
+    missed: int = 0
+    kept: defaultdict[int, OrderedDict[int, None]] = field(default_factory=lambda: defaultdict(OrderedDict))
 
     @property
     def excess(self) -> float:
@@ -56,17 +60,26 @@ class Counters:
         return sum(made for made, _ in self.wavefronts.values()), sum(ideal for _, ideal in self.wavefronts.values())
 
 
-def count_global(traffic: Traffic, addresses: np.ndarray, size: int, warps: np.ndarray) -> None:
+def count_global(traffic: Traffic, addresses: np.ndarray, size: int, warps: np.ndarray, warps_per_block: int) -> None:
     """Adds one instruction's accesses of `size` bytes, given active lanes' addresses and warps (ascending)."""
     first, last = addresses // SECTOR, (addresses + size - 1) // SECTOR
     base = int(first.min())
     span = int(last.max()) - base + 1
     keys = [warps * span + (first - base) + step for step in range(int((last - first).max()) + 1)]
-    traffic.sectors += len(np.unique(np.concatenate(keys) if len(keys) > 1 else keys[0]))
+    requested = np.unique(np.concatenate(keys))
+    traffic.sectors += len(requested)
     traffic.requests += int(np.count_nonzero(np.diff(warps, prepend=-1)))
     traffic.bytes += size * len(addresses)
     traffic.widths.add(size)
-    traffic.touched.update(np.unique(first).tolist(), np.unique(last).tolist())
+    for block, sector in zip(
+        (requested // span // warps_per_block).tolist(), (requested % span + base).tolist(), strict=True
+    ):
+        kept = traffic.kept[block]
+        traffic.missed += sector not in kept
+        kept[sector] = None
+        kept.move_to_end(sector)
+        if len(kept) > CACHED:
+            kept.popitem(last=False)
 
 
 def shared_wavefronts(addresses: np.ndarray, size: int, lanes: np.ndarray) -> tuple[int, int]:

@@ -131,7 +131,7 @@ def _count_global(machine: Machine, traffic: dict[int, Traffic], places: np.ndar
     for number, positions, offsets in machine.memory.groups(places, size):
         counted = traffic.setdefault(number, Traffic())
         base = int(machine.memory.bases[number]) % 32
-        count_global(counted, offsets + base, size, machine.lane[at[positions]] // 32)
+        count_global(counted, offsets + base, size, machine.lane[at[positions]] // 32, machine.per_block // 32)
 
 
 def _count_shared(machine: Machine, instruction: Instruction, places: np.ndarray, size: int, at: np.ndarray) -> None:

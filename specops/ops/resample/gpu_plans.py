@@ -255,7 +255,7 @@ def _patch_plan(y: Axis, x: Axis, planes: int, dtype: torch.dtype, device: torch
     width = VECTOR_BYTES // dtype.itemsize
     columns = -(-x.n_out // width)
     ahead = -(-y.taps // y.up) - y.down
-    rows = 8 * max(ahead, y.down) * y.up // y.down
+    rows = 32 * max(ahead, y.down) * y.up // y.down
     while rows > 8 and planes * columns * -(-y.n_out // rows) < ENOUGH_STRIPS:
         rows //= 2
     bands = -(-y.n_out // rows)

@@ -45,6 +45,11 @@ def _doubled_spectrum(x, row_circle, column_circle, phase, buffer, N: gl.constex
         im = im + (b,)
     re, im = forward(re, im, row_circle, column_circle, N, RA, RB, CA, CB, Ls)
     other_re = mirrored(re, buffer, N, RA, RB, CA, CB, Ls[3])
+    er = ()
+    oi = ()
+    for lb in gl.static_range(CB):
+        er = er + (re[lb] + other_re[lb],)
+        oi = oi + (other_re[lb] - re[lb],)
     other_im = mirrored(im, buffer, N, RA, RB, CA, CB, Ls[3])
     la = along(CA, 2, Ls[3])
     xr = ()
@@ -52,17 +57,15 @@ def _doubled_spectrum(x, row_circle, column_circle, phase, buffer, N: gl.constex
     last_re = 0.0
     last_im = 0.0
     for lb in gl.static_range(CB):
-        er = re[lb] + other_re[lb]
         ei = im[lb] - other_im[lb]
         o_r = im[lb] + other_im[lb]
-        oi = other_re[lb] - re[lb]
         c = gl.load(phase + lb * CA + la)
         s = gl.load(phase + M + lb * CA + la)
-        xr = xr + (er + c * o_r + s * oi,)
-        xi = xi + (ei + c * oi - s * o_r,)
+        xr = xr + (er[lb] + c * o_r + s * oi[lb],)
+        xi = xi + (ei + c * oi[lb] - s * o_r,)
         if lb == 0:
-            last_re = er - o_r
-            last_im = ei - oi
+            last_re = er[0] - o_r
+            last_im = ei - oi[0]
     return xr, xi, last_re, last_im
 
 
