@@ -167,7 +167,8 @@ CHOICES = {
     MUTATED: [
         ("live ? first[bin + 1] : 0", "first[bin + 1]"),
         ("live ? first[bin] + lane : 0", "first[bin] + lane"),
-        ("i < end && i < begin + lanes * kTermsAtOnce", "i < begin + lanes * kTermsAtOnce"),
+        ("i < end ? i : begin", "i"),
+        ("begin + lanes * (turn + t) >= end", "false"),
         ("constant ? 0 : i", "i"),
         ("map < n_maps", "map < n_maps + 1"),
     ]

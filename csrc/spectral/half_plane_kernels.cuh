@@ -8,7 +8,7 @@
 namespace specops::spectral {
 
 constexpr int kHalfPlaneThreads = 256;
-constexpr int kTermsAtOnce = 32;
+constexpr int kTermsAtOnce = 32, kTurns = 4;
 
 template <class T>
 struct alignas(2 * sizeof(T)) Coefficient {
@@ -39,9 +39,10 @@ SPECOPS_DEVICE T slope_of(T power, Scale<T> scale) {
 }
 
 // sums[b, k] = Σ weight Re(conj X · Y), or with a scale Σ weight s(|X|²), over the points first[k]..first[k + 1] of the
-// bin: `lanes` threads take turns, add up kTermsAtOnce terms at a time, and their sums meet in a tree.
+// bin: `lanes` threads take turns, add up kTermsAtOnce terms at a time, and their sums meet in a tree. Few lanes, so
+// that a block has many neighbouring bins, whose coefficients lie in the same sectors.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
+__global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 3 : 4)
     half_plane_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const int32_t* __restrict__ place,
                            const T* __restrict__ weight, const int32_t* __restrict__ first, T* __restrict__ sums,
                            int n_points, int n_bins, int lanes, Scale<T> scale) {
@@ -49,15 +50,28 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, 4)
             blocks_per_image = (n_bins + bins_per_block - 1) / bins_per_block;
   const int64_t image = blockIdx.x / blocks_per_image;
   const int bin = blockIdx.x % blocks_per_image * bins_per_block + threadIdx.x / lanes, lane = threadIdx.x % lanes;
-  const bool live = bin < n_bins;
+  const bool live = bin < n_bins, same = X == Y;
   const int end = live ? first[bin + 1] : 0;
   T total = 0;
   for (int begin = live ? first[bin] + lane : 0; begin < end; begin += lanes * kTermsAtOnce) {
     T part = 0;
-    for (int i = begin; i < end && i < begin + lanes * kTermsAtOnce; i += lanes) {
-      const Coefficient<T> x = X[image * n_points + place[i]], y = Y[image * n_points + place[i]];
-      const T value = x.re * y.re + x.im * y.im;
-      part += weight[i] * (scale.kind == kUnscaled ? value : scaled(value, scale));
+    for (int turn = 0; turn < kTermsAtOnce && begin + lanes * turn < end; turn += kTurns) {
+      Coefficient<T> x[kTurns], y[kTurns];
+      T weights[kTurns];
+#pragma unroll
+      for (int t = 0; t < kTurns; ++t) {  // all loads before the first sum waits for one
+        const int i = begin + lanes * (turn + t), point = i < end ? i : begin;
+        const int64_t at = image * n_points + place[point];
+        x[t] = X[at];
+        y[t] = same ? x[t] : Y[at];
+        weights[t] = weight[point];
+      }
+#pragma unroll
+      for (int t = 0; t < kTurns; ++t) {
+        if (begin + lanes * (turn + t) >= end) break;
+        const T value = x[t].re * y[t].re + x[t].im * y[t].im;
+        part += weights[t] * (scale.kind == kUnscaled ? value : scaled(value, scale));
+      }
     }
     total += part;
   }

@@ -105,7 +105,7 @@ class HalfPlane:
 
     def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
-        lanes = 1 << min(5, max(0, len(points.place) // n_bins - 1).bit_length())
+        lanes = 1 << min(3, max(0, len(points.place) // n_bins - 1).bit_length())
         numbers = (is_wide(X), sums.numel() // n_bins, n_points, n_bins, lanes, *astuple(scale))
         cuda_launch.launch("half_plane_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
 

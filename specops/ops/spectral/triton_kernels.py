@@ -301,10 +301,9 @@ def bin_sums_kernel(
         i = at + tl.arange(0, BLOCK)
         inside = i < end
         i = tl.minimum(i, end - 1)
-        place = (image * P + tl.load(point + i)) * 2
-        xr, xi = tl.load(X + place), tl.load(X + place + 1)
-        yr = xr if SAME else tl.load(Y + place)
-        yi = xi if SAME else tl.load(Y + place + 1)
+        place = tl.expand_dims((image * P + tl.load(point + i)) * 2, 1) + tl.arange(0, 2)
+        xr, xi = tl.split(tl.load(X + place))
+        yr, yi = (xr, xi) if SAME else tl.split(tl.load(Y + place))
         value = xr * yr + xi * yi
         if SCALE == 1:
             value = _root(factor * value)
@@ -332,15 +331,16 @@ def gain_kernel(
         place = tl.load(index + m * P + i, mask=within, other=-1)
         profile = tl.load(c + image * c_stride + place, mask=place >= 0, other=0.0)
         gain += profile * tl.load(weight + m * P + i, mask=within, other=0.0)
-    at = (image * P + i) * 2
-    re, im = tl.load(X + at, mask=within, other=0.0), tl.load(X + at + 1, mask=within, other=0.0)
+    part = tl.arange(0, 2)
+    at = tl.expand_dims((image * P + i) * 2, 1) + part
+    whole = tl.expand_dims(within, 1) & (part < 2)
+    re, im = tl.split(tl.load(X + at, mask=whole, other=0.0))
     if SCALE == 1:
         q = factor * (re * re + im * im)
         gain = tl.where(q == 0, 0.0, _quotient(0.5 * gain, _root(q)))
     elif SCALE == 2:
         gain = _quotient(gain, factor * (re * re + im * im) + eps)
-    tl.store(X + at, re * gain, mask=within)
-    tl.store(X + at + 1, im * gain, mask=within)
+    tl.store(X + at, tl.join(re * gain, im * gain), mask=whole)
 
 
 @triton.jit
