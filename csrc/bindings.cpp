@@ -14,6 +14,7 @@
 TORCH_LIBRARY(specops_native, m) {
   m.def("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor");
   m.def("binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor");
+  m.def("binned_sloped_filter(Tensor x, Tensor c, Tensor slope, Tensor index, Tensor weight) -> Tensor");
   m.def(
       "binned_scaled_power(Tensor x, Tensor index, Tensor weight, int n_bins, str scale, float factor, float eps) "
       "-> Tensor");
@@ -35,6 +36,7 @@ TORCH_LIBRARY(specops_native, m) {
 TORCH_LIBRARY_IMPL(specops_native, CPU, m) {
   m.impl("binned_cross_spectrum", specops::binned_cross_spectrum_cpu);
   m.impl("binned_filter", specops::binned_filter_cpu);
+  m.impl("binned_sloped_filter", specops::binned_sloped_filter_cpu);
   m.impl("binned_scaled_power", specops::binned_scaled_power_cpu);
   m.impl("binned_scaled_filter", specops::binned_scaled_filter_cpu);
   m.impl("clipped_band_swap", specops::clipped_band_swap_cpu);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import itertools
 import os
@@ -51,7 +52,7 @@ def test_the_cuda_kernels_are_built_where_there_is_a_toolkit() -> None:
 
 def test_a_pair_is_implemented_whole() -> None:
     families = (
-        ("binned_cross_spectrum", "binned_filter", "clipped_band_swap"),
+        ("binned_cross_spectrum", "binned_filter", "clipped_band_swap", "binned_sloped_filter"),
         ("binned_scaled_power", "binned_scaled_filter"),
         tuple(op for op in backends.ops() if "upfirdn2d" in op),
     )
@@ -255,10 +256,31 @@ def test_resampling_and_the_spectral_pair_have_kernels_of_every_backend(op: str)
         ("4.0.0", None),
     ],
 )
-def test_a_triton_too_old_is_said(version: str | None, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["triton", "pytorch-triton"])
+def test_a_triton_too_old_is_said(
+    version: str | None, reason: str | None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one that is installed under another name."""
+
+    def installed(wanted: str) -> str | None:
+        if wanted != name:
+            raise importlib.metadata.PackageNotFoundError(wanted)
+        return version
+
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: version)
+    monkeypatch.setattr(importlib.metadata, "version", installed)
     monkeypatch.setitem(sys.modules, "triton", types.SimpleNamespace(__version__=version))
     assert backends.no_triton.__wrapped__() == reason
+
+
+def test_kernels_are_there_where_any_backend_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cuda, triton in itertools.product((None, "none"), repeat=2):
+        monkeypatch.setattr(backends, "cuda_build", lambda cuda=cuda: cuda)
+        monkeypatch.setattr(backends, "no_triton", lambda triton=triton: triton)
+        assert backends.has_kernels("upfirdn2d", "cuda") == (cuda is None or triton is None)
+    for extension in ("none", types.ModuleType("_native")):
+        monkeypatch.setattr(backends, "native", lambda extension=extension: extension)
+        assert backends.has_kernels("upfirdn2d", "cpu") == (extension != "none")
 
 
 def test_a_driver_too_old_for_the_kernels_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

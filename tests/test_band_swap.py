@@ -85,12 +85,80 @@ def test_derivatives(backend: str) -> None:
         torch.autograd.gradcheck(lambda a: swap(a, a, c), (a,), fast_mode=True, check_forward_ad=True)
 
 
+def slopes_of(x: Tensor) -> Tensor:
+    return torch.randint(-1, 2, x.shape, dtype=torch.int8)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_sloped_filter_is_the_filter_of_the_product(size: tuple[int, int], dtype: torch.dtype, layout: str) -> None:
+    """To the bit, the slopes in any layout too, and 0 · NaN as torch has it."""
+    x, other = LAYOUTS[layout](*pair(size, dtype))
+    x = x.clone(memory_format=torch.preserve_format)
+    c, index, weight = maps(size, dtype)
+    for slope in (slopes_of(x), slopes_of(x).mT.contiguous().mT, slopes_of(x)[:1].expand_as(x)):
+        for images in (x, other):
+            product = (images * slope).contiguous()
+            out = ops.binned_sloped_filter(images, c, slope, index, weight)
+            assert torch.equal(out, ops.binned_filter(product, c, index, weight))
+    x[1, 3, 0, 0] = torch.nan
+    out = ops.binned_sloped_filter(x, c, torch.zeros_like(slope), index, weight)
+    expected = ops.binned_filter((x * 0).contiguous(), c, index, weight)
+    assert torch.equal(out.isnan(), expected.isnan())
+
+
+def test_sloped_filter_on_any_number_of_threads() -> None:
+    x, _ = pair((64, 64), torch.float32)
+    slope, (c, index, weight) = slopes_of(x), maps((64, 64), torch.float32)
+    whole = ops.binned_sloped_filter(x, c, slope, index, weight)
+    for threads in (1, 3, 8):
+        torch.set_num_threads(threads)
+        assert torch.equal(ops.binned_sloped_filter(x, c, slope, index, weight), whole)
+    assert torch.equal(ops.binned_sloped_filter(x[1, 4], c, slope[1, 4], index, weight), whole[1, 4])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("backend", ["cpp", "reference"])
+def test_derivatives_of_the_sloped_filter(backend: str, shared: bool) -> None:
+    x = pair((5, 6), torch.float64, channels=2)[0].requires_grad_()
+    slope, (c, index, weight) = slopes_of(x), maps((5, 6), torch.float64)
+    c = (c if shared else c * torch.rand(2, 2, 1, dtype=c.dtype)).requires_grad_()
+
+    def sloped(x: Tensor, c: Tensor) -> Tensor:
+        return ops.binned_sloped_filter(x, c, slope, index, weight)
+
+    with backends.use(backend):
+        torch.autograd.gradcheck(sloped, (x, c), fast_mode=True, check_forward_ad=True, check_batched_grad=True)
+        torch.autograd.gradgradcheck(sloped, (x, c), fast_mode=True)
+
+
+def test_vmap_of_the_sloped_filter() -> None:
+    x = torch.randn(3, 2, 5, 6)
+    slope, (c, index, weight) = slopes_of(x), maps((5, 6), torch.float32)
+    for c_dim, cs in ((None, c), (0, torch.stack([c, 2 * c, 3 * c]))):
+        call = torch.func.vmap(lambda x, c, s: ops.binned_sloped_filter(x, c, s, index, weight), (0, c_dim, 0))
+        out = call(x, cs, slope)
+        for i in range(3):
+            alone = ops.binned_sloped_filter(x[i], c if c_dim is None else cs[i], slope[i], index, weight)
+            torch.testing.assert_close(out[i], alone)
+
+
+def test_wrong_slopes() -> None:
+    x, (c, index, weight) = torch.ones(2, 8, 8), maps((8, 8), torch.float32)
+    for slope in (torch.ones(8, 8, dtype=torch.int8), torch.ones(2, 8, 8)):
+        with pytest.raises(ValueError, match=r"slope must be int8 \[2, 8, 8\] on cpu; got torch\."):
+            ops.binned_sloped_filter(x, c, slope, index, weight)
+
+
 def test_opcheck() -> None:
     a, b = (image.requires_grad_() for image in pair((5, 6), torch.float32, channels=2))
     c, index, weight = maps((5, 6), torch.float32)
     for keep in (True, False):
         arguments = (a, b, c.clone().requires_grad_(), index, weight, -1.0, 1.0, keep)
         torch.library.opcheck(torch.ops.specops.clipped_band_swap.default, arguments)
+    arguments = (a, c.clone().requires_grad_(), slopes_of(a), index, weight)
+    torch.library.opcheck(torch.ops.specops.binned_sloped_filter.default, arguments)
 
 
 @pytest.mark.parametrize("dims", [(0, None, None), (None, 0, 0), (0, 0, None), (1, 0, 0)], ids=str)

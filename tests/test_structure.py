@@ -50,6 +50,7 @@ def test_imports_point_one_way(path: Path) -> None:
 # Not bilinear, so not in the battery: the test that each has of its own.
 FUSED = {
     "clipped_band_swap": "test_band_swap.py",
+    "binned_sloped_filter": "test_band_swap.py",
     "binned_scaled_power": "test_scaled_spectra.py",
     "binned_scaled_filter": "test_scaled_spectra.py",
 }

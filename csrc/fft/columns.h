@@ -42,6 +42,19 @@ struct RealColumns {
   }
 };
 
+// Columns times slopes, which come in rows of `width`.
+template <class T, class Columns>
+struct SlopedColumns {
+  Columns columns;
+  const int8_t* first;
+  const int8_t* second;
+  int64_t width;
+  SPECOPS_MEMBER Complex<Vec<T>> operator()(int64_t y) const {
+    const Complex<Vec<T>> z = columns(y);
+    return {z.re * read_slopes<T>(first + y * width), z.im * read_slopes<T>(second + y * width)};
+  }
+};
+
 // Takes the swapped result of an inverse transform.
 template <class T, class Pixels>
 struct ToRealColumns {
@@ -148,6 +161,17 @@ static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* 
   }
 }
 
+// Both sides of a tile times their slopes, which come in rows of `width`.
+template <class T>
+static void multiply_tile(const int8_t* slope, int64_t height, int64_t width, ColumnPair columns, T* tile) {
+  for (int64_t y = 0; y < height; ++y, tile += 2 * kLanes<T>, slope += width) {
+    for (int64_t i = 0; i < columns.count; ++i) {
+      tile[i] *= slope[columns.first + i];
+      tile[kLanes<T> + i] *= slope[columns.second + i];
+    }
+  }
+}
+
 template <class T, class Pixels>
 static void transform_columns_of(Workspace<T>& work, const Image& image, Complex<Vec<T>>* lines) {
   constexpr int64_t L = kLanes<T>;
@@ -161,9 +185,16 @@ static void transform_columns_of(Workspace<T>& work, const Image& image, Complex
     if (in_place) {
       const int64_t ahead = i + 1 < n_pairs ? 2 * L : image.to_next - columns.first;
       const RealColumns<T, Pixels> source = {pixels + columns.first, pixels + columns.second, image.row_stride, ahead};
-      transform(work.plan.along_y, work.buffers, source, ToBuffer<T>{z});
+      if (image.slope == nullptr) {
+        transform(work.plan.along_y, work.buffers, source, ToBuffer<T>{z});
+      } else {
+        const SlopedColumns<T, RealColumns<T, Pixels>> sloped = {source, image.slope + columns.first,
+                                                                 image.slope + columns.second, layout.width};
+        transform(work.plan.along_y, work.buffers, sloped, ToBuffer<T>{z});
+      }
     } else {
       read_tile<Pixels>(image, layout.height, columns, work.tile);
+      if (image.slope != nullptr) multiply_tile<T>(image.slope, layout.height, layout.width, columns, work.tile);
       const RealColumns<T, RealPixels<T>> source = {work.tile, work.tile + L, 2 * L, 0};
       transform(work.plan.along_y, work.buffers, source, ToBuffer<T>{z});
     }

@@ -14,7 +14,8 @@ struct Image {
   const void* pixels;
   Pixel type;
   int64_t row_stride, column_stride;
-  int64_t to_next;  // from here to the plane that comes after, or 0: it is prefetched
+  int64_t to_next;                // from here to the plane that comes after, or 0: it is prefetched
+  const int8_t* slope = nullptr;  // what the pixels are to be multiplied by, [H, W] contiguous, unless nullptr
 };
 
 // Where a clipped band swap writes, planes [H, W] contiguous, and its range.

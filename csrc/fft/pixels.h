@@ -68,6 +68,22 @@ struct RealPixels {
   SPECOPS_INLINE Vec<T> write(Vec<T> values) { return values; }
 };
 
+template <class T>
+struct SignedBytesOf {
+  typedef signed char type __attribute__((vector_size(kLanes<T>)));
+};
+template <class T>
+using SignedBytes = typename SignedBytesOf<T>::type;
+
+// By way of integers as wide as T: from bytes to real numbers GCC goes one by one.
+template <class T>
+SPECOPS_INLINE Vec<T> read_slopes(const int8_t* from) {
+  using Integers = decltype(Vec<T>{} < Vec<T>{});
+  SignedBytes<T> bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  return __builtin_convertvector(__builtin_convertvector(bytes, Integers), Vec<T>);
+}
+
 // `count` <= L pixels `step` apart, then zeros.
 template <class Pixels, class T>
 SPECOPS_INLINE Vec<T> read_pixels(const typename Pixels::Stored* from, int64_t step, int64_t count) {

@@ -17,11 +17,6 @@ struct ColumnDifference {
   SPECOPS_MEMBER auto operator()(int64_t y) const { return a(y) - b(y); }
 };
 
-template <class T>
-struct SignedBytes {
-  typedef signed char type __attribute__((vector_size(kLanes<T>)));
-};
-
 // Takes the swapped result of an inverse transform; `count` columns of each vector are inside the image.
 template <class T, class Pixels, class B>
 struct ToSwappedColumns {
@@ -39,7 +34,7 @@ struct ToSwappedColumns {
  private:
   SPECOPS_MEMBER void write(int64_t at, Vec<T> u, Vec<T> base) const {
     using Stored = typename Pixels::Stored;
-    using Bytes = typename SignedBytes<T>::type;
+    using Bytes = SignedBytes<T>;
     const Vec<T> low = Vec<T>{} + out.low, high = Vec<T>{} + out.high;
     const Vec<T> image = folded(u, low);
     const auto slope = ((u < low) - (u > low)) & (image <= high);

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/mul.h>
 
 #include <algorithm>
 #include <cmath>
@@ -133,9 +134,10 @@ void for_filtered_planes(int64_t n_planes, const at::Tensor& c, const spectral::
   });
 }
 
+// Of x times `slope`, where that is given.
 template <class T>
-void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& maps, const PointScale& scale,
-            at::Tensor& out) {
+void filter(const at::Tensor& x, const at::Tensor& c, const int8_t* slope, const spectral::Maps<T>& maps,
+            const PointScale& scale, at::Tensor& out) {
   const Kernels<T>& kernels = EngineOf<T>::kernels();
   const spectral::Scaling<T> scaling = engine_scaling_of<T>(scale);
   const Pixel out_type = pixel_type(x.scalar_type());
@@ -144,7 +146,9 @@ void filter(const at::Tensor& x, const at::Tensor& c, const spectral::Maps<T>& m
   const auto start = [&](int64_t begin, int64_t end, T* parted) {
     return [&, xs = Planes<T>(x, begin, end - begin, kernels, parted)](
                const spectral::PlanePlan<T>& plan, int64_t plane, const T* gains, char* scratch) mutable {
-      kernels.filter(plan, scaling, xs.next(), gains, out_type, pixels + plane * plane_bytes, scratch);
+      Image image = xs.next();
+      if (slope != nullptr) image.slope = slope + plane * n_pixels;
+      kernels.filter(plan, scaling, image, gains, out_type, pixels + plane * plane_bytes, scratch);
     };
   };
   for_filtered_planes<T>(x.numel() / n_pixels, c, maps, Planes<T>::parted_size(x, kernels), start);
@@ -238,7 +242,7 @@ at::Tensor all_cross_spectra(const at::Tensor& x, const at::Tensor& y, const at:
 }
 
 at::Tensor all_filtered(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
-                        const PointScale& scale) {
+                        const PointScale& scale, const at::Tensor& slope = {}) {
   check_image("x", x);
   check_gains(x, c, weight);
   const int64_t n_bins = c.size(-1);
@@ -246,13 +250,15 @@ at::Tensor all_filtered(const at::Tensor& x, const at::Tensor& c, const at::Tens
   at::Tensor out = at::empty(x.sizes(), x.options());
   if (out.numel() == 0) return out;
   const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous(), c_c = c.contiguous();
+  const at::Tensor slope_c = slope.defined() ? slope.contiguous() : slope;
+  const int8_t* slopes = slope.defined() ? slope_c.const_data_ptr<int8_t>() : nullptr;
   run(index, n_bins, [&] {
     if (!fft::serves(x.size(-2)) || !fft::serves(x.size(-1))) {
-      filter_unserved(x, c_c, index_c, weight_c, scale, out);
+      filter_unserved(slope.defined() ? at::mul(x, slope) : x, c_c, index_c, weight_c, scale, out);
     } else if (weight.scalar_type() == at::kDouble) {
-      filter<double>(x, c_c, maps_of<double>(x, index_c, weight_c, n_bins), scale, out);
+      filter<double>(x, c_c, slopes, maps_of<double>(x, index_c, weight_c, n_bins), scale, out);
     } else {
-      filter<float>(x, c_c, maps_of<float>(x, index_c, weight_c, n_bins), scale, out);
+      filter<float>(x, c_c, slopes, maps_of<float>(x, index_c, weight_c, n_bins), scale, out);
     }
   });
   return out;
@@ -275,6 +281,14 @@ at::Tensor binned_scaled_power_cpu(const at::Tensor& x, const at::Tensor& index,
 at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
                              const at::Tensor& weight) {
   return all_filtered(x, c, index, weight, kPowerItself);
+}
+
+at::Tensor binned_sloped_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& slope,
+                                    const at::Tensor& index, const at::Tensor& weight) {
+  TORCH_CHECK_TYPE(slope.scalar_type() == at::kChar, "slope must be int8; got ", slope.scalar_type());
+  TORCH_CHECK_VALUE(slope.sizes() == x.sizes() && slope.device().is_cpu(), "slope must be ", x.sizes(),
+                    " on the CPU; got ", slope.sizes(), " on ", slope.device());
+  return all_filtered(x, c, index, weight, kPowerItself, slope);
 }
 
 at::Tensor binned_scaled_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,

@@ -16,6 +16,9 @@ at::Tensor binned_scaled_power_cpu(const at::Tensor& x, const at::Tensor& index,
 at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
                              const at::Tensor& weight);
 
+at::Tensor binned_sloped_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& slope,
+                                    const at::Tensor& index, const at::Tensor& weight);
+
 at::Tensor binned_scaled_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
                                     const at::Tensor& weight, std::string_view scale, double factor, double eps);
 

@@ -6,6 +6,7 @@ from specops.ops.spectral import (
     binned_filter,
     binned_scaled_filter,
     binned_scaled_power,
+    binned_sloped_filter,
     clipped_band_swap,
 )
 
@@ -14,6 +15,7 @@ __all__ = [
     "binned_filter",
     "binned_scaled_filter",
     "binned_scaled_power",
+    "binned_sloped_filter",
     "clipped_band_swap",
     "upfirdn2d",
     "upfirdn2d_filter_correlation",

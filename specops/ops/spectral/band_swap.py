@@ -5,7 +5,8 @@ r"""Contract of the clipped band swap: the filter of a difference, with what Li 
 
 The filter is linear, so u has the band of a that c lets through and the rest of b, by one transform and one inverse.
 HFC swaps a generated with a real image; HFF swaps with the constant image `low`. Derivatives are those of the pair,
-times the slope of the fold and the clip: -1, 0 or 1.
+times the slope of the fold and the clip: -1, 0 or 1. A gradient is multiplied by it on its way into the filter, which
+`binned_sloped_filter` is for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from specops import backends
-from specops.ops.contract import batch_first, check_image, compute_dtype, define, sum_to_shared
+from specops.ops.contract import batch_first, check_image, compute_dtype, define, define_bilinear, sum_to_shared
 from specops.ops.spectral import reference
 from specops.ops.spectral.contract import (
     batched_gains,
@@ -70,6 +71,58 @@ def clipped_band_swap(
     return _clipped_band_swap(a, b, c, index, weight, low, high, keep)
 
 
+def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Returns `binned_filter(x * slope, c, index, weight)`, the product in no memory where kernels run: [..., H, W].
+
+    Args:
+        x: real images [..., H, W].
+        c, index, weight: as in `binned_filter`.
+        slope: int8 [..., H, W], constant: it has no gradient.
+
+    Returns:
+        [..., H, W] in the dtype of x. Gradients to x and c.
+
+    Raises:
+        TypeError, ValueError: shapes, dtypes or devices do not fit.
+
+    Example:
+        >>> import torch
+        >>> from specops import geometry
+        >>> from specops.ops import binned_sloped_filter
+        >>> index, _, weight = geometry.coefficient_maps(1, 2, torch.float32, torch.device("cpu"))
+        >>> mean_only, slope = torch.tensor([1.0, 0.0]), torch.tensor([[1, -1]], dtype=torch.int8)
+        >>> binned_sloped_filter(torch.tensor([[3.0, 1.0]]), mean_only, slope, index, weight)
+        tensor([[1., 1.]])
+    """
+    check_image("x", x)
+    check_maps(x, index, weight)
+    check_gains(x, c, weight)
+    if slope.shape != x.shape or slope.dtype != torch.int8 or slope.device != x.device:
+        got = f"{slope.dtype} {list(slope.shape)} on {slope.device}"
+        raise ValueError(f"slope must be int8 {list(x.shape)} on {x.device}; got {got}.")
+    return _binned_sloped_filter(x, c, slope, index, weight)
+
+
+def _sloped_fake(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+def _sloped_backward(
+    needs: tuple[bool, ...], grad: Tensor, x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    grad_x = binned_filter(grad, c, index, weight) * slope if needs[0] else None
+    if not needs[1]:
+        return grad_x, None
+    grad_c = binned_cross_spectrum(x * slope, grad, index, weight, c.shape[-1])
+    return grad_x, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+
+
+def _sloped_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Any:
+    refuse_batched_maps(dims[3:5])
+    x, slope = batch_first(x, dims[0], info.batch_size), batch_first(slope, dims[2], info.batch_size)
+    return _binned_sloped_filter(x, batched_gains(info, dims[1], c, x), slope, index, weight), 0
+
+
 def _fake(
     a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -92,8 +145,10 @@ def _backward(
         grad_b = grad_kept * _slope_of_kept(b, low, high)
     if grad is None:
         return None, grad_b, None
+    grad_a = _binned_sloped_filter(grad, c, slope, index, weight) if needs[0] or needs[1] else None
+    if not needs[1] and not needs[2]:
+        return grad_a, None, None
     grad = grad * slope
-    grad_a = binned_filter(grad, c, index, weight) if needs[0] or needs[1] else None
     if needs[1] and grad_a is not None:
         grad_b = grad - grad_a if grad_b is None else grad_b + grad - grad_a
     if not needs[2]:
@@ -138,6 +193,14 @@ _clipped_band_swap = define(
     vmap=_vmap,
     residual=1,
 )
-backends.register_native("clipped_band_swap")
-backends.register_module("clipped_band_swap", "cuda", "specops.ops.spectral.cuda")
-backends.register_module("clipped_band_swap", "triton", "specops.ops.spectral.triton")
+_binned_sloped_filter = define_bilinear(
+    "binned_sloped_filter(Tensor x, Tensor c, Tensor slope, Tensor index, Tensor weight) -> Tensor",
+    reference=reference.binned_sloped_filter,
+    fake=_sloped_fake,
+    backward=_sloped_backward,
+    vmap=_sloped_vmap,
+)
+for _op in ("clipped_band_swap", "binned_sloped_filter"):
+    backends.register_native(_op)
+    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda")
+    backends.register_module(_op, "triton", "specops.ops.spectral.triton")

@@ -56,6 +56,11 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     return y.to(x.dtype)
 
 
+def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """x, slope (int8) [..., H, W], c, index, weight as in binned_filter -> [..., H, W]."""
+    return binned_filter(x * slope, c, index, weight)
+
+
 def clipped_band_swap(
     a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -46,6 +46,11 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     return _inverse(X * bin_gains(c, index, weight), x)
 
 
+def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """x, slope [..., H, W], c, index and weight as in binned_filter -> [..., H, W]."""
+    return binned_filter(x * slope, c, index, weight)
+
+
 def binned_scaled_power(
     x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
 ) -> Tensor:

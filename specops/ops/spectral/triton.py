@@ -100,6 +100,11 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     return out
 
 
+def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """As specops.ops.binned_sloped_filter."""
+    return binned_filter(x * slope, c, index, weight)
+
+
 @on_its_device
 def clipped_band_swap(
     a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
