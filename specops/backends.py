@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import warnings
@@ -115,10 +114,7 @@ def no_triton() -> str | None:
     """Returns why the Triton kernels cannot be compiled, or None where they can."""
     if importlib.util.find_spec("triton") is None:
         return "triton is not installed"
-    try:
-        version = importlib.metadata.version("triton")  # importing it takes a second
-    except importlib.metadata.PackageNotFoundError:  # a build of another name
-        version = importlib.import_module("triton").__version__
+    version = importlib.import_module("triton").__version__
     if tuple(map(int, version.split(".")[:2])) >= OLDEST_TRITON:
         return None
     return f"triton {version} is too old: the kernels take {'.'.join(map(str, OLDEST_TRITON))} or later"
@@ -148,13 +144,6 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     if backend == "triton":
         return no_gpu() or no_triton()
     return None
-
-
-def has_kernels(op: str, device: str) -> bool:
-    """Returns whether there are compiled kernels of `op` for devices of the type `device`, with or without one."""
-    reasons: dict[str, Callable[[], object]] = {"cpp": native, "cuda": cuda_build, "triton": no_triton}
-    there = [name for name in ORDER[device] if name in _kernels[op] and name in reasons]
-    return any(not isinstance(reasons[name](), str) for name in there)
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import itertools
 import os
@@ -256,31 +255,10 @@ def test_resampling_and_the_spectral_pair_have_kernels_of_every_backend(op: str)
         ("4.0.0", None),
     ],
 )
-@pytest.mark.parametrize("name", ["triton", "pytorch-triton"])
-def test_a_triton_too_old_is_said(
-    version: str | None, reason: str | None, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also of one that is installed under another name."""
-
-    def installed(wanted: str) -> str | None:
-        if wanted != name:
-            raise importlib.metadata.PackageNotFoundError(wanted)
-        return version
-
+def test_a_triton_too_old_is_said(version: str | None, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: version)
-    monkeypatch.setattr(importlib.metadata, "version", installed)
     monkeypatch.setitem(sys.modules, "triton", types.SimpleNamespace(__version__=version))
     assert backends.no_triton.__wrapped__() == reason
-
-
-def test_kernels_are_there_where_any_backend_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for cuda, triton in itertools.product((None, "none"), repeat=2):
-        monkeypatch.setattr(backends, "cuda_build", lambda cuda=cuda: cuda)
-        monkeypatch.setattr(backends, "no_triton", lambda triton=triton: triton)
-        assert backends.has_kernels("upfirdn2d", "cuda") == (cuda is None or triton is None)
-    for extension in ("none", types.ModuleType("_native")):
-        monkeypatch.setattr(backends, "native", lambda extension=extension: extension)
-        assert backends.has_kernels("upfirdn2d", "cpu") == (extension != "none")
 
 
 def test_a_driver_too_old_for_the_kernels_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,13 +95,13 @@ def slopes_of(x: Tensor) -> Tensor:
 def test_sloped_filter_is_the_filter_of_the_product(size: tuple[int, int], dtype: torch.dtype, layout: str) -> None:
     """To the bit, the slopes in any layout too, and 0 · NaN as torch has it."""
     x, other = LAYOUTS[layout](*pair(size, dtype))
-    x = x.clone(memory_format=torch.preserve_format)
     c, index, weight = maps(size, dtype)
     for slope in (slopes_of(x), slopes_of(x).mT.contiguous().mT, slopes_of(x)[:1].expand_as(x)):
         for images in (x, other):
             product = (images * slope).contiguous()
             out = ops.binned_sloped_filter(images, c, slope, index, weight)
             assert torch.equal(out, ops.binned_filter(product, c, index, weight))
+    x = x.clone()
     x[1, 3, 0, 0] = torch.nan
     out = ops.binned_sloped_filter(x, c, torch.zeros_like(slope), index, weight)
     expected = ops.binned_filter((x * 0).contiguous(), c, index, weight)
@@ -146,8 +146,11 @@ def test_vmap_of_the_sloped_filter() -> None:
 
 def test_wrong_slopes() -> None:
     x, (c, index, weight) = torch.ones(2, 8, 8), maps((8, 8), torch.float32)
-    for slope in (torch.ones(8, 8, dtype=torch.int8), torch.ones(2, 8, 8)):
-        with pytest.raises(ValueError, match=r"slope must be int8 \[2, 8, 8\] on cpu; got torch\."):
+    for slope in (None, torch.ones(2, 8, 8), slopes_of(x).to_sparse()):
+        with pytest.raises(TypeError, match="slope must be a dense int8 tensor; got "):
+            ops.binned_sloped_filter(x, c, slope, index, weight)
+    for slope in (slopes_of(x)[0], slopes_of(x).to("meta")):
+        with pytest.raises(ValueError, match=r"slope must be \[2, 8, 8\] on cpu like x; got "):
             ops.binned_sloped_filter(x, c, slope, index, weight)
 
 

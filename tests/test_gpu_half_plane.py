@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 import torch
 from battery import REFERENCE, as_double, assert_near, tolerance
@@ -51,6 +52,28 @@ def check_scaled(dtype: torch.dtype, scale: str) -> None:
     assert (found - expected).norm() <= near["rtol"] * expected.norm()
 
 
+def one_bin(dtype: torch.dtype) -> tuple[Any, ...]:
+    """Of more points than the lanes of a bin add up at a time."""
+    generator = torch.Generator().manual_seed(0)
+    x, weight = randn((2, 33, 33), dtype, generator), torch.rand(33, 17, generator=generator, dtype=dtype)
+    return x, x, torch.zeros(33, 17, dtype=torch.int32), weight, 1
+
+
+def check_one_bin(dtype: torch.dtype) -> None:
+    args = one_bin(dtype)
+    expected = oracle.binned_cross_spectrum(*args)
+    error = np.abs(cuda.binned_cross_spectrum(*args).numpy() - expected) / expected  # all terms are positive
+    assert error.max() <= tolerance(dtype, dtype, (33, 33))
+
+
+def check_sloped(dtype: torch.dtype) -> None:
+    x, _, gains, index, weight, *_ = swap_arguments(dtype, constant=False)
+    slope = torch.randint(-1, 2, x.shape, dtype=torch.int8)
+    out = cuda.binned_sloped_filter(x, gains, slope, index, weight)
+    expected = reference.binned_sloped_filter(x, gains, slope, index, weight)  # rounded in the same type
+    assert_near(out, expected, 2 * tolerance(dtype, dtype, (9, 20)))
+
+
 def swap_arguments(
     dtype: torch.dtype, constant: bool, size: tuple[int, int] = (9, 20), images: int = 3
 ) -> tuple[Any, ...]:
@@ -84,6 +107,8 @@ def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
             check_swap(swap_arguments(dtype, constant))
         for scale in ("amplitude", "log"):
             check_scaled(dtype, scale)
+        check_one_bin(dtype)
+        check_sloped(dtype)
 
 
 @pytest.mark.parametrize("arch", [80, 90, 100])
@@ -96,6 +121,7 @@ def test_compiled(arch: int) -> None:
                 check_swap(swap_arguments(dtype, constant))
             for scale in ("amplitude", "log"):
                 check_scaled(dtype, scale)
+            check_one_bin(dtype)
     kernels = {run.launch.kernel for run in runs}
     assert len(kernels) == 6  # sums, gains and clip in float32 and float64
 
@@ -140,6 +166,7 @@ def test_images_beyond_two_to_the_31_pixels() -> None:
 @functools.cache
 def noted() -> list[tuple[str, list[Any]]]:
     with launches.noted_calls() as calls:
+        cuda.binned_cross_spectrum(*one_bin(torch.float32))
         for sample in SERVED:
             getattr(cuda, sample.op)(*sample.arguments(torch.float32))
         for constant in (False, True):
@@ -167,6 +194,7 @@ CHOICES = {
     MUTATED: [
         ("live ? first[bin + 1] : 0", "first[bin + 1]"),
         ("live ? first[bin] + lane : 0", "first[bin] + lane"),
+        ("turn < kTermsAtOnce", "true"),
         ("i < end ? i : begin", "i"),
         ("begin + lanes * (turn + t) >= end", "false"),
         ("constant ? 0 : i", "i"),

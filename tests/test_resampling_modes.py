@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from specops import backends, downsample, upfirdn2d, upsample
-from specops.functional import taps
+from specops.functional import resampling, taps
 
 UPSAMPLE = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier")
 DOWNSAMPLE = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
@@ -208,3 +208,9 @@ def test_every_width_around_a_vector(boundary: str) -> None:
                     results.append((y, *torch.autograd.grad((y * y.detach().cos()).sum(), x)))
             for ours, expected in zip(*results, strict=True):
                 torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("running", ["cpp", "cuda", "triton", None])
+def test_both_passes_in_one_where_kernels_run(running: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "why_not", lambda backend, op, device: None if backend == running else "not here")
+    assert resampling._has_kernels.__wrapped__("cuda") == (running is not None)

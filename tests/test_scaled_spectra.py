@@ -15,7 +15,6 @@ from torch import Tensor
 import specops
 from specops import backends, ops
 from specops.ops.contract import compute_dtype
-from specops.ops.spectral import reference
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 BY_TORCH_FFT = (1030, 4)  # in float64, MKL for some processors of Intel errs twenty times as much there as elsewhere
@@ -54,22 +53,17 @@ def error(got: Tensor, exact: np.ndarray) -> float:
 def check_values(size: tuple[int, int], bins: str, scale: tuple[str, float, float], dtype: torch.dtype) -> None:
     x = flat_images((2, 3), size, dtype)
     index, weight, n_bins = maps(size, bins, dtype)
-    bound = tolerance(compute_dtype(dtype), compute_dtype(dtype), (max(16, size[0]), max(16, size[1])))
+    near = 25 if (size, dtype) == (BY_TORCH_FFT, torch.float64) else 1
+    bound = near * tolerance(compute_dtype(dtype), compute_dtype(dtype), (max(16, size[0]), max(16, size[1])))
     profile = ops.binned_scaled_power(x, index, weight, n_bins, *scale)
     assert profile.dtype == compute_dtype(dtype)
-    exact = oracle.binned_scaled_power(x, index, weight, n_bins, *scale)
-    if size == BY_TORCH_FFT:
-        bound = max(bound, 1.5 * error(reference.binned_scaled_power(x, index, weight, n_bins, *scale), exact))
-    assert error(profile, exact) <= bound
+    assert error(profile, oracle.binned_scaled_power(x, index, weight, n_bins, *scale)) <= bound
     bound = 2 * tolerance(compute_dtype(dtype), dtype, (max(16, size[0]), max(16, size[1])))
     for c in (torch.randn(n_bins, dtype=weight.dtype), torch.randn(2, 3, n_bins, dtype=weight.dtype)):
         filtered = ops.binned_scaled_filter(x, c, index, weight, *scale)
         assert filtered.dtype == dtype
         assert filtered.is_contiguous()
-        exact = oracle.binned_scaled_filter(x, c, index, weight, *scale)
-        if size == BY_TORCH_FFT:
-            bound = max(bound, 1.5 * error(reference.binned_scaled_filter(x, c, index, weight, *scale), exact))
-        assert error(filtered, exact) <= bound
+        assert error(filtered, oracle.binned_scaled_filter(x, c, index, weight, *scale)) <= bound
 
 
 @pytest.mark.usefixtures("_on_each_backend")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,8 +21,19 @@ UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier",
 DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
 MOST_TAPS = 7
 
-# Where kernels run both passes of a separable filter in one; where they do not, two ops or torch's own are faster.
-_ONE_PASS = {device for device in ("cpu", "cuda") if backends.has_kernels("upfirdn2d", device)}
+
+@functools.cache
+def _has_kernels(device: str) -> bool:
+    return any(backends.why_not(kernels, "upfirdn2d", device) is None for kernels in ("cpp", "cuda", "triton"))
+
+
+def _in_one_pass(device: str) -> bool:
+    """Whether kernels run both passes of a separable filter as one; if not, two ops or torch's own are faster."""
+    return _has_kernels(device)
+
+
+# What torch.compiler.assume_constant_result does, without two seconds for the import of the compiler.
+_in_one_pass._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def upfirdn2d(
@@ -84,7 +96,7 @@ def upfirdn2d(
     if f.dim() == 2:
         return ops.upfirdn2d(x, f * gain if gain != 1 else f, up, down, padding, boundary)
     along = f * gain if gain != 1 else f
-    if x.device.type in _ONE_PASS:
+    if _in_one_pass(x.device.type):
         return ops.upfirdn2d(x, torch.outer(along, f), up, down, padding, boundary)
     across = ops.upfirdn2d(x.to(dtype), f.unsqueeze(0), (up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
     return ops.upfirdn2d(across, along.unsqueeze(1), (1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary).to(
@@ -131,7 +143,7 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
         return _shuffled(x, factor)
     if mode == "fourier":
         return _fourier_upsampled(x, factor)
-    if mode in ("nearest", "bilinear") and x.device.type not in _ONE_PASS:
+    if mode in ("nearest", "bilinear") and not _in_one_pass(x.device.type):
         return _interpolated(x, factor, mode)
     if mode == "zeros":
         return _filtered(x, (filters.single, 1), (0, 0), "zeros", up=factor)
@@ -228,7 +240,7 @@ def _filtered(
 ) -> Tensor:
     """Returns `upfirdn2d` of x with gain · kind(n), `kernel` = (kind, n), and padding (before, after), on both axes."""
     dtype = compute_dtype(x.dtype)
-    if x.device.type in _ONE_PASS or kernel[0] is filters.single:
+    if _in_one_pass(x.device.type) or kernel[0] is filters.single:
         f = filters.filter_of(*kernel, gain, dtype, x.device, 2)
         return ops.upfirdn2d(x, f, (up, up), (down, down), (*padding, *padding), boundary)
     f = filters.filter_of(*kernel, gain, dtype, x.device, 1)
@@ -251,7 +263,7 @@ def _interpolated(x: Tensor, factor: int, mode: str) -> Tensor:
 
 
 def _mean(x: Tensor, factor: int) -> Tensor:
-    if x.device.type in _ONE_PASS:
+    if _in_one_pass(x.device.type):
         return _filtered(x, (filters.mean, factor), (0, 0), "zeros", down=factor)
     if x.numel() == 0:
         return x.new_empty(*x.shape[:-2], x.shape[-2] // factor, x.shape[-1] // factor)

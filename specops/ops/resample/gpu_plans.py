@@ -259,6 +259,7 @@ def _patch_plan(y: Axis, x: Axis, planes: int, dtype: torch.dtype, device: torch
     while rows > 8 and planes * columns * -(-y.n_out // rows) < ENOUGH_STRIPS:
         rows //= 2
     bands = -(-y.n_out // rows)
+    rows = -(-y.n_out // (bands * y.up)) * y.up  # all of one length, as far as rows go together
     blocks = -(-planes * columns * bands // PATCH_THREADS)
     once = width * x.down // x.up
     load, store = int(x.n_in % min(4, once) == 0), int(x.n_out % width == 0)

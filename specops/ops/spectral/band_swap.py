@@ -72,12 +72,12 @@ def clipped_band_swap(
 
 
 def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Returns `binned_filter(x * slope, c, index, weight)`, the product in no memory where kernels run: [..., H, W].
+    """Returns `binned_filter(x * slope, c, index, weight)`, on the CPU with the product in no memory: [..., H, W].
 
     Args:
         x: real images [..., H, W].
         c, index, weight: as in `binned_filter`.
-        slope: int8 [..., H, W], constant: it has no gradient.
+        slope: int8 [..., H, W] of -1, 0 and 1, constant: it has no gradient.
 
     Returns:
         [..., H, W] in the dtype of x. Gradients to x and c.
@@ -97,9 +97,11 @@ def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, wei
     check_image("x", x)
     check_maps(x, index, weight)
     check_gains(x, c, weight)
-    if slope.shape != x.shape or slope.dtype != torch.int8 or slope.device != x.device:
-        got = f"{slope.dtype} {list(slope.shape)} on {slope.device}"
-        raise ValueError(f"slope must be int8 {list(x.shape)} on {x.device}; got {got}.")
+    if not isinstance(slope, Tensor) or slope.layout != torch.strided or slope.dtype != torch.int8:
+        raise TypeError(f"slope must be a dense int8 tensor; got {getattr(slope, 'dtype', type(slope).__name__)}.")
+    if slope.shape != x.shape or slope.device != x.device:
+        got = f"{list(slope.shape)} on {slope.device}"
+        raise ValueError(f"slope must be {list(x.shape)} on {x.device} like x; got {got}.")
     return _binned_sloped_filter(x, c, slope, index, weight)
 
 
@@ -145,10 +147,10 @@ def _backward(
         grad_b = grad_kept * _slope_of_kept(b, low, high)
     if grad is None:
         return None, grad_b, None
-    grad_a = _binned_sloped_filter(grad, c, slope, index, weight) if needs[0] or needs[1] else None
     if not needs[1] and not needs[2]:
-        return grad_a, None, None
+        return _binned_sloped_filter(grad, c, slope, index, weight), None, None
     grad = grad * slope
+    grad_a = binned_filter(grad, c, index, weight) if needs[0] or needs[1] else None
     if needs[1] and grad_a is not None:
         grad_b = grad - grad_a if grad_b is None else grad_b + grad - grad_a
     if not needs[2]:

@@ -16,6 +16,7 @@ from specops.ops.spectral import around_fft, gpu_plans
 from specops.ops.spectral.around_fft import Scale, is_constant, same_images
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
+LONG_BIN = 1024  # points: of more, a warp takes turns
 
 
 def serves(x: Tensor) -> bool:
@@ -110,7 +111,8 @@ class HalfPlane:
 
     def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
-        lanes = 1 << min(3, max(0, len(points.place) // n_bins - 1).bit_length())
+        per_bin = len(points.place) // n_bins
+        lanes = 1 << min(3 if per_bin <= LONG_BIN else 5, max(0, per_bin - 1).bit_length())
         numbers = (is_wide(X), sums.numel() // n_bins, n_points, n_bins, lanes, *astuple(scale))
         cuda_launch.launch("half_plane_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
 

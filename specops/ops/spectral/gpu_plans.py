@@ -20,7 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from specops.ops.spectral.reference import multiplicity
 
 SHAPES = ((32, 32), (64, 64), (128, 128))
-ASKED_PER_TURN = 3
+DEALING_ROUNDS = 4
 
 Plan = TypeVar("Plan")
 
@@ -191,8 +191,8 @@ def positions(height: int, columns: int, device: torch.device) -> Tensor:
 def in_turns_without_conflicts(place: Tensor) -> Tensor:
     """Deals what each lane of a warp reads from shared memory to its turns, so that lanes seldom meet a bank in one.
 
-    Turn by turn, lanes ask for the bank with the most that is left, a bank takes the lane with the most that is left,
-    and lanes that got none ask again. What no turn took goes where its lane is idle.
+    In a few rounds each word without a turn asks for one in which its lane and its bank are free; of those that ask for
+    the same, one gets it. What is left at the end goes where its lane is idle.
 
     Args:
         place: int64 [groups, 32, turns], words of shared memory in any order along the last axis; -1 is none.
@@ -200,34 +200,36 @@ def in_turns_without_conflicts(place: Tensor) -> Tensor:
     Returns:
         As `place`, by turns. An idle lane has -2^15 + a word that another lane reads in that turn, or any if none does.
     """
-    n_groups, n_lanes, n_turns = place.shape
-    bank = place % 32
-    lane = torch.arange(n_lanes, device=place.device).expand(n_groups, n_lanes)
-    left = place >= 0
-    dealt = torch.full_like(place, -1)
-    for turn in range(n_turns):
-        of_lane = left.sum(2) * n_lanes + lane
-        of_bank = place.new_zeros(n_groups, 32).scatter_add(1, bank.flatten(1), left.flatten(1).long())
-        idle, free = torch.ones_like(lane, dtype=torch.bool), torch.ones_like(of_bank, dtype=torch.bool)
-        for _ in range(ASKED_PER_TURN):
-            wanted = torch.where(
-                left & idle.unsqueeze(2) & free.gather(1, bank.flatten(1)).view_as(left),
-                of_bank.gather(1, bank.flatten(1)).view_as(bank),
-                -1,
-            )
-            most, choice = wanted.max(2)
-            asked = bank.gather(2, choice.unsqueeze(2)).squeeze(2)
-            asks = torch.where(most >= 0, of_lane, -1)
-            taken = torch.full_like(of_bank, -1).scatter_reduce(1, asked, asks, "amax")
-            got = (asks >= 0) & (asks == taken.gather(1, asked))
-            chosen = torch.zeros_like(left).scatter(2, choice.unsqueeze(2), got.unsqueeze(2))
-            dealt[:, :, turn] = torch.where(got, (place * chosen).sum(2), dealt[:, :, turn])
-            left, idle, free = left & ~chosen, idle & ~got, free & (taken < 0)
-    turns = (dealt >= 0).long().argsort(dim=2, stable=True)  # idle ones first, as many as slots not dealt
-    slots = ((place >= 0) & ~left).long().argsort(dim=2, stable=True)
-    rest = torch.where(dealt < 0, place.gather(2, slots).gather(2, turns.argsort(dim=2)), dealt)
-    read = rest.amax(1, keepdim=True).clamp(min=0)
-    return torch.where(rest >= 0, rest, read - (1 << 15))
+    n_groups, _, n_turns = place.shape
+    words = place.flatten(1)
+    n = words.shape[1]
+    number, turns = torch.arange(n, device=place.device), torch.arange(n_turns, device=place.device)
+    lane = (number // n_turns * n_turns).expand_as(
+        words
+    )  # by lane and turn a word is in one cell, by bank and turn too
+    bank = words % 32 * n_turns
+    lane_cells, bank_cells = ((each.unsqueeze(2) + turns).flatten(1) for each in (lane, bank))
+    likes = turns + (number + number // n_turns).unsqueeze(1)  # neighbours like others best
+    left = words >= 0
+    dealt = torch.full((n_groups, n + 1), -1, device=place.device)  # the last cell is of those that got none
+    bank_free = torch.ones((n_groups, n + 1), dtype=torch.bool, device=place.device)
+    for attempt in range(DEALING_ROUNDS):
+        open_ = ((dealt.gather(1, lane_cells) < 0) & bank_free.gather(1, bank_cells)).view(n_groups, n, n_turns)
+        liked, turn = ((likes + 5 * attempt) % n_turns).where(open_ & left.unsqueeze(2), turns[:1] - 1).max(2)
+        asks = number.expand_as(words).masked_fill(liked < 0, n)
+        of_lane, of_bank = lane + turn, bank + turn
+        for cell in (of_lane, of_bank):
+            first = torch.full_like(words, n).scatter_reduce(1, cell, asks, "amin")
+            asks = asks.masked_fill(first.gather(1, cell) != asks, n)
+        got_none = asks == n
+        dealt = dealt.scatter(1, of_lane.masked_fill(got_none, n), words.masked_fill(got_none, -1))
+        bank_free = bank_free.scatter(1, of_bank.masked_fill(got_none, n), False)
+        left = left & got_none
+    dealt = dealt[:, :-1].view_as(place)
+    idle = (dealt >= 0).long().argsort(dim=2, stable=True)  # first, as many as words not dealt
+    rest = (left | (words < 0)).view_as(place).logical_not().long().argsort(dim=2, stable=True)
+    dealt = torch.where(dealt < 0, place.gather(2, rest).gather(2, idle.argsort(dim=2)), dealt)
+    return torch.where(dealt >= 0, dealt, dealt.amax(1, keepdim=True).clamp(min=0) - (1 << 15))
 
 
 def interleaved(numbers: Tensor, weights: Tensor) -> Tensor:

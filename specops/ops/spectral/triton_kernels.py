@@ -331,9 +331,8 @@ def gain_kernel(
         place = tl.load(index + m * P + i, mask=within, other=-1)
         profile = tl.load(c + image * c_stride + place, mask=place >= 0, other=0.0)
         gain += profile * tl.load(weight + m * P + i, mask=within, other=0.0)
-    part = tl.arange(0, 2)
-    at = tl.expand_dims((image * P + i) * 2, 1) + part
-    whole = tl.expand_dims(within, 1) & (part < 2)
+    at = tl.expand_dims((image * P + i) * 2, 1) + tl.arange(0, 2)
+    whole = tl.expand_dims(within, 1)
     re, im = tl.split(tl.load(X + at, mask=whole, other=0.0))
     if SCALE == 1:
         q = factor * (re * re + im * im)
