@@ -178,25 +178,26 @@ class OpCounter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-FUSED: dict[str, tuple[Callable[[Tensor, Tensor], Any], str]] = {
-    "hfc": (lambda a, b: specops.hfc(a, b, 3)[1], "specops::clipped_band_swap"),
-    "hff": (lambda a, b: specops.hff(a, 3), "specops::clipped_band_swap"),
-    "swap_bands": (lambda a, b: specops.swap_bands(a, b, torch.ones(8, 5)), "specops::binned_filter"),
+FUSED: dict[str, tuple[Callable[[Tensor, Tensor], Any], str, str]] = {
+    "hfc": (lambda a, b: specops.hfc(a, b, 3)[1], "clipped_band_swap", "binned_filter"),
+    "hfc of a constant": (lambda a, b: specops.hfc(b.detach(), a, 3)[1], "clipped_band_swap", "binned_sloped_filter"),
+    "hff": (lambda a, b: specops.hff(a, 3), "clipped_band_swap", "binned_sloped_filter"),
+    "swap_bands": (lambda a, b: specops.swap_bands(a, b, torch.ones(8, 5)), "binned_filter", "binned_filter"),
 }
 
 
-@pytest.mark.parametrize(("swap", "op"), FUSED.values(), ids=FUSED.keys())
+@pytest.mark.parametrize(("swap", "op", "backward_op"), FUSED.values(), ids=FUSED.keys())
 def test_one_transform_and_one_inverse(
-    swap: Callable[[Tensor, Tensor], Tensor], op: str, monkeypatch: pytest.MonkeyPatch
+    swap: Callable[[Tensor, Tensor], Tensor], op: str, backward_op: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One op forward, one filter backward; in the reference, one transform each way."""
     a, b = torch.rand(2, 3, 8, 8, requires_grad=True)
     with OpCounter() as forward:
         out = swap(a, b)
-    assert forward.calls == {op: 1}
+    assert forward.calls == {f"specops::{op}": 1}
     with OpCounter() as backward:
         torch.autograd.grad(out.sum(), (a, b), allow_unused=True)
-    assert backward.calls == {"specops::binned_filter": 1}
+    assert backward.calls == {f"specops::{backward_op}": 1}
     transforms = {name: mock.Mock(wraps=getattr(torch.fft, name)) for name in ("rfft2", "irfft2")}
     for name, transform in transforms.items():
         monkeypatch.setattr(torch.fft, name, transform)

@@ -314,9 +314,8 @@ def bytes_that_move(case: Case, op: str, x: Tensor, y: Tensor) -> int:
     return (needed.numel() + y[0].numel()) * x.element_size()
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if "down" in name else pytest.mark.slow) for name in TILED]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TILED)
 @pytest.mark.parametrize("op", OPS[:2])
 def test_sectors_of_tiles(op: str, name: str) -> None:
     """One of enough images: read once and written once, 16 bytes at a time; of a stride every second row."""
