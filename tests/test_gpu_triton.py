@@ -106,6 +106,17 @@ def check_scaled(dtype: torch.dtype, scale: str) -> None:
     assert relative_error(filtered, reference.binned_scaled_filter(x, gains, index, weight, *how)) <= near
 
 
+def check_uneven_bins() -> None:
+    """Every second bin is empty, the first has many points."""
+    x, _, index, weight, n_bins = Case("power", (32, 32)).arguments()
+    args = (torch.where(index > 5, 2 * index, 0).int(), weight, 2 * n_bins)
+    with executed_on(80, counting=False):
+        out = triton.binned_cross_spectrum(x, x, *args)
+    wide = x.double()
+    expected = reference.binned_cross_spectrum(wide, wide, args[0], weight.double(), 2 * n_bins)
+    assert relative_error(out, expected) <= tolerance(torch.float32, torch.float32, (32, 32))
+
+
 def registers_and_spills(run: Run, folder: Path) -> str:
     """What ptxas says of the kernel, once more."""
     path = folder / "kernel.ptx"
@@ -239,6 +250,10 @@ def test_any_bins(op: str, bins: str) -> None:
     check(Case(op, (32, 32), bins), 80, counting=False)
 
 
+def test_uneven_bins() -> None:
+    check_uneven_bins()
+
+
 @pytest.mark.parametrize("op", ["cross", "filter per image", "swap"])
 @pytest.mark.parametrize(
     ("size", "dtype"), [((12, 17), torch.float64), ((7, 20), torch.float32), ((9, 16), torch.bfloat16)]
@@ -296,6 +311,7 @@ def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, mon
         except (AssertionError, PtxError):
             return
     try:
+        check_uneven_bins()
         for scale in ("amplitude", "log"):
             check_scaled(torch.float32, scale)
     except (AssertionError, PtxError):
