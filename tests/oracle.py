@@ -16,6 +16,12 @@ def exact(t: Tensor) -> Array:
     return t.detach().double().cpu().numpy().astype(np.longdouble)
 
 
+def half_plane(x: Tensor) -> Array:
+    """[..., H, W//2+1, 2], real and imaginary parts."""
+    X = scipy.fft.rfft2(exact(x))
+    return np.stack((X.real, X.imag), -1)
+
+
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Array:
     X, Y = (scipy.fft.rfft2(exact(image)) for image in (x, y))
     return _sums(X.real * Y.real + X.imag * Y.imag, index, weight, n_bins)

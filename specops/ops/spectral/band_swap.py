@@ -26,6 +26,7 @@ from specops.ops.spectral.contract import (
     check_gains,
     check_maps,
     check_pair,
+    filter_backward,
     refuse_batched_maps,
 )
 
@@ -112,11 +113,8 @@ def _sloped_fake(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Ten
 def _sloped_backward(
     needs: tuple[bool, ...], grad: Tensor, x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    grad_x = binned_filter(grad, c, index, weight) * slope if needs[0] else None
-    if not needs[1]:
-        return grad_x, None
-    grad_c = binned_cross_spectrum(x * slope, grad, index, weight, c.shape[-1])
-    return grad_x, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+    grad_x, grad_c = filter_backward(needs, grad, x * slope if needs[1] else x, c, index, weight)
+    return None if grad_x is None else grad_x * slope, grad_c
 
 
 def _sloped_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Any:

@@ -166,9 +166,10 @@ def _filter_fake(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return x.new_empty(x.shape)
 
 
-def _filter_backward(
-    needs: tuple[bool, bool], grad: Tensor, x: Tensor, c: Tensor, index: Tensor, weight: Tensor
+def filter_backward(
+    needs: tuple[bool, ...], grad: Tensor, x: Tensor, c: Tensor, index: Tensor, weight: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
+    """Returns the gradients to x and c of `binned_filter`, None where they are not needed."""
     grad_x = _binned_filter(grad, c, index, weight) if needs[0] else None
     if not needs[1]:
         return grad_x, None
@@ -212,7 +213,7 @@ _binned_filter = define_bilinear(
     "binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor",
     reference=reference.binned_filter,
     fake=_filter_fake,
-    backward=_filter_backward,
+    backward=filter_backward,
     vmap=_filter_vmap,
 )
 for _op in ("binned_cross_spectrum", "binned_filter"):

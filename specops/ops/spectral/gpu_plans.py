@@ -204,10 +204,8 @@ def in_turns_without_conflicts(place: Tensor) -> Tensor:
     words = place.flatten(1)
     n = words.shape[1]
     number, turns = torch.arange(n, device=place.device), torch.arange(n_turns, device=place.device)
-    lane = (number // n_turns * n_turns).expand_as(
-        words
-    )  # by lane and turn a word is in one cell, by bank and turn too
-    bank = words % 32 * n_turns
+    # With its turn, a word has a cell of its lane and one of its bank; no two have the same.
+    lane, bank = (number // n_turns * n_turns).expand_as(words), words % 32 * n_turns
     lane_cells, bank_cells = ((each.unsqueeze(2) + turns).flatten(1) for each in (lane, bank))
     likes = turns + (number + number // n_turns).unsqueeze(1)  # neighbours like others best
     left = words >= 0
