@@ -33,6 +33,10 @@ VALUES = ("tests/test_battery.py", *OF_GPUS, "-k", "test_value and float32 and n
 
 MOST_ERROR = 1e-5  # relative L2, of two float32 results
 
+COLUMNS = (
+    *("case", "batch", "backend", "us", "eager us", "eager / ours", "compiled us", "compiled / ours"),
+    *("GB/s", "share of copy"),
+)
 Row = dict[str, Any]
 
 
@@ -73,6 +77,7 @@ def on_backend(name: str, function: Function) -> Function:
 def works_of(case: Case, device: torch.device, inputs: Sequence[Tensor]) -> dict[str, Function]:
     """Returns ours by backend, eager torch and what torch.compile makes of that if it can, once their results agree."""
     ours, eager = case.make(device)
+    torch.compiler.reset()  # or the functions of earlier cases count against its limit of compilations
     works = {"eager": eager, "compiled": torch.compile(eager)}
     names = [name for name in backends.ORDER[device.type] if backends.why_not(name, case.op, device.type) is None]
     works |= dict.fromkeys((name for name in names if name != "reference"), ours)
@@ -112,19 +117,18 @@ def measured(case: Case, device: torch.device, clock: Clock, bandwidth: float) -
 
 
 def benchmark(some: Iterable[Case], device: torch.device, out: Path, name: str) -> Path:
-    """Writes out/<name>.csv, the machine in its first line, and returns its path."""
+    """Writes out/<name>.csv, the machine in its first line, and returns its path; until then it ends in .part."""
     clock = clock_of(device)
     bandwidth = copy_bandwidth(device, clock)
-    some = tqdm(list(some), disable=None)
-    rows = [row for case in some for row in measured(case, device, clock, bandwidth)]
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.csv"
     partial = path.with_suffix(".part")
-    with partial.open("w", newline="") as file:
+    with partial.open("w", newline="", buffering=1) as file:
         file.write(f"# {name}, copy {bandwidth / 1e9:.0f} GB/s, torch {torch.__version__}, {specops.__version__}\n")
-        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for case in tqdm(list(some), disable=None):
+            writer.writerows(measured(case, device, clock, bandwidth))
     partial.replace(path)
     return path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,6 +134,21 @@ def test_results_have_a_row_for_every_case(tmp_path: Path, monkeypatch: pytest.M
         rate = case.moved * torch.Size(case.shape).numel() / 5e-4
         assert float(row["GB/s"]) == pytest.approx(rate / 1e9, abs=0.05)
         assert float(row["share of copy"]) == pytest.approx(rate / (2 * 2**20 / 5e-4), abs=0.0005)
+
+
+def test_rows_before_a_failure_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(case: str, *_: Any) -> Iterator[gpu.Row]:
+        yield {"case": case, "batch": 1}
+        if case == "second":
+            raise AssertionError("second is off")
+
+    monkeypatch.setattr(gpu, "measured", rows)
+    monkeypatch.setattr(events, "COPIED_BYTES", 2**20)
+    with pytest.raises(AssertionError, match="second is off"):
+        gpu.benchmark(["first", "second", "third"], CPU, tmp_path, "card")
+    (left,) = tmp_path.iterdir()
+    assert left.name == "card.part"
+    assert [row["case"] for row in csv.DictReader(left.read_text().splitlines()[1:])] == ["first", "second"]
 
 
 def test_a_peer_that_does_not_compile_is_left_out(

@@ -15,7 +15,7 @@ from gpu_emulation import cuda_source, launches, mutation
 from samples import SPECTRAL, Sample, randn, spectral_maps
 
 from specops import geometry
-from specops.ops.spectral import around_fft, cuda, reference
+from specops.ops.spectral import around_fft, cuda, gpu_plans, reference
 
 pytestmark = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
@@ -52,18 +52,41 @@ def check_scaled(dtype: torch.dtype, scale: str) -> None:
     assert (found - expected).norm() <= near["rtol"] * expected.norm()
 
 
-def one_bin(dtype: torch.dtype) -> tuple[Any, ...]:
-    """Of more points than the lanes of a bin add up at a time."""
+def one_bin(dtype: torch.dtype, n_bins: int) -> tuple[Any, ...]:
+    """All points in the first: more than the lanes of a bin add up at a time."""
     generator = torch.Generator().manual_seed(0)
     x, weight = randn((2, 33, 33), dtype, generator), torch.rand(33, 17, generator=generator, dtype=dtype)
-    return x, x, torch.zeros(33, 17, dtype=torch.int32), weight, 1
+    return x, x, torch.zeros(33, 17, dtype=torch.int32), weight, n_bins
 
 
 def check_one_bin(dtype: torch.dtype) -> None:
-    args = one_bin(dtype)
-    expected = oracle.binned_cross_spectrum(*args)
-    error = np.abs(cuda.binned_cross_spectrum(*args).numpy() - expected) / expected  # all terms are positive
-    assert error.max() <= tolerance(dtype, dtype, (33, 33))
+    for n_bins in (1, 33 * 17):  # a tile, and bins that have few points on average
+        args = one_bin(dtype, n_bins)
+        assert (gpu_plans.tiles_of(33 * 17, n_bins, dtype) is None) == (n_bins > 1)
+        found, expected = cuda.binned_cross_spectrum(*args).numpy(), oracle.binned_cross_spectrum(*args)
+        error = np.abs(found - expected) / expected[:, :1]  # all terms are positive
+        assert error.max() <= tolerance(dtype, dtype, (33, 33))
+
+
+def tiled(dtype: torch.dtype, own: bool) -> tuple[Any, ...]:
+    """Of several tiles, the last with fewer points, that begin anywhere in a sector; some points in no bin."""
+    generator = torch.Generator().manual_seed(0)
+    index, weight, n_bins = spectral_maps((131, 129), "ragged", dtype, generator)
+    x = randn((2, 131, 129), dtype, generator)
+    return x, x if own else randn((2, 131, 129), dtype, generator), index, weight, n_bins
+
+
+def check_tiled(dtype: torch.dtype) -> None:
+    for own in (True, False):
+        args = tiled(dtype, own)
+        tiles = gpu_plans.tiles_of(args[2].numel(), args[4], dtype)
+        assert tiles is not None
+        assert tiles[0] > 1
+        assert_near(
+            cuda.binned_cross_spectrum(*args),
+            reference.binned_cross_spectrum(*as_double(args)),
+            tolerance(dtype, dtype, (131, 129)),
+        )
 
 
 def check_sloped(dtype: torch.dtype) -> None:
@@ -108,22 +131,24 @@ def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
         for scale in ("amplitude", "log"):
             check_scaled(dtype, scale)
         check_one_bin(dtype)
+        check_tiled(dtype)
         check_sloped(dtype)
 
 
 @pytest.mark.parametrize("arch", [80, 90, 100])
 def test_compiled(arch: int) -> None:
     with launches.executed_ptx(SOURCE, arch) as runs:
-        for sample in SERVED:
-            check(sample, torch.float32)
         for dtype in DTYPES:
+            for sample in SERVED:
+                check(sample, dtype)
             for constant in (False, True):
                 check_swap(swap_arguments(dtype, constant))
             for scale in ("amplitude", "log"):
                 check_scaled(dtype, scale)
             check_one_bin(dtype)
+            check_tiled(dtype)
     kernels = {run.launch.kernel for run in runs}
-    assert len(kernels) == 6  # sums, gains and clip in float32 and float64
+    assert len(kernels) == 10  # sums, of tiles and of those, gains and clip in float32 and float64
 
 
 @each_dtype
@@ -166,7 +191,10 @@ def test_images_beyond_two_to_the_31_pixels() -> None:
 @functools.cache
 def noted() -> list[tuple[str, list[Any]]]:
     with launches.noted_calls() as calls:
-        cuda.binned_cross_spectrum(*one_bin(torch.float32))
+        for n_bins in (1, 33 * 17):
+            cuda.binned_cross_spectrum(*one_bin(torch.float32, n_bins))
+        for own in (True, False):
+            cuda.binned_cross_spectrum(*tiled(torch.float32, own))
         for sample in SERVED:
             getattr(cuda, sample.op)(*sample.arguments(torch.float32))
         for constant in (False, True):
@@ -195,7 +223,8 @@ CHOICES = {
         ("live ? first[bin + 1] : 0", "first[bin + 1]"),
         ("live ? first[bin] + lane : 0", "first[bin] + lane"),
         ("turn < kTermsAtOnce", "true"),
-        ("i < end ? i : begin", "i"),
+        ("left < tile_points ? left : tile_points", "tile_points"),
+        ("tile < n_tiles", "tile < n_tiles + 1"),
         ("begin + lanes * (turn + t) >= end", "false"),
         ("constant ? 0 : i", "i"),
         ("map < n_maps", "map < n_maps + 1"),
@@ -216,22 +245,22 @@ def mutants_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return mutation.write_switched(switchable()[0], SOURCE, tmp_path_factory.mktemp("mutants"))
 
 
-def left_by(source: Path, mutant: int) -> list[Any]:
+def left_by(source: Path, sanitizer: str, mutant: int) -> list[Any]:
     calls = [("specops_select_mutant", [mutant, None]), *noted()]
-    return cuda_source.call_sanitized(source, "address", calls, orders=[("forward", 0)])[1:]
+    return cuda_source.call_sanitized(source, sanitizer, calls, orders=[("forward", 0)])[1:]
 
 
 @functools.cache
 def left_by_none(source: Path) -> list[Any]:
-    return left_by(source, -1)
+    return left_by(source, "address", -1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "what"), MUTANTS, ids=[what for _, what in MUTANTS])
-def test_every_condition_is_needed(number: int, what: str, mutants_source: Path) -> None:
-    """Without it the address sanitizer reports something or a result is another."""
+def test_every_barrier_and_condition_is_needed(number: int, what: str, mutants_source: Path) -> None:
+    """Without it a sanitizer reports something or a result is another."""
     try:
-        found = left_by(mutants_source, number)
+        found = left_by(mutants_source, "address", number)
     except cuda_source.SanitizerError:
         return
     pairs = [
@@ -239,4 +268,6 @@ def test_every_condition_is_needed(number: int, what: str, mutants_source: Path)
         for one, two in zip(found, left_by_none(mutants_source), strict=True)
         for pair in zip(one, two, strict=True)
     ]
-    assert not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs if isinstance(a, np.ndarray))
+    if all(np.array_equal(a, b, equal_nan=True) for a, b in pairs if isinstance(a, np.ndarray)):
+        with pytest.raises(cuda_source.SanitizerError, match="data race"):
+            left_by(mutants_source, "thread", number)

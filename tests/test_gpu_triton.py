@@ -117,6 +117,25 @@ def check_uneven_bins() -> None:
     assert relative_error(out, expected) <= tolerance(torch.float32, torch.float32, (32, 32))
 
 
+def check_few_points() -> None:
+    """Two points to each bin of the first half, none to the others; a logarithm that is infinite at 0."""
+    x, _, index, weight, n_bins = Case("power", (7, 20), "own").arguments()
+    args = ((torch.arange(n_bins) // 2).int().view(index.shape), weight, n_bins)
+    assert gpu_plans.tiles_of(index.numel(), n_bins, x.dtype) is None
+    with executed_on(80, counting=False):
+        power = triton.binned_cross_spectrum(x, x, *args)
+        logarithm = triton.binned_scaled_power(x, *args, "log", 1.0, 0.0)
+    assert relative_error(power, reference.binned_cross_spectrum(x, x, *args)) <= 1e-6
+    assert relative_error(logarithm, reference.binned_scaled_power(x, *args, "log", 1.0, 0.0)) <= 1e-6
+
+
+def check_tiles(arch: int, dtype: torch.dtype = torch.float32) -> None:
+    """Of several tiles, the last with fewer points, that begin anywhere in a sector."""
+    case = Case("cross", (131, 129), "ragged", dtype=dtype)
+    _, runs, _ = check(case, arch, counting=False)
+    assert [run.kernel.name for run in runs] == ["tile_sums_kernel", "totals_kernel"]
+
+
 def registers_and_spills(run: Run, folder: Path) -> str:
     """What ptxas says of the kernel, once more."""
     path = folder / "kernel.ptx"
@@ -183,31 +202,51 @@ MAPS = {
 }
 
 
+def summed(values: Tensor, tables: tuple[Tensor, ...], constants: tuple[int, ...], threads: int) -> Tensor:
+    """Sums of values per bin as the kernels make them: chunks of points, chunks of their sums, the rest."""
+    points, chunks, first = tables
+    n_bins, padded = constants[-2:]
+    sums = values
+    for place, many in ((points, len(values)), (chunks, points.shape[0])):
+        place = place.long()
+        sums = torch.where(place >= 0, sums[place & (many - 1)], 0).sum(1)
+    per_bin = max(1, min(threads // padded, 32))
+    assert int(first[padded + 1]) * per_bin >= int(first[: padded + 1].diff().max())
+    return torch.stack([sums[first[k] : first[k + 1]].sum() for k in range(n_bins)])
+
+
+def in_bins(values: Tensor, index: Tensor, n_bins: int) -> Tensor:
+    known = torch.where((index >= 0) & (index < n_bins), index, n_bins).flatten().long()
+    return torch.zeros(n_bins + 1, dtype=torch.float64).index_add_(0, known, values)[:-1]
+
+
 @pytest.mark.parametrize("bins", [0, 1, 2], ids=["one", "as many as the side", "most"])
 @pytest.mark.parametrize("map_", MAPS)
 @pytest.mark.parametrize("side", SIZES)
 def test_tables_of_bins(side: int, map_: str, bins: int) -> None:
-    """Summed as the kernel does, chunks of points, chunks of their sums, the rest: each bin has its points, once."""
+    """Each bin has its points, once."""
     n_bins = max(1, bins * side)
     index, weight = MAPS[map_](side).int(), torch.rand(side, side // 2 + 1)
     plan = triton._bin_tables(index, weight, n_bins)
-    _, _, points, chunks, first, _ = plan.tables
     values = torch.rand(side * side // 2, dtype=torch.float64)
-    sums = values
-    for place, many in ((points, side * side // 2), (chunks, points.shape[0])):
-        place = place.long()
-        sums = torch.where(place >= 0, sums[place & (many - 1)], 0).sum(1)
-    found = torch.stack([sums[first[k] : first[k + 1]].sum() for k in range(n_bins)])
-    at = triton._places(triton.CONFIGURATIONS[side], index.device)
-    inner = index[:, : side // 2].flatten().long()
-    expected = torch.zeros(n_bins + 1, dtype=torch.float64)
-    expected.index_add_(0, torch.where((inner >= 0) & (inner < n_bins), inner, n_bins), values[at])
-    torch.testing.assert_close(found, expected[:-1])
-    padded, per_bin = (
-        plan.constants[-1],
-        max(1, min(32 * triton.CONFIGURATIONS[side].cross_warps // plan.constants[-1], 32)),
-    )
-    assert int(first[padded + 1]) * per_bin >= int(first[: padded + 1].diff().max())
+    how = triton.CONFIGURATIONS[side]
+    found = summed(values, tuple(table[0] for table in plan.tables[2:5]), plan.constants, 32 * how.cross_warps)
+    at = triton._places(how, index.device)
+    torch.testing.assert_close(found, in_bins(values[at], index[:, : side // 2], n_bins))
+
+
+@pytest.mark.parametrize("map_", MAPS)
+@pytest.mark.parametrize("side", [20, 130, 200])
+def test_tables_of_tiles(side: int, map_: str) -> None:
+    index, n_bins = MAPS[map_](side).int(), 2 * side
+    tiles = gpu_plans.tiles_of(index.numel(), n_bins, torch.float32) or (1, index.numel())
+    plan = triton._tile_tables(index, torch.rand(index.shape), n_bins, *tiles, 4)
+    _, words, warps, *constants = plan.constants
+    assert tiles[1] + 3 <= words
+    for tile, part in enumerate(index.flatten().split(tiles[1])):
+        values = torch.rand(words, dtype=torch.float64)
+        found = summed(values, tuple(table[tile] for table in plan.tables[1:]), tuple(constants), 32 * warps)
+        torch.testing.assert_close(found, in_bins(values[: len(part)], part, n_bins))
 
 
 def test_a_plan_takes_few_ops() -> None:
@@ -252,6 +291,16 @@ def test_any_bins(op: str, bins: str) -> None:
 
 def test_uneven_bins() -> None:
     check_uneven_bins()
+
+
+def test_few_points() -> None:
+    check_few_points()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_tiles(arch: int, dtype: torch.dtype) -> None:
+    check_tiles(arch, dtype)
 
 
 @pytest.mark.parametrize("op", ["cross", "filter per image", "swap"])
@@ -312,6 +361,8 @@ def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, mon
             return
     try:
         check_uneven_bins()
+        check_few_points()
+        check_tiles(80)
         for scale in ("amplitude", "log"):
             check_scaled(torch.float32, scale)
     except (AssertionError, PtxError):

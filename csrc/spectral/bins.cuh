@@ -15,9 +15,10 @@ constexpr int kMostSums = 4;  // of a lane
 constexpr int kTurns = 4;     // taken together, so that their loads wait together
 
 // A value to be added to a sum: 4 · its position + the sum.
-struct alignas(8) Point {
+template <class T>
+struct alignas(2 * sizeof(T)) Point {
   uint32_t place;
-  float weight;
+  T weight;
 };
 
 // Points from `first` on: the first of every list that has one, in the order of lanes, then the second of every list
@@ -28,14 +29,15 @@ struct Pool {
 };
 
 // The sums of four bins over the lanes of a warp: bin b on lane 8b.
-SPECOPS_DEVICE float sum_over_lanes(const float (&sum)[kMostSums], int lane) {
-  float pair[2];
+template <class T>
+SPECOPS_DEVICE T sum_over_lanes(const T (&sum)[kMostSums], int lane) {
+  T pair[2];
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const float kept = lane & 16 ? sum[i + 2] : sum[i], given = lane & 16 ? sum[i] : sum[i + 2];
+    const T kept = lane & 16 ? sum[i + 2] : sum[i], given = lane & 16 ? sum[i] : sum[i + 2];
     pair[i] = kept + __shfl_xor_sync(kAllLanes, given, 16);
   }
-  float total = (lane & 8 ? pair[1] : pair[0]) + __shfl_xor_sync(kAllLanes, lane & 8 ? pair[0] : pair[1], 8);
+  T total = (lane & 8 ? pair[1] : pair[0]) + __shfl_xor_sync(kAllLanes, lane & 8 ? pair[0] : pair[1], 8);
 #pragma unroll
   for (int offset = 4; offset > 0; offset /= 2) total += __shfl_xor_sync(kAllLanes, total, offset);
   return total;
@@ -43,16 +45,17 @@ SPECOPS_DEVICE float sum_over_lanes(const float (&sum)[kMostSums], int lane) {
 
 // sums[k] = Σ weight · value over the points of bin k. `thread` is one of `n_threads`, whole warps, that all call this;
 // `live` says whether it may write.
-SPECOPS_DEVICE void sum_bins(const float* values, const Point* __restrict__ points, const Pool* __restrict__ pools,
-                             float* __restrict__ sums, int n_bins, int bins_per_pool, int thread, int n_threads,
+template <class T>
+SPECOPS_DEVICE void sum_bins(const T* values, const Point<T>* __restrict__ points, const Pool* __restrict__ pools,
+                             T* __restrict__ sums, int n_bins, int bins_per_pool, int thread, int n_threads,
                              bool live) {
   const int lane = thread % 32;
   const unsigned before = (1u << lane) - 1;
   for (int pool = thread / 32; pool * bins_per_pool < n_bins; pool += n_threads / 32) {
-    const Point* next = points + pools[pool].first;
-    float sum[kMostSums] = {};
+    const Point<T>* next = points + pools[pool].first;
+    T sum[kMostSums] = {};
     for (int left = pools[pool].lengths[lane]; __any_sync(kAllLanes, left > 0); left -= kTurns) {
-      Point turns[kTurns];
+      Point<T> turns[kTurns];
 #pragma unroll
       for (int turn = 0; turn < kTurns; ++turn) {
         const unsigned readers = __ballot_sync(kAllLanes, left > turn);
@@ -62,7 +65,7 @@ SPECOPS_DEVICE void sum_bins(const float* values, const Point* __restrict__ poin
       }
 #pragma unroll
       for (int turn = 0; turn < kTurns; ++turn) {
-        const float value = values[turns[turn].place / kMostSums];
+        const T value = values[turns[turn].place / kMostSums];
         const int sum_of_point = left > turn ? static_cast<int>(turns[turn].place % kMostSums) : kMostSums;
 #pragma unroll
         for (int i = 0; i < kMostSums; ++i) {
@@ -75,7 +78,7 @@ SPECOPS_DEVICE void sum_bins(const float* values, const Point* __restrict__ poin
       if (bin < n_bins && live) sums[bin] = sum[0];
     } else {
       const int bin = pool * bins_per_pool + lane / 8;
-      const float total = sum_over_lanes(sum, lane);
+      const T total = sum_over_lanes(sum, lane);
       if (lane % 8 == 0 && lane / 8 < bins_per_pool && bin < n_bins && live) sums[bin] = total;
     }
   }

@@ -36,6 +36,19 @@ void half_plane_sums(const at::Tensor& X, const at::Tensor& Y, const at::Tensor&
                                       wide, n_images, n_points, n_bins, lanes, scale, factor, eps, stream_of(X)));
 }
 
+void half_plane_tile_sums(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& points, const at::Tensor& pools,
+                          const at::Tensor& of_tiles, const at::Tensor& sums, int64_t wide, int64_t n_images,
+                          int64_t n_points, int64_t n_tiles, int64_t tile_points, int64_t n_bins, int64_t bins_per_pool,
+                          int64_t scale, double factor, double eps) {
+  check_tensors(wide, X, {&Y, &of_tiles, &sums}, {&points, &pools});
+  const c10::DeviceGuard guard(X.device());
+  check_launch("half_plane_tile_sums",
+               specops_half_plane_tile_sums(X.const_data_ptr(), Y.const_data_ptr(), points.const_data_ptr<int32_t>(),
+                                            pools.const_data_ptr<int32_t>(), of_tiles.mutable_data_ptr(),
+                                            sums.mutable_data_ptr(), wide, n_images, n_points, n_tiles, tile_points,
+                                            n_bins, bins_per_pool, scale, factor, eps, stream_of(X)));
+}
+
 void half_plane_gains(const at::Tensor& X, const at::Tensor& profiles, const at::Tensor& index,
                       const at::Tensor& weight, int64_t wide, int64_t n_images, int64_t n_points, int64_t n_maps,
                       int64_t profile_stride, int64_t scale, double factor, double eps) {
@@ -69,6 +82,10 @@ TORCH_LIBRARY_FRAGMENT(specops_native, m) {
       "n_images, "
       "int n_points, int n_bins, int lanes, int scale, float factor, float eps) -> ()");
   m.def(
+      "half_plane_tile_sums(Tensor X, Tensor Y, Tensor points, Tensor pools, Tensor(a!) of_tiles, Tensor(b!) sums, int "
+      "wide, int n_images, int n_points, int n_tiles, int tile_points, int n_bins, int bins_per_pool, int scale, float "
+      "factor, float eps) -> ()");
+  m.def(
       "half_plane_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int wide, int n_images, int "
       "n_points, "
       "int n_maps, int profile_stride, int scale, float factor, float eps) -> ()");
@@ -79,6 +96,7 @@ TORCH_LIBRARY_FRAGMENT(specops_native, m) {
 
 TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
   m.impl("half_plane_sums", specops::half_plane_sums);
+  m.impl("half_plane_tile_sums", specops::half_plane_tile_sums);
   m.impl("half_plane_gains", specops::half_plane_gains);
   m.impl("half_plane_clip", specops::half_plane_clip);
 }

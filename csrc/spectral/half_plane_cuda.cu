@@ -28,6 +28,26 @@ int for_type(int64_t wide, const F& f) {
 
 using namespace specops::spectral;
 
+int specops_half_plane_tile_sums(const void* X, const void* Y, const int32_t* points, const int32_t* pools,
+                                 void* of_tiles, void* sums, int64_t wide, int64_t n_images, int64_t n_points,
+                                 int64_t n_tiles, int64_t tile_points, int64_t n_bins, int64_t bins_per_pool,
+                                 int64_t scale, double factor, double eps, void* stream) {
+  return for_type(wide, [&](auto number) -> int {
+    using T = decltype(number);
+    T* const total = static_cast<T*>(sums);
+    T* const parts = n_tiles > 1 ? static_cast<T*>(of_tiles) : total;
+    const int error =
+        SPECOPS_LAUNCH((half_plane_tile_sums_kernel<T>), blocks_for(kHalfPlaneThreads, n_images * n_tiles),
+                       dim3(kHalfPlaneThreads), static_cast<int>(tile_points * sizeof(T)), stream,
+                       static_cast<const Coefficient<T>*>(X), static_cast<const Coefficient<T>*>(Y),
+                       reinterpret_cast<const Point<T>*>(points), reinterpret_cast<const Pool*>(pools), parts, n_points,
+                       tile_points, n_tiles, n_bins, bins_per_pool, scale_of<T>(scale, factor, eps));
+    if (error != cudaSuccess || n_tiles == 1) return error;
+    return SPECOPS_LAUNCH((half_plane_totals_kernel<T>), blocks_for(n_images * n_bins), dim3(kHalfPlaneThreads), 0,
+                          stream, parts, total, n_images * n_bins, n_tiles, n_bins);
+  });
+}
+
 int specops_half_plane_sums(const void* X, const void* Y, const int32_t* place, const void* weight,
                             const int32_t* first, void* sums, int64_t wide, int64_t n_images, int64_t n_points,
                             int64_t n_bins, int64_t lanes, int64_t scale, double factor, double eps, void* stream) {

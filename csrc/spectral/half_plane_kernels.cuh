@@ -3,12 +3,14 @@
 // What comes between and after the transforms of torch.fft, for images that no one-launch kernel serves. Spectra are
 // half planes [images, points] of complex numbers.
 
+#include "bins.cuh"
 #include "range.cuh"
 
 namespace specops::spectral {
 
 constexpr int kHalfPlaneThreads = 256;
-constexpr int kTermsAtOnce = 32, kTurns = 4;
+constexpr int kTermsAtOnce = 32;
+constexpr int kSectorBytes = 32;
 
 template <class T>
 struct alignas(2 * sizeof(T)) Coefficient {
@@ -38,9 +40,66 @@ SPECOPS_DEVICE T slope_of(T power, Scale<T> scale) {
   return q == T(0) ? T(0) : T(0.5) / sqrt(q);
 }
 
-// sums[b, k] = Σ weight Re(conj X · Y), or with a scale Σ weight s(|X|²), over the points first[k]..first[k + 1] of the
-// bin: `lanes` threads take turns, add up kTermsAtOnce terms at a time, and their sums meet in a tree. Few lanes, so
-// that a block has many neighbouring bins, whose coefficients lie in the same sectors.
+// The term of a sum that belongs to one coefficient: Re(conj x · y), or with a scale s(|x|²).
+template <class T>
+SPECOPS_DEVICE T term_of(Coefficient<T> x, Coefficient<T> y, Scale<T> scale) {
+  const T value = x.re * y.re + x.im * y.im;
+  return scale.kind == kUnscaled ? value : scaled(value, scale);
+}
+
+// sums[b, t, k] = Σ weight · term over the points of bin k that lie in tile t, of `tile_points` coefficients in a row
+// of memory, the last of fewer. They are read once, in order, and their terms wait in shared memory, in the bins'
+// order.
+template <class T>
+__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
+    half_plane_tile_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const Point<T>* __restrict__ points,
+                                const Pool* __restrict__ pools, T* __restrict__ sums, int n_points, int tile_points,
+                                int n_tiles, int n_bins, int bins_per_pool, Scale<T> scale) {
+  SPECOPS_DYN_SMEM(T, terms);
+  constexpr int kAligned = kSectorBytes / static_cast<int>(sizeof(Coefficient<T>));
+  const int64_t image = blockIdx.x / n_tiles;
+  const int tile = blockIdx.x % n_tiles, n_pools = (n_bins + bins_per_pool - 1) / bins_per_pool;
+  const int64_t first = image * n_points + static_cast<int64_t>(tile) * tile_points;
+  const int left = n_points - tile * tile_points, count = left < tile_points ? left : tile_points;
+  const bool same = X == Y;
+  for (int begin = static_cast<int>(threadIdx.x) - static_cast<int>(first % kAligned); begin < count;
+       begin += kHalfPlaneThreads * kTurns) {
+    Coefficient<T> x[kTurns], y[kTurns];
+#pragma unroll
+    for (int t = 0; t < kTurns; ++t) {  // all loads before the first term waits for one
+      const int i = begin + kHalfPlaneThreads * t;
+      if (i < 0 || i >= count) continue;
+      x[t] = X[first + i];
+      y[t] = same ? x[t] : Y[first + i];
+    }
+#pragma unroll
+    for (int t = 0; t < kTurns; ++t) {
+      const int i = begin + kHalfPlaneThreads * t;
+      if (i >= 0 && i < count) terms[i] = term_of(x[t], y[t], scale);
+    }
+  }
+  __syncthreads();
+  sum_bins(terms, points, pools + tile * n_pools, sums + blockIdx.x * static_cast<int64_t>(n_bins), n_bins,
+           bins_per_pool, static_cast<int>(threadIdx.x), kHalfPlaneThreads, true);
+}
+
+// sums[b, k] = Σ of_tiles[b, t, k] over the tiles, in order.
+template <class T>
+__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
+    half_plane_totals_kernel(const T* __restrict__ of_tiles, T* __restrict__ sums, int64_t n_sums, int n_tiles,
+                             int n_bins) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x;
+  if (i >= n_sums) return;
+  const T* next = of_tiles + i / n_bins * n_tiles * n_bins + i % n_bins;
+  T total = 0;
+#pragma unroll 4
+  for (int tile = 0; tile < n_tiles; ++tile, next += n_bins) total += *next;
+  sums[i] = total;
+}
+
+// sums[b, k] = Σ weight · term over the points first[k]..first[k + 1] of the bin, for bins with few points: `lanes`
+// threads take turns, add up kTermsAtOnce terms at a time, and their sums meet in a tree. Few lanes, so that a block
+// has many neighbouring bins, whose coefficients may lie in the same sectors.
 template <class T>
 __global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 3 : 4)
     half_plane_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const int32_t* __restrict__ place,
@@ -60,17 +119,17 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 3 : 4)
       T weights[kTurns];
 #pragma unroll
       for (int t = 0; t < kTurns; ++t) {  // all loads before the first sum waits for one
-        const int i = begin + lanes * (turn + t), point = i < end ? i : begin;
-        const int64_t at = image * n_points + place[point];
+        const int i = begin + lanes * (turn + t);
+        if (i >= end) continue;
+        const int64_t at = image * n_points + place[i];
         x[t] = X[at];
         y[t] = same ? x[t] : Y[at];
-        weights[t] = weight[point];
+        weights[t] = weight[i];
       }
 #pragma unroll
       for (int t = 0; t < kTurns; ++t) {
         if (begin + lanes * (turn + t) >= end) break;
-        const T value = x[t].re * y[t].re + x[t].im * y[t].im;
-        part += weights[t] * (scale.kind == kUnscaled ? value : scaled(value, scale));
+        part += weights[t] * term_of(x[t], y[t], scale);
       }
     }
     total += part;

@@ -27,7 +27,7 @@ template <class S>
 constexpr int kBytesOfTwo = kBytes<S> + S::kThreads * S::E * static_cast<int>(sizeof(float4));
 
 const float2* circle(const float* table) { return reinterpret_cast<const float2*>(table); }
-const Point* points_of(const int32_t* points) { return reinterpret_cast<const Point*>(points); }
+const Point<float>* points_of(const int32_t* points) { return reinterpret_cast<const Point<float>*>(points); }
 const Pool* pools_of(const int32_t* pools) { return reinterpret_cast<const Pool*>(pools); }
 const Gain* gains_of(const int32_t* gains) { return reinterpret_cast<const Gain*>(gains); }
 

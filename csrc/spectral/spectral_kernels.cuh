@@ -56,9 +56,9 @@ SPECOPS_DEVICE void store_pixels(const Complex (&z)[2][S::E], float* y, int imag
 // j, and paired_value(b, j, kind) that of line 0 and, for kind 1, of line H/2. The values go through the cells as [H,
 // W].
 template <class S, class Value, class PairedValues>
-SPECOPS_DEVICE void sum_lines(float4* cells, const Value& value, const PairedValues& paired_values, const Point* points,
-                              const Pool* pools, float* sums, int n_bins, int bins_per_pool, bool live,
-                              const Place<S>& at) {
+SPECOPS_DEVICE void sum_lines(float4* cells, const Value& value, const PairedValues& paired_values,
+                              const Point<float>* points, const Pool* pools, float* sums, int n_bins, int bins_per_pool,
+                              bool live, const Place<S>& at) {
   Complex* const line = reinterpret_cast<Complex*>(cells + at.ky * S::kPitch) + at.h;
   if (at.first_warp()) {
     float* const last = reinterpret_cast<float*>(cells + S::H / 2 * S::kPitch) + 2 * at.h;
@@ -81,7 +81,7 @@ SPECOPS_DEVICE void sum_lines(float4* cells, const Value& value, const PairedVal
 // sums[b, k] = Σ weight_p |X_p|²; weights of the points carry the quarter of the doubled spectrum.
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
-    power_kernel(const float* __restrict__ x, const float2* table, const Point* __restrict__ points,
+    power_kernel(const float* __restrict__ x, const float2* table, const Point<float>* __restrict__ points,
                  const Pool* __restrict__ pools, float* __restrict__ sums, int n_images, int n_bins,
                  int bins_per_pool) {
   SPECOPS_DYN_SMEM(float4, shared);
@@ -114,7 +114,7 @@ SPECOPS_DEVICE const T* addressed_anew(const T* pointer) {
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
     cross_kernel(const float* __restrict__ x, const float* __restrict__ y, const float2* table,
-                 const Point* __restrict__ points, const Pool* __restrict__ pools, float* __restrict__ sums,
+                 const Point<float>* __restrict__ points, const Pool* __restrict__ pools, float* __restrict__ sums,
                  int n_images, int n_bins, int bins_per_pool) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;

@@ -245,6 +245,28 @@ def _compile_vote(instruction: Instruction, entry: Entry) -> Execute:
     return execute
 
 
+def _compile_warp_reduction(instruction: Instruction, entry: Entry) -> Execute:
+    _, sync, mode, kind = instruction.opcode
+    reduce = {"max": np.maximum, "min": np.minimum, "add": np.add}.get(mode)
+    if sync != "sync" or kind not in ("s32", "u32") or reduce is None:
+        raise PtxError(f"not implemented: {instruction}")
+    target, *texts = instruction.operands
+    value, mask = read_operand(texts[0], kind, entry), read_operand(texts[1], "b32", entry)
+
+    def execute(machine: Machine) -> None:
+        at = machine.chosen()
+        _refuse_absent_lanes(machine, at, mask.read(machine))
+        machine.refuse_undefined(value.registers, at, "redux")
+        values = machine.spread(value.read(machine), at)
+        warp = machine.lane[at] // 32
+        starts = np.nonzero(np.diff(warp, prepend=-1))[0]
+        out = np.zeros(machine.size, values.dtype)
+        out[at] = np.repeat(reduce.reduceat(values, starts), np.diff(np.append(starts, len(warp))))
+        machine.put(target, out)
+
+    return execute
+
+
 _COMPILERS: dict[str, Compile] = {
     "mov": _compile_move,
     "cvta": _compile_address_conversion,
@@ -255,6 +277,7 @@ _COMPILERS: dict[str, Compile] = {
     "stmatrix": compile_matrix,
     "shfl": _compile_shuffle,
     "vote": _compile_vote,
+    "redux": _compile_warp_reduction,
     "bar": _compile_barrier,
     "barrier": _compile_barrier,
     "bra": _compile_branch,

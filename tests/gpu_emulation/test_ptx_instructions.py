@@ -296,6 +296,16 @@ def test_votes() -> None:
     assert (out == 0xAAAAAAAA).all()
 
 
+@pytest.mark.parametrize(("mode", "expected"), [("max", (30, 62)), ("min", (-1, -1)), ("add", (224, 736))])
+def test_reductions_of_warps(mode: str, expected: tuple[int, int]) -> None:
+    """Of every second lane's number and -1."""
+    out = np.zeros(64, np.int32)
+    lines = ["and.b32 %r1, %r0, 1;", "setp.eq.u32 %p1, %r1, 1;", "selp.s32 %r1, -1, %r0, %p1;"]
+    lines += [f"redux.sync.{mode}.s32 %r2, %r1, -1;", "mad.wide.u32 %rd1, %r0, 4, %rd0;"]
+    run("\n".join([*lines, "st.global.u32 [%rd1], %r2;"]), {"out": out}, 64)
+    assert out.tolist() == 32 * [expected[0]] + 32 * [expected[1]]
+
+
 def test_moves_pack_and_unpack() -> None:
     out = np.zeros(32, np.uint64)
     lines = [

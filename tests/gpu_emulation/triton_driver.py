@@ -38,8 +38,9 @@ class Run:
     storages: list[int]
 
     def storage(self, tensor: torch.Tensor) -> int:
-        """Returns the number under which the counters know a tensor's storage."""
-        return self.storages.index(tensor.untyped_storage().data_ptr())
+        """Returns the number under which the counters know a tensor's storage; -1 of one that the launch has not."""
+        place = tensor.untyped_storage().data_ptr()
+        return self.storages.index(place) if place in self.storages else -1
 
 
 @dataclass

@@ -29,7 +29,7 @@ UNSCALED = Scale()
 class Kernels(Protocol):
     """What a backend has; spectra X, Y are real views [..., H, W//2+1, 2] of half planes, in the compute dtype."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
+    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         """sums[..., k] = sum of weight · Re(conj X Y), with a scale of weight · s(|X|²), over the points of bin k."""
 
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
@@ -53,7 +53,7 @@ def binned_cross_spectrum(
     if sums.numel():
         X = half_plane(x)
         Y = X if same_images(x, y) else half_plane(y)
-        kernels.bin_sums(X, Y, gpu_plans.sorted_points(index, weight, n_bins), sums, scale)
+        kernels.bin_sums(X, Y, index, weight, sums, scale)
     return sums
 
 

@@ -16,7 +16,6 @@ from specops.ops.spectral import around_fft, gpu_plans
 from specops.ops.spectral.around_fft import Scale, is_constant, same_images
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
-LONG_BIN = 1024  # points: of more, a warp takes turns
 
 
 def serves(x: Tensor) -> bool:
@@ -109,11 +108,18 @@ def binned_scaled_filter(
 class HalfPlane:
     """The kernels around torch.fft: see `around_fft.Kernels`."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
+    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
-        per_bin = len(points.place) // n_bins
-        lanes = 1 << min(3 if per_bin <= LONG_BIN else 5, max(0, per_bin - 1).bit_length())
-        numbers = (is_wide(X), sums.numel() // n_bins, n_points, n_bins, lanes, *astuple(scale))
+        n_images = sums.numel() // n_bins
+        tiles = gpu_plans.tiles_of(n_points, n_bins, X.dtype)
+        if tiles is not None:
+            plan = gpu_plans.bins_of_tiles(index, weight, n_bins, *tiles)
+            of_tiles = sums.new_empty(n_images * tiles[0] * n_bins if tiles[0] > 1 else 0)
+            numbers = (is_wide(X), n_images, n_points, *tiles, n_bins, plan.bins_per_pool, *astuple(scale))
+            cuda_launch.launch("half_plane_tile_sums", X, Y, plan.points, plan.pools, of_tiles, sums, *numbers)
+            return
+        points = gpu_plans.sorted_points(index, weight, n_bins)
+        numbers = (is_wide(X), n_images, n_points, n_bins, gpu_plans.lanes_of(points), *astuple(scale))
         cuda_launch.launch("half_plane_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
 
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:

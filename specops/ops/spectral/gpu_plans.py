@@ -21,6 +21,10 @@ from specops.ops.spectral.reference import multiplicity
 
 SHAPES = ((32, 32), (64, 64), (128, 128))
 DEALING_ROUNDS = 4
+TILE_BYTES = 2**15  # of real numbers, with those before them in the same sector
+SECTOR_BYTES = 32
+LONG_BIN = 1024  # points: of more, a warp takes turns
+POINTS_PER_BIN = 4  # of a tile: of fewer, the sums of tiles would be too much to write and read
 
 Plan = TypeVar("Plan")
 
@@ -30,7 +34,7 @@ class Bins:
     """Where the coefficients of each bin are, as csrc/spectral/bins.cuh reads it.
 
     Attributes:
-        points: int32 [P, 2], 4 · the position of a value + the sum of its lane, and the bits of its weight.
+        points: int32 [P, 2] or [P, 4], 4 · the position of a value + the sum of its lane, and the bits of its weight.
         pools: int32 [n, 33], the first point of each pool of bins, and the lengths of its 32 lists.
         bins_per_pool: 1, 4 or 32.
     """
@@ -99,22 +103,55 @@ def unit_circle(count: int, device: torch.device) -> Tensor:
 
 @cached
 def bins(index: Tensor, weight: Tensor, n_bins: int) -> Bins:
-    """Returns the points of the bins of maps [H, W//2+1] or [M, H, W//2+1]; those of no bin come last."""
-    per_bin = index.numel() / n_bins
+    """Returns the points of the bins of maps [H, W//2+1] or [M, H, W//2+1], of values four times too large."""
+    return _pooled(index, 0.25 * weight, n_bins, positions(index.shape[-2], index.shape[-1], index.device))
+
+
+@cached
+def bins_of_tiles(index: Tensor, weight: Tensor, n_bins: int, n_tiles: int, tile_points: int) -> Bins:
+    """Returns the points of the bins of maps [H, W//2+1] or [M, H, W//2+1] in each tile of coefficients."""
+    size = index.shape[-2:]
+    point = torch.arange(size.numel(), device=index.device).view(size)
+    return _pooled(index, weight, n_bins, point % tile_points, point // tile_points, n_tiles)
+
+
+def tiles_of(n_points: int, n_bins: int, dtype: torch.dtype) -> tuple[int, int] | None:
+    """Returns how many tiles the coefficients of an image are cut to, and of how many each; None for too many bins."""
+    most = TILE_BYTES // dtype.itemsize + 1 - sector_points(dtype)
+    n_tiles = -(-n_points // most)
+    tile_points = -(-n_points // n_tiles)
+    return (n_tiles, tile_points) if n_bins * POINTS_PER_BIN <= tile_points else None
+
+
+def sector_points(dtype: torch.dtype) -> int:
+    """Returns how many coefficients a sector of memory has."""
+    return SECTOR_BYTES // (2 * dtype.itemsize)
+
+
+def lanes_of(points: SortedPoints) -> int:
+    """Returns how many threads take turns with the points of a bin."""
+    per_bin = len(points.place) // (len(points.first) - 1)
+    return 1 << min(3 if per_bin <= LONG_BIN else 5, max(0, per_bin - 1).bit_length())
+
+
+def _pooled(
+    index: Tensor, weight: Tensor, n_bins: int, position: Tensor, tile: Tensor | int = 0, n_tiles: int = 1
+) -> Bins:
+    """Returns the points of the bins from position and tile [H, W//2+1] of their values; those of no bin come last."""
+    per_bin = index.numel() / (n_tiles * n_bins)
     bins_per_pool = 1 if per_bin >= 256 else 4 if per_bin >= 4 else 32
-    n_lists = 32 * -(-n_bins // bins_per_pool)
-    height, columns = index.shape[-2:]
-    position = positions(height, columns, index.device).expand(index.shape).flatten()
-    bin_of = index.flatten().long()
-    lane = bin_of % 32 if bins_per_pool == 32 else position % 32  # the bin's, or the bank's
-    list_of = torch.where((bin_of >= 0) & (bin_of < n_bins), bin_of // bins_per_pool * 32 + lane, n_lists)
+    n_pools = -(-n_bins // bins_per_pool)
+    n_lists = n_tiles * n_pools * 32
+    lane = index % 32 if bins_per_pool == 32 else position % 32  # the bin's, or the bank's
+    list_of = (tile * n_pools + index // bins_per_pool) * 32 + lane
+    list_of = torch.where((index >= 0) & (index < n_bins), list_of, n_lists).flatten()
     in_list, by_list = list_of.sort(stable=True)
     starts = torch.searchsorted(in_list, torch.arange(n_lists + 1, device=index.device))
     turn = torch.arange(len(in_list), device=index.device) - starts[in_list]
     order = by_list[(in_list // 32 * len(in_list) + turn).argsort(stable=True)]  # by pool, turn and lane
-    place = 4 * position + (bin_of % 4 if bins_per_pool == 4 else 0)
+    place = (4 * position + (index % 4 if bins_per_pool == 4 else torch.zeros_like(index))).flatten()
     pools = torch.cat((starts[:-1:32].unsqueeze(1), starts.diff().view(-1, 32)), 1)
-    return Bins(interleaved(place[order], 0.25 * weight.flatten()[order]), pools.int(), bins_per_pool)
+    return Bins(interleaved(place[order], weight.flatten()[order]), pools.int(), bins_per_pool)
 
 
 @cached
@@ -231,5 +268,6 @@ def in_turns_without_conflicts(place: Tensor) -> Tensor:
 
 
 def interleaved(numbers: Tensor, weights: Tensor) -> Tensor:
-    """Returns int32 [..., 2]: the numbers, and the bits of the float32 weights."""
-    return torch.stack((numbers.int(), weights.float().contiguous().view(torch.int32)), -1)
+    """Returns int32 [..., 2], in float64 [..., 4]: the numbers, padded to the weights' size, and the weights' bits."""
+    bits = weights.unsqueeze(-1).contiguous().view(torch.int32)
+    return torch.cat((torch.nn.functional.pad(numbers.int().unsqueeze(-1), (0, bits.shape[-1] - 1)), bits), -1)

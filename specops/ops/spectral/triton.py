@@ -23,8 +23,9 @@ from specops.ops.spectral.gpu_plans import cached
 from specops.ops.triton_launch import on_its_device
 
 POINTS, SUMS = 16, 8  # that a thread adds up at most: of a bin, of its sums
+AT_ONCE = 256  # warps whose reads are planned together: 128 MiB
 BLOCK = 256
-MOST_PROGRAMS = 2**31 - 1  # of a launch
+SUM_WARPS = 8  # of programs that sum the spectra of torch.fft
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,29 @@ def binned_scaled_filter(
 class AroundFft:
     """The kernels around torch.fft: see `around_fft.Kernels`."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, points: gpu_plans.SortedPoints, sums: Tensor, scale: Scale) -> None:
+    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
-        at_once, same = MOST_PROGRAMS // n_bins, Y is X
-        planes = [half.view(-1, 2 * n_points).split(at_once) for half in (X, Y)]
-        for x, y, out in zip(*planes, sums.view(-1, n_bins).split(at_once), strict=True):
-            kernels.bin_sums_kernel[(out.numel(),)](
-                x, y, points.place, points.weight, points.first, out, n_points, n_bins, same, *astuple(scale), BLOCK
-            )
+        how = (Y is X, *astuple(scale))
+        tiles = gpu_plans.tiles_of(n_points, n_bins, X.dtype) if index.dim() == 2 else None
+        if tiles is None:
+            points = gpu_plans.sorted_points(index, weight, n_bins)
+            lanes = gpu_plans.lanes_of(points)
+            programs = sums.numel() // n_bins * -(-n_bins * lanes // (32 * SUM_WARPS))
+            kernels.bin_sums_kernel[(programs,)](
+                X, Y, points.place, points.weight, points.first, sums, n_points, *how, n_bins, lanes, SUM_WARPS,
+                num_warps=SUM_WARPS,
+            )  # fmt: skip
+            return
+        n_tiles, tile_points = tiles
+        plan = _tile_tables(index, weight, n_bins, *tiles, gpu_plans.sector_points(X.dtype))
+        n_images = sums.numel() // n_bins
+        of_tiles = sums if n_tiles == 1 else sums.new_empty(n_images, n_tiles, n_bins)
+        kernels.tile_sums_kernel[(n_images * n_tiles,)](
+            X, Y, *plan.tables, of_tiles, n_points, tile_points, *how, *plan.constants,
+            num_warps=SUM_WARPS,
+        )  # fmt: skip
+        if n_tiles > 1:
+            kernels.totals_kernel[(-(-sums.numel() // BLOCK),)](of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK)
 
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
@@ -213,30 +229,48 @@ def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
     half = how.side // 2
     threads = 32 * how.cross_warps
     bins = _known(index[:, :half], n_bins).flatten().long()
-    points = _dealt(bins, _places(how, index.device), n_bins, threads, POINTS)
-    chunks = torch.arange(points.place.shape[0], device=index.device)
-    sums = _dealt(torch.searchsorted(points.first, chunks, right=True) - 1, chunks, n_bins, threads, SUMS)
-    per_bin = max(1, min(threads // _padded(n_bins), 32))
-    rounds = (sums.first.diff().amax() + per_bin - 1) // per_bin
+    sums = _sum_tables(bins.unsqueeze(0), _places(how, index.device).unsqueeze(0), n_bins, threads)
     quarter = weight.float() / 4
     tables = (
         _kernel_order(quarter[:, :half]).contiguous(),
         quarter[:, half].contiguous(),
-        points.place.to(torch.int16),
-        sums.place.to(torch.int16),
-        torch.cat((sums.first, rounds.reshape(1))).to(torch.int32),
+        *sums.tables,
         _known(index[:, half], n_bins).to(torch.int32).contiguous(),
     )
-    tiles = [each.place.shape[0] // threads for each in (points, sums)]
-    return BinTables(tables, (tiles[0], POINTS, tiles[1], SUMS, n_bins, _padded(n_bins)))
+    return BinTables(tables, sums.constants)
+
+
+@cached
+def _tile_tables(index: Tensor, weight: Tensor, n_bins: int, n_tiles: int, tile_points: int, sector: int) -> BinTables:
+    """Tables of the kernel that sums tiles, and its constants from SECTOR to PADDED."""
+    bins = _known(index, n_bins).flatten().long()
+    bins = torch.nn.functional.pad(bins, (0, n_tiles * tile_points - len(bins)), value=_padded(n_bins))
+    place = torch.arange(tile_points, device=index.device).expand(n_tiles, -1)
+    sums = _sum_tables(bins.view(n_tiles, -1), place, n_bins, 32 * SUM_WARPS)
+    words = max(4 * 32 * SUM_WARPS, 1 << (tile_points + sector - 2).bit_length())
+    return BinTables((weight.contiguous(), *sums.tables), (sector, words, SUM_WARPS, *sums.constants))
+
+
+def _sum_tables(bins: Tensor, place: Tensor, n_bins: int, threads: int) -> BinTables:
+    """Of the points [tiles, n], tables of chunks, of their sums and of where the bins lie in those; TILES to PADDED."""
+    padded = _padded(n_bins)
+    points = _dealt(bins, place, n_bins, threads, POINTS)
+    chunks = torch.arange(points.place.shape[1], device=bins.device).expand(len(bins), -1).contiguous()
+    sums = _dealt(torch.searchsorted(points.first, chunks, right=True) - 1, chunks, n_bins, threads, SUMS)
+    per_bin = max(1, min(threads // padded, 32))
+    rounds = (sums.first.diff().amax(1, keepdim=True) + per_bin - 1) // per_bin
+    first = torch.cat((sums.first, rounds), 1).to(torch.int32)
+    tiles = [each.place.shape[1] // threads for each in (points, sums)]
+    constants = (tiles[0], POINTS, tiles[1], SUMS, n_bins, padded)
+    return BinTables((points.place.to(torch.int16), sums.place.to(torch.int16), first), constants)
 
 
 class Dealt(NamedTuple):
-    """What the threads add up, each for one bin.
+    """What the threads add up, each for one bin, tile by tile.
 
     Attributes:
-        place: [chunks, turns], as `gpu_plans.in_turns_without_conflicts` leaves it.
-        first: [padded + 1], the first chunk of each bin, and the end of the last.
+        place: [tiles, chunks, turns], as `gpu_plans.in_turns_without_conflicts` leaves it.
+        first: [tiles, padded + 1], the first chunk of each bin, and the end of the last.
     """
 
     place: Tensor
@@ -244,21 +278,23 @@ class Dealt(NamedTuple):
 
 
 def _dealt(bins: Tensor, place: Tensor, n_bins: int, threads: int, turns: int) -> Dealt:
-    """Cuts the places of each bin to chunks of at most `turns`, as many for all as threads, or a multiple, allow."""
-    padded = _padded(n_bins)
-    n_chunks = threads << (-(-(len(bins) // turns + n_bins) // threads) - 1).bit_length()
-    per_chunk = -(-len(bins) // (n_chunks - n_bins))
+    """Cuts the places [tiles, n] of each bin to chunks of at most `turns`, as many as threads, or a multiple, allow."""
+    padded, (n_tiles, n) = _padded(n_bins), bins.shape
+    n_chunks = threads << (-(-(n // turns + n_bins) // threads) - 1).bit_length()
+    per_chunk = -(-n // (n_chunks - n_bins))
     in_bin, source = bins.sort(stable=True)
-    before = torch.searchsorted(in_bin, torch.arange(padded + 1, device=bins.device))
+    numbers = torch.arange(max(n, padded + 1), device=bins.device).expand(n_tiles, -1)
+    before = torch.searchsorted(in_bin, numbers[:, : padded + 1].contiguous())
     chunks = (before.diff() + per_chunk - 1) // per_chunk
-    first = torch.nn.functional.pad(chunks.cumsum(0), (1, 0))
-    rank = torch.arange(len(bins), device=bins.device) - before[in_bin]
-    dealt_to = torch.nn.functional.pad(chunks, (0, 1), value=1)[in_bin]
-    slot = (first[in_bin] + rank % dealt_to) * turns + rank // dealt_to
+    first = torch.nn.functional.pad(chunks.cumsum(1), (1, 0))
+    rank = numbers[:, :n] - before.gather(1, in_bin)
+    dealt_to = torch.nn.functional.pad(chunks, (0, 1), value=1).gather(1, in_bin)
+    slot = (first.gather(1, in_bin) + rank % dealt_to) * turns + rank // dealt_to
     slot = torch.where(in_bin < padded, slot, n_chunks * turns)  # of no bin: one slot behind the last, cut off
-    slots = torch.full((n_chunks * turns + 1,), -1, device=bins.device)
-    slots = slots.scatter(0, slot, place[source])[:-1].view(-1, 32, turns)
-    return Dealt(gpu_plans.in_turns_without_conflicts(slots).view(n_chunks, turns), first)
+    slots = torch.full((n_tiles, n_chunks * turns + 1), -1, device=bins.device)
+    slots = slots.scatter(1, slot, place.gather(1, source))[:, :-1].reshape(-1, 32, turns)
+    dealt = torch.cat([gpu_plans.in_turns_without_conflicts(some) for some in slots.split(AT_ONCE)])
+    return Dealt(dealt.view(n_tiles, n_chunks, turns), first)
 
 
 def _padded(n_bins: int) -> int:

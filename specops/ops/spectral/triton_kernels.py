@@ -23,6 +23,7 @@ from specops.ops.spectral.triton_transform import (
     mirrored,
     read_rows,
     split_rows,
+    with_last_axis,
 )
 
 
@@ -70,21 +71,41 @@ def _doubled_spectrum(x, row_circle, column_circle, phase, buffer, N: gl.constex
 
 
 @gluon.jit
-def _chunk_sums(values, table, WORDS: gl.constexpr, T: gl.constexpr, TILES: gl.constexpr, CHUNK: gl.constexpr,
+def _chunk_sums(values, table, before, WORDS: gl.constexpr, T: gl.constexpr, TILES: gl.constexpr, CHUNK: gl.constexpr,
                 WARPS: gl.constexpr):  # fmt: skip
-    """In shared memory, sums of values over the chunks of a table [TILES T, CHUNK] of their places.
+    """In shared memory, sums of values over the chunks of a table [TILES T, CHUNK] of their places, `before` more each.
 
     There are WORDS values, a power of two. A place below 0 is no value, but where another lane reads.
     """
     L: gl.constexpr = gl.BlockedLayout([1, CHUNK], [32, 1], [WARPS, 1], [1, 0])
-    sums = gl.allocate_shared_memory(gl.float32, [TILES * T], gl.SwizzledSharedLayout(1, 1, 1, [0]))
+    sums = gl.allocate_shared_memory(values.dtype, [TILES * T], gl.SwizzledSharedLayout(1, 1, 1, [0]))
     for tile in gl.static_range(TILES):
         place = gl.load(table + tile * T * CHUNK + flat_index(T, CHUNK, CHUNK, L)).to(gl.int32)
-        found = values.gather(gl.reshape(place & (WORDS - 1), (T * CHUNK,)), 0)
+        found = values.gather(gl.reshape((place + before) & (WORDS - 1), (T * CHUNK,)), 0)
         found = gl.convert_layout(gl.reshape(found, (T, CHUNK)), L, assert_trivial=True)
         chunk = gl.arange(0, T, gl.SliceLayout(1, L)) + tile * T
         sums.scatter(gl.sum(gl.where(place >= 0, found, 0.0), 1), chunk, 0)
     return sums
+
+
+@gluon.jit
+def _rest_of_bins(sums, first, T: gl.constexpr, WORDS: gl.constexpr, PADDED: gl.constexpr, WARPS: gl.constexpr):
+    """The sums of each bin, which are neighbours among WORDS in shared memory, added by up to 32 lanes: [PADDED].
+
+    The table has the first sum of each bin, the end of the last and how many times all lanes take one.
+    """
+    PER_BIN: gl.constexpr = max(1, min(T // PADDED, 32))
+    L: gl.constexpr = gl.BlockedLayout([1, 1], [32 // PER_BIN, PER_BIN], [WARPS, 1], [1, 0])
+    b = gl.arange(0, PADDED, gl.SliceLayout(1, L))
+    at = gl.expand_dims(gl.load(first + b), 1) + gl.expand_dims(gl.arange(0, PER_BIN, gl.SliceLayout(0, L)), 0)
+    end = gl.expand_dims(gl.load(first + b + 1), 1)
+    rest = gl.zeros([PADDED, PER_BIN], sums.dtype, L)
+    for _ in range(gl.load(first + PADDED + 1)):
+        some = sums.gather(gl.reshape(gl.minimum(at, WORDS - 1), (PADDED * PER_BIN,)), 0)
+        some = gl.convert_layout(gl.reshape(some, (PADDED, PER_BIN)), L, assert_trivial=True)
+        rest += gl.where(at < end, some, 0.0)
+        at += PER_BIN
+    return gl.sum(rest, 1)
 
 
 @gluon.jit
@@ -135,20 +156,10 @@ def binned_cross_kernel(
     hit = gl.expand_dims(gl.load(last_index + k), 1) == gl.expand_dims(bins, 0)
     total = gl.sum(gl.where(hit, gl.expand_dims(last, 1), 0.0), 0)
     buffer.store(flattened(terms, CB))
-    sums = _chunk_sums(buffer, point, N * M, T, TILES, POINTS, WARPS)
-    sums = _chunk_sums(sums, chunk, TILES * T, T, SUM_TILES, SUMS, WARPS)
-    PER_BIN: gl.constexpr = max(1, min(T // PADDED, 32))
-    L_bin: gl.constexpr = gl.BlockedLayout([1, 1], [32 // PER_BIN, PER_BIN], [WARPS, 1], [1, 0])
-    b = gl.arange(0, PADDED, gl.SliceLayout(1, L_bin))
-    at = gl.expand_dims(gl.load(first + b), 1) + gl.expand_dims(gl.arange(0, PER_BIN, gl.SliceLayout(0, L_bin)), 0)
-    end = gl.expand_dims(gl.load(first + b + 1), 1)
-    rest = gl.zeros([PADDED, PER_BIN], gl.float32, L_bin)
-    for _ in range(gl.load(first + PADDED + 1)):
-        partial_sums = sums.gather(gl.reshape(gl.minimum(at, SUM_TILES * T - 1), (PADDED * PER_BIN,)), 0)
-        partial_sums = gl.convert_layout(gl.reshape(partial_sums, (PADDED, PER_BIN)), L_bin, assert_trivial=True)
-        rest += gl.where(at < end, partial_sums, 0.0)
-        at += PER_BIN
-    total += gl.convert_layout(gl.sum(rest, 1), gl.SliceLayout(0, L_last))
+    sums = _chunk_sums(buffer, point, 0, N * M, T, TILES, POINTS, WARPS)
+    sums = _chunk_sums(sums, chunk, 0, TILES * T, T, SUM_TILES, SUMS, WARPS)
+    rest = _rest_of_bins(sums, first, T, SUM_TILES * T, PADDED, WARPS)
+    total += gl.convert_layout(rest, gl.SliceLayout(0, L_last))
     gl.store(out + image * K + bins, total, mask=bins < K)
 
 
@@ -273,6 +284,102 @@ def clipped_band_swap_kernel(
             gl.store(kept + at, gl.where(folded > high, high, folded).to(out.dtype.element_ty))
 
 
+@gluon.jit
+def _term(X, Y, place, inside, SAME: gl.constexpr, SCALE: gl.constexpr, factor: gl.constexpr, eps: gl.constexpr):
+    """Re(conj X Y) at places, of spectra in (re, im) pairs, with a SCALE a function of it, as in `around_fft.Scale`."""
+    L: gl.constexpr = place.type.layout
+    pairs: gl.constexpr = gl.SliceLayout(1, with_last_axis(L, 2))
+    at = gl.expand_dims(gl.convert_layout(2 * place, pairs), 1)
+    at += gl.expand_dims(gl.arange(0, 2, gl.SliceLayout(0, with_last_axis(L, 2))), 0)
+    mask = gl.expand_dims(gl.convert_layout(inside, pairs), 1)
+    xr, xi = gl.split(gl.load(X + at, mask=mask, other=0.0))
+    if SAME:
+        yr, yi = xr, xi
+    else:
+        yr, yi = gl.split(gl.load(Y + at, mask=mask, other=0.0))
+    value = gl.convert_layout(xr * yr + xi * yi, L)
+    if SCALE == 1:
+        value = factor * value
+        value = gl.sqrt_rn(value) if value.dtype == gl.float32 else gl.sqrt(value)
+    elif SCALE == 2:
+        value = gl.log(factor * value + eps)
+    return value
+
+
+@gluon.jit
+def tile_sums_kernel(
+    X, Y, weight, point, chunk, first, out, P, SIZE, SAME: gl.constexpr, SCALE: gl.constexpr, factor: gl.constexpr,
+    eps: gl.constexpr, SECTOR: gl.constexpr, WORDS: gl.constexpr, WARPS: gl.constexpr, TILES: gl.constexpr,
+    POINTS: gl.constexpr, SUM_TILES: gl.constexpr, SUMS: gl.constexpr, K: gl.constexpr, PADDED: gl.constexpr,
+):  # fmt: skip
+    """out [B, tiles, K]: sums over the bins, of the points that lie in a tile of SIZE coefficients in a row of memory.
+
+    The tile is read once, from where a SECTOR of points begins. Words of no point of it are in no chunk.
+    """
+    T: gl.constexpr = WARPS * 32
+    BLOCK: gl.constexpr = 4 * T
+    L: gl.constexpr = gl.BlockedLayout([1], [32], [WARPS], [0])
+    program, tiles = gl.program_id(0).to(gl.int64), gl.cdiv(P, SIZE)
+    image, tile = program // tiles, (program % tiles).to(gl.int32)
+    begin = image * P + tile * SIZE
+    before = (begin % SECTOR).to(gl.int32)
+    count = gl.minimum(SIZE, P - tile * SIZE)
+    values = gl.allocate_shared_memory(out.dtype.element_ty, [WORDS], gl.SwizzledSharedLayout(1, 1, 1, [0]))
+    for block in range(gl.cdiv(count + before, BLOCK)):
+        word = block * BLOCK + gl.arange(0, BLOCK, L)
+        i = word - before
+        inside = (i >= 0) & (i < count)
+        term = _term(X, Y, begin + i, inside, SAME, SCALE, factor, eps)
+        factors = gl.load(weight + tile * SIZE + i, mask=inside, other=0.0)
+        values.scatter(term * factors, word, 0)
+    sums = _chunk_sums(values, point + tile * (TILES * T * POINTS), before, WORDS, T, TILES, POINTS, WARPS)
+    sums = _chunk_sums(sums, chunk + tile * (SUM_TILES * T * SUMS), 0, TILES * T, T, SUM_TILES, SUMS, WARPS)
+    total = _rest_of_bins(sums, first + tile * (PADDED + 2), T, SUM_TILES * T, PADDED, WARPS)
+    bins = gl.arange(0, PADDED, total.type.layout)
+    gl.store(out + program * K + bins, total, mask=bins < K)
+
+
+@triton.jit
+def totals_kernel(of_tiles, out, n, TILES, K, BLOCK: tl.constexpr):
+    """out [B, K] from of_tiles [B, TILES, K]: the sum over the tiles, in order."""
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    within = i < n
+    at = of_tiles + i // K * TILES * K + i % K
+    total = tl.zeros([BLOCK], out.dtype.element_ty)
+    for tile in range(TILES):
+        total += tl.load(at + tile * K, mask=within, other=0.0)
+    tl.store(out + i, total, mask=within)
+
+
+@gluon.jit
+def bin_sums_kernel(
+    X, Y, point, weight, first, out, P, SAME: gl.constexpr, SCALE: gl.constexpr, factor: gl.constexpr,
+    eps: gl.constexpr, K: gl.constexpr, LANES: gl.constexpr, WARPS: gl.constexpr,
+):  # fmt: skip
+    """out [B, K] from spectra [B, P] of (re, im) pairs, for bins with few points: LANES take turns with those of one.
+
+    SCALE and the numbers with it as in `around_fft.Scale`; part of the kernel, which would get them in float32.
+    """
+    BINS: gl.constexpr = WARPS * 32 // LANES
+    L: gl.constexpr = gl.BlockedLayout([1], [32], [WARPS], [0])
+    program, blocks = gl.program_id(0).to(gl.int64), gl.cdiv(K, BINS)
+    thread = gl.arange(0, WARPS * 32, L)
+    image, k = program // blocks, (program % blocks).to(gl.int32) * BINS + thread // LANES
+    i = gl.load(first + k, mask=k < K, other=0) + thread % LANES
+    end = gl.load(first + k + 1, mask=k < K, other=0)
+    total = gl.zeros([WARPS * 32], out.dtype.element_ty, L)
+    for _ in range(gl.max(gl.cdiv(end - i, LANES), 0)):
+        inside = i < end
+        place = image * P + gl.load(point + i, mask=inside, other=0)
+        value = _term(X, Y, place, inside, SAME, SCALE, factor, eps)
+        total += gl.where(inside, value * gl.load(weight + i, mask=inside, other=0.0), 0.0)
+        i += LANES
+    L_bin: gl.constexpr = gl.BlockedLayout([1, 1], [32 // LANES, LANES], [WARPS, 1], [1, 0])
+    total = gl.sum(gl.convert_layout(gl.reshape(total, (BINS, LANES)), L_bin), 1)
+    k = (program % blocks).to(gl.int32) * BINS + gl.arange(0, BINS, gl.SliceLayout(1, L_bin))
+    gl.store(out + image * K + k, total, mask=k < K)
+
+
 @triton.jit
 def _root(q):
     """Correctly rounded; Triton has a name for that in float32 alone, where its own root is approximate."""
@@ -282,35 +389,6 @@ def _root(q):
 @triton.jit
 def _quotient(a, b):
     return tl.div_rn(a, b) if b.dtype == tl.float32 else a / b
-
-
-@triton.jit
-def bin_sums_kernel(
-    X, Y, point, weight, first, out, P, K, SAME: tl.constexpr, SCALE: tl.constexpr, factor: tl.constexpr,
-    eps: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """out [B, K] from spectra [B, P] of (re, im) pairs: a program sums a bin of an image, its points in fixed order.
-
-    SCALE and the numbers with it as in `around_fft.Scale`; part of the kernel, which would get them in float32.
-    """
-    program = tl.program_id(0).to(tl.int64)
-    image, k = program // K, program % K
-    begin, end = tl.load(first + k), tl.load(first + k + 1)
-    total = tl.zeros([BLOCK], out.dtype.element_ty)
-    for at in range(begin, end, BLOCK):
-        i = at + tl.arange(0, BLOCK)
-        inside = i < end
-        i = tl.minimum(i, end - 1)
-        place = tl.expand_dims((image * P + tl.load(point + i)) * 2, 1) + tl.arange(0, 2)
-        xr, xi = tl.split(tl.load(X + place))
-        yr, yi = (xr, xi) if SAME else tl.split(tl.load(Y + place))
-        value = xr * yr + xi * yi
-        if SCALE == 1:
-            value = _root(factor * value)
-        elif SCALE == 2:
-            value = tl.log(factor * value + eps)
-        total += tl.where(inside, value * tl.load(weight + i), 0.0)
-    tl.store(out + image * K + k, tl.sum(total))
 
 
 @triton.jit

@@ -55,12 +55,12 @@ def layouts(N, RA, RB, CA, CB, WARPS):
 
 
 @gluon.constexpr_function
-def _with_last_axis(layout, count):
+def with_last_axis(layout, count):
     return gl.BlockedLayout(
-        layout.size_per_thread + [count],
-        layout.threads_per_warp + [1],
-        layout.warps_per_cta + [1],
-        [len(layout.order)] + layout.order,
+        [*layout.size_per_thread, count],
+        [*layout.threads_per_warp, 1],
+        [*layout.warps_per_cta, 1],
+        [len(layout.order), *layout.order],
     )
 
 
@@ -110,8 +110,8 @@ def unstacked(t, R: gl.constexpr, L: gl.constexpr):
 @gluon.jit
 def _turn(re, im, P: gl.constexpr, order: gl.constexpr, Q: gl.constexpr, L: gl.constexpr):
     """The tuple's digit (P values) becomes the last axis; axes are permuted; the last one (Q) becomes the tuple."""
-    a = gl.convert_layout(gl.permute(_stacked(re, P), order), _with_last_axis(L, Q))
-    b = gl.convert_layout(gl.permute(_stacked(im, P), order), _with_last_axis(L, Q))
+    a = gl.convert_layout(gl.permute(_stacked(re, P), order), with_last_axis(L, Q))
+    b = gl.convert_layout(gl.permute(_stacked(im, P), order), with_last_axis(L, Q))
     return unstacked(a, Q, L), unstacked(b, Q, L)
 
 
