@@ -121,6 +121,8 @@ def adjoint(sample: Sample) -> None:
 def gradients_against_reference(sample: Sample, dtype: torch.dtype) -> None:
     args = sample.arguments(dtype)
     cotangent = torch.randn_like(call(sample)(*args))
+    if sample.op == "binned_cross_spectrum":
+        cotangent /= args[0].shape[-2:].numel()  # or gradients of large images are infinite in float16
     with backends.use("reference"):
         expected = gradients(call(sample), as_double(args), cotangent)
         absolute = (*(abs(a) for a in as_double(args[:2])), *as_double(args[2:]))
