@@ -67,6 +67,44 @@ def test_every_case(op: str, arch: int, tmp_path: Path) -> None:
         assert "0 bytes spill stores, 0 bytes spill loads" in registers_and_spills(run, tmp_path)
 
 
+@pytest.mark.parametrize("arch", [80, *(pytest.param(arch, marks=pytest.mark.slow) for arch in ARCHS[1:])])
+@pytest.mark.parametrize("op", OPS[:2])
+def test_every_case_in_one_band(op: str, arch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles leave samples to the next, though the planes are few."""
+    monkeypatch.setattr(triton, "plan", triton.plan.__wrapped__)
+    monkeypatch.setattr(triton, "ENOUGH_PROGRAMS", 1)
+    with executed_on(arch, counting=False):
+        for name in SOME if arch == 80 else CASES:
+            check(op, *CASES[name].arguments(op))
+
+
+@pytest.mark.parametrize("boundary", gpu_plans.BOUNDARY_CODES)
+@pytest.mark.parametrize("exchanged", [False, True])
+@pytest.mark.parametrize("outputs", [1, 3, 8])
+def test_a_band_loads_no_sample_twice_and_has_all(outputs: int, exchanged: bool, boundary: str) -> None:
+    """Not twice, but for what a boundary takes to the other end, where tiles between them have no room for it."""
+    axis = gpu_plans.Axis(20, 29, 5, 3, 2, 3, True, boundary)
+    line = triton._line(axis, exchanged, 1, 1)
+    tiles = line.tiles(outputs, 2, 0, torch.device("cpu"))
+    tables = tiles.tables.numpy()
+    loads, terms = (
+        tables[:, : tiles.slots],
+        tables[:, tiles.slots + tiles.block :].reshape(len(tables), -1, tiles.block),
+    )
+    found = []
+    for band in range(tiles.bands):
+        held = np.full(tiles.slots, -1)
+        for t in range(band * tiles.steps, (band + 1) * tiles.steps):
+            held = np.where(loads[t] >= 0, loads[t], held)
+            for order, output in zip(*np.nonzero(terms[t] >= 0), strict=True):
+                term = terms[t, order, output]
+                found.append((t * outputs + output, held[term & 0xFFFF], term >> 16))
+    assert sorted(found) == sorted(zip(line.to, line.sample, line.tap, strict=True))
+    if boundary == "zeros":
+        for loaded in np.split(loads, tiles.bands):
+            assert len(np.unique(loaded[loaded >= 0])) == np.count_nonzero(loaded >= 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("op", OPS)
@@ -146,11 +184,7 @@ def executed_alone(op: str, case: Case) -> tuple[Run, Tensor, Tensor]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "up 2, 4 taps",
-        "down 2, 4 taps",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("bed of nails", "stride", "avg")),
-    ],
+    [pytest.param(name, marks=[] if "4 taps" in name else pytest.mark.slow) for name in COMMON],
 )
 @pytest.mark.parametrize("op", OPS[:2])
 def test_sectors_of_common_cases(op: str, name: str, tmp_path: Path) -> None:

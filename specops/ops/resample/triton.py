@@ -1,8 +1,9 @@
 """Resampling by Triton kernels; arguments as in `contract`.
 
-A program makes a tile of outputs of a plane from the samples that the tile needs, read once. Which they are, and which
-terms make an output, are tables per axis; those of a transpose have samples and outputs exchanged. A channels-last
-image is a plane whose rows hold all channels. What has too many taps for a tile goes to the reference.
+A program makes a band of a plane, a tile of outputs after the other, and reads the samples that a tile needs and the
+one before did not. Which they are, and which terms make an output, are tables per axis; those of a transpose have
+samples and outputs exchanged. A channels-last image is a plane whose rows hold all channels. What has too many taps for
+a tile goes to the reference.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from specops.ops.resample.gpu_plans import VECTOR_BYTES, Axis
 from specops.ops.triton_launch import on_its_device
 
 SUM_BLOCK = 1024
-ENOUGH_PROGRAMS = 128
+ENOUGH_TILES, ENOUGH_PROGRAMS = (
+    128,
+    512,
+)  # for tiles to be of the best size, not to cut bands; an H100 holds 264 to 1188
 TILE_BYTES = 16 << 10, 128 << 10  # of a tile's samples, of its outputs and between the axes; the second if need be
 WARP_BYTES = 4 << 10  # of these, 32 registers of a thread
 OVERHEAD = 1024  # of a program, in elements of a tile
@@ -36,11 +40,14 @@ class Tiles:
     """Runs of outputs of an axis, as the kernels know them.
 
     Attributes:
-        tables: int32 [tiles, ...]: which vectors of samples, [slots / load], and of outputs, [block / store]; then the
-            slot + 2^16 tap of each term, [depth, block]. A vector or tap of -1 is none.
+        tables: int32 [bands · steps, ...]: which vectors of samples to load, [slots / load], and of outputs,
+            [block / store]; then the slot + 2^16 tap of each term, [depth, block]. A vector or tap of -1 is none.
+        bands, steps: tiles are in `bands` runs of `steps`; samples that the next one of a run needs too stay in slots.
     """
 
     tables: Tensor
+    bands: int
+    steps: int
     slots: int
     block: int
     depth: int
@@ -76,14 +83,17 @@ class Line:
                 yield fewer, slots // 2
             outputs *= 2
 
-    def tiles(self, outputs: int, depth: int, device: torch.device) -> Tiles:
-        """Tables of tiles of `outputs`; of terms that are in order of the tap where `depth` of them are asked for."""
-        count, block = -(-len(self.place) // outputs), gpu_plans.power_of_two(outputs)
-        slots = gpu_plans.power_of_two(self._needed(outputs))
+    def tiles(self, outputs: int, bands: int, depth: int, device: torch.device) -> Tiles:
+        """Tables of tiles of `outputs`, in up to `bands` runs, as many as there are tiles if these share no samples.
+
+        Terms are in order of the tap where `depth` of them are asked for.
+        """
         tile, vector, which = self._vectors(outputs)
-        slot = np.arange(len(tile)) - np.searchsorted(tile, tile)
-        samples = np.full((count, slots // self.load), -1)
-        samples[tile, slot] = vector
+        count, block = -(-len(self.place) // outputs), gpu_plans.power_of_two(outputs)
+        steps = -(-count // bands) if len(np.unique(vector)) < len(vector) else 1
+        bands = -(-count // steps)
+        count, slots = bands * steps, gpu_plans.power_of_two(self._needed(outputs))
+        samples, slot = _slots(tile, vector, count, steps, slots // self.load)
         places = np.full((count, block // self.store), -1)
         first = np.arange(0, len(self.place), self.store)
         places[first // outputs, first % outputs // self.store] = self.place[first] // self.store
@@ -93,7 +103,7 @@ class Line:
         term = slot[which] * self.load + self.sample % self.load + (self.tap << 16)
         terms[self.to // outputs, order, self.to % outputs] = term
         tables = np.concatenate([table.reshape(count, -1) for table in (samples, places, terms)], 1)
-        return Tiles(torch.from_numpy(tables.astype(np.int32)).to(device), slots, block, depth)
+        return Tiles(torch.from_numpy(tables.astype(np.int32)).to(device), bands, steps, slots, block, depth)
 
     def _needed(self, outputs: int) -> int:
         """Slots of the largest tile."""
@@ -103,6 +113,26 @@ class Line:
         """Tiles and the vectors of samples that they need, in order, and which of these pairs each term needs."""
         pairs, which = np.unique(self.to // outputs << 32 | self.sample // self.load, return_inverse=True)
         return pairs >> 32, pairs & 0xFFFFFFFF, which.reshape(-1)
+
+
+def _slots(tile: np.ndarray, vector: np.ndarray, count: int, steps: int, n_slots: int) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors to load into slots, [count, n_slots], and the slot of each `vector` that a `tile` needs, in their order.
+
+    Those that are in a slot already are not loaded again, but for the first of `steps` tiles all are.
+    """
+    loaded, slot = np.full((count, n_slots), -1), np.empty_like(vector)
+    begin = np.searchsorted(tile, np.arange(count + 1))
+    held = np.full(n_slots, -1)
+    for t in range(count):
+        if t % steps == 0:
+            held[:] = -1
+        needed = vector[begin[t] : begin[t + 1]]
+        new = needed[~np.isin(needed, held)]
+        free = np.flatnonzero(~np.isin(held, needed))[: len(new)]
+        loaded[t, free] = held[free] = new
+        order = np.argsort(held)
+        slot[begin[t] : begin[t + 1]] = order[np.searchsorted(held, needed, sorter=order)]
+    return loaded, slot
 
 
 def _line(axis: Axis, exchanged: bool, channels: int, vector: int) -> Line:
@@ -138,7 +168,7 @@ def _division(rows: Line, columns: Line, planes: int, itemsize: int) -> tuple[in
         r_block, c_block = gpu_plans.power_of_two(r), gpu_plans.power_of_two(c)
         tile_bytes = max(r_slots * c_slots, r_block * c_slots, r_block * c_block) * itemsize
         work = r_slots * c_slots + r_block * c_block + OVERHEAD
-        waves = max(1.0, planes * -(-height // r) * -(-width // c) / ENOUGH_PROGRAMS)
+        waves = max(1.0, planes * -(-height // r) * -(-width // c) / ENOUGH_TILES)
         choices.append((waves * work, r, c, tile_bytes))
     for most in TILE_BYTES:
         if fitting := [choice for choice in choices if choice[-1] <= most]:
@@ -152,8 +182,8 @@ class Plan:
 
     Attributes:
         programs: of a plane.
-        tables: of rows and of columns, how many tiles and how many terms they have, and the extents of inputs and
-            outputs, in vectors.
+        tables: of rows and of columns, how many bands and tiles of columns they have, tiles of a band, terms, and the
+            extents of inputs and outputs, in vectors.
         constants: slots and block of the rows and of the columns, elements of a vector of samples, of outputs.
     """
 
@@ -188,14 +218,16 @@ def plan(
     if division is None:
         return None
     r, c, tile_bytes = division
-    row_tiles, column_tiles = rows.tiles(r, by_tap * y.taps, device), columns.tiles(c, by_tap * x.taps, device)
-    counts = len(row_tiles.tables), len(column_tiles.tables)
+    column_tiles = columns.tiles(c, MOST_PROGRAMS, by_tap * x.taps, device)
+    bands = MOST_PROGRAMS if by_tap else max(1, ENOUGH_PROGRAMS // (planes * column_tiles.bands))
+    row_tiles = rows.tiles(r, bands, by_tap * y.taps, device)
+    programs, counts = row_tiles.bands * column_tiles.bands, (row_tiles.bands, column_tiles.bands, row_tiles.steps)
     depths = row_tiles.depth, column_tiles.depth
     extents = rows.n_in, columns.n_in // columns.load, len(rows.place), len(columns.place) // columns.store
     constants = {"SR": row_tiles.slots, "BR": row_tiles.block, "SC": column_tiles.slots, "BC": column_tiles.block}
     constants |= {"LOAD": columns.load, "STORE": columns.store}
     constants["num_warps"] = min(16, gpu_plans.power_of_two(-(-tile_bytes // WARP_BYTES)))
-    return Plan(math.prod(counts), (row_tiles.tables, column_tiles.tables, *counts, *depths, *extents), constants)
+    return Plan(programs, (row_tiles.tables, column_tiles.tables, *counts, *depths, *extents), constants)
 
 
 def _plan(x: Tensor, axes: tuple[Axis, Axis], exchanged: bool, by_tap: bool = False) -> tuple[Plan | None, int]:

@@ -1,4 +1,4 @@
-"""Triton kernels of resampling: a program makes a tile of outputs of a plane from samples that it reads once.
+"""Triton kernels of resampling: a program makes a band of tiles of outputs of a plane from samples that it reads once.
 
 Tables say where a tile's samples and outputs lie and which terms make an output (`triton.Tiles`), so that the kernels
 know nothing of factors, boundaries, transposes or channels. A place or a tap of -1 is none.
@@ -99,56 +99,64 @@ def _by_taps(samples, f, row_terms, column_terms, KR, KC, FW: tl.constexpr, BR: 
 
 
 @triton.jit
-def _tables(row_tables, column_tables, row_tiles, column_tiles, KR, KC, SR: tl.constexpr, BR: tl.constexpr,
+def _tables(row_tables, column_tables, bands, column_tiles, steps, KR, KC, SR: tl.constexpr, BR: tl.constexpr,
             SC: tl.constexpr, BC: tl.constexpr, LOAD: tl.constexpr, STORE: tl.constexpr):  # fmt: skip
-    """The program's plane, and its tables: places of samples, of outputs, and terms, of the rows and of the columns."""
+    """The program's plane and its tables: of the first tile of its band of rows, and of its columns."""
     program = tl.program_id(0)
-    rows = row_tables + program // column_tiles % row_tiles * (SR + BR + KR * BR)
+    rows = row_tables + program // column_tiles % bands * steps * (SR + BR + KR * BR)
     columns = column_tables + program % column_tiles * (SC // LOAD + BC // STORE + KC * BC)
-    plane = (program // (row_tiles * column_tiles)).to(tl.int64)
-    to = columns + SC // LOAD
-    return plane, rows, rows + SR, rows + SR + BR, columns, to, to + BC // STORE
+    return (program // (bands * column_tiles)).to(tl.int64), rows, columns
 
 
 @triton.jit
 def resample_kernel(
-    x, out, f, row_tables, column_tables, row_tiles, column_tiles, KR, KC, height, in_vectors, out_height, out_vectors,
-    ROUNDOFF: tl.constexpr, FH: tl.constexpr, FW: tl.constexpr, PADDED: tl.constexpr, SR: tl.constexpr,
+    x, out, f, row_tables, column_tables, bands, column_tiles, steps, KR, KC, height, in_vectors, out_height,
+    out_vectors, ROUNDOFF: tl.constexpr, FH: tl.constexpr, FW: tl.constexpr, PADDED: tl.constexpr, SR: tl.constexpr,
     BR: tl.constexpr, SC: tl.constexpr, BC: tl.constexpr, LOAD: tl.constexpr, STORE: tl.constexpr,
 ):  # fmt: skip
     """out [planes, out_height, STORE out_vectors] from x [planes, height, LOAD in_vectors] by a filter f [FH, FW]."""
-    plane, from_rows, to_rows, row_terms, from_columns, to_columns, column_terms = _tables(
-        row_tables, column_tables, row_tiles, column_tiles, KR, KC, SR, BR, SC, BC, LOAD, STORE
+    plane, row_table, column_table = _tables(
+        row_tables, column_tables, bands, column_tiles, steps, KR, KC, SR, BR, SC, BC, LOAD, STORE
     )
-    rows, columns = _places(from_rows, SR, 1), _places(from_columns, SC, LOAD)
-    at, exists = _rectangle(x, plane, rows, columns, height, in_vectors * LOAD)
-    samples = tl.load(at, mask=exists, other=0.0)
-    if FH == 1 or FW == 1:
-        sums = _by_lines(samples, f, f, 1.0, row_terms, column_terms, KR, KC, FW, BR, BC, FW > 1, FW == 1)
-    else:
+    to_columns = column_table + SC // LOAD
+    column_terms = to_columns + BC // STORE
+    ONE_LINE: tl.constexpr = FH == 1 or FW == 1
+    row, column, separable, pivot = 0, 0, True, 1.0
+    if not ONE_LINE:
         row, column, separable = _outer_product(f, ROUNDOFF, FH, FW, PADDED)
+        pivot = tl.load(f + row * FW + column)
+    samples = tl.zeros([SR, SC], x.dtype.element_ty)
+    for _ in tl.range(steps, disable_licm=True):  # what is the same for all tiles would take registers
+        rows, columns = _places(row_table, SR, 1), _places(column_table, SC, LOAD)
+        at, exists = _rectangle(x, plane, rows, columns, height, in_vectors * LOAD)
+        samples = tl.load(at, mask=exists, other=samples)  # what the last tile left, where nothing is to be loaded
+        row_terms = row_table + SR + BR
         if separable:
-            pivot = tl.load(f + row * FW + column)
             sums = _by_lines(
-                samples, f + column, f + row * FW, pivot, row_terms, column_terms, KR, KC, FW, BR, BC, False, False
-            )
+                samples, f + column, f + row * FW, pivot, row_terms, column_terms, KR, KC, FW, BR, BC,
+                ONE_LINE and FW > 1, FW == 1,
+            )  # fmt: skip
         else:
             sums = _by_taps(samples, f, row_terms, column_terms, KR, KC, FW, BR, BC)
-    rows, columns = _places(to_rows, BR, 1), _places(to_columns, BC, STORE)
-    at, exists = _rectangle(out, plane, rows, columns, out_height, out_vectors * STORE)
-    tl.store(at, sums.to(out.dtype.element_ty), mask=exists)
+        rows, columns = _places(row_table + SR, BR, 1), _places(to_columns, BC, STORE)
+        at, exists = _rectangle(out, plane, rows, columns, out_height, out_vectors * STORE)
+        tl.store(at, sums.to(out.dtype.element_ty), mask=exists)
+        row_table = row_terms + KR * BR
 
 
 @triton.jit
 def correlation_kernel(
-    x, y, sums, row_tables, column_tables, row_tiles, column_tiles, KR, KC, height, in_vectors, out_height, out_vectors,
-    SR: tl.constexpr, BR: tl.constexpr, SC: tl.constexpr, BC: tl.constexpr, LOAD: tl.constexpr, STORE: tl.constexpr,
+    x, y, sums, row_tables, column_tables, bands, column_tiles, steps, KR, KC, height, in_vectors, out_height,
+    out_vectors, SR: tl.constexpr, BR: tl.constexpr, SC: tl.constexpr, BC: tl.constexpr, LOAD: tl.constexpr,
+    STORE: tl.constexpr,
 ):  # fmt: skip
     """sums [KR KC, programs]: of y times the sample of x that a tap takes, over a tile. The k-th term has tap k."""
-    plane, from_rows, to_rows, row_terms, from_columns, to_columns, column_terms = _tables(
-        row_tables, column_tables, row_tiles, column_tiles, KR, KC, SR, BR, SC, BC, LOAD, STORE
+    plane, row_table, column_table = _tables(
+        row_tables, column_tables, bands, column_tiles, steps, KR, KC, SR, BR, SC, BC, LOAD, STORE
     )
-    rows, columns = _places(from_rows, SR, 1), _places(from_columns, SC, LOAD)
+    to_rows, to_columns = row_table + SR, column_table + SC // LOAD
+    row_terms, column_terms = to_rows + BR, to_columns + BC // STORE
+    rows, columns = _places(row_table, SR, 1), _places(column_table, SC, LOAD)
     at, exists = _rectangle(x, plane, rows, columns, height, in_vectors * LOAD)
     samples = tl.load(at, mask=exists, other=0.0)
     rows, columns = _places(to_rows, BR, 1), _places(to_columns, BC, STORE)
