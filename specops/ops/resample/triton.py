@@ -25,10 +25,8 @@ from specops.ops.resample.gpu_plans import VECTOR_BYTES, Axis
 from specops.ops.triton_launch import on_its_device
 
 SUM_BLOCK = 1024
-ENOUGH_TILES, ENOUGH_PROGRAMS = (
-    128,
-    512,
-)  # for tiles to be of the best size, not to cut bands; an H100 holds 264 to 1188
+ENOUGH_TILES = 128  # for tiles of the best size
+ENOUGH_PROGRAMS = 512  # not to cut a plane into bands: an H100 holds 264 to 1188
 TILE_BYTES = 16 << 10, 128 << 10  # of a tile's samples, of its outputs and between the axes; the second if need be
 WARP_BYTES = 4 << 10  # of these, 32 registers of a thread
 OVERHEAD = 1024  # of a program, in elements of a tile
