@@ -2,9 +2,11 @@
 
 // The sums per bin of values in shared memory, in one order for all images.
 //
-// A warp takes a pool of bins at a time, 1, 4 or 32 of them. The points of a pool lie in 32 lists, one to a lane. In a
+// A warp takes a pool of bins at a time, 1, 4 or 128 of them. The points of a pool lie in 32 lists, one to a lane. In a
 // pool of up to four bins, list l holds the points whose value is in bank l, whatever their bin, so that the warp never
-// meets a bank twice; each lane has a sum per bin. In a pool of 32 bins, list l is bin l.
+// meets a bank twice; each lane has a sum per bin. In a pool of 128 bins, list l holds bins l, l + 32, l + 64 and
+// l + 96, of which the lane has a sum each, in an order in which lanes seldom meet a bank; where a lane waits for a
+// turn, it has a point of no sum, at the position of another lane's.
 
 #include "../common/cuda/launch.cuh"
 
@@ -12,9 +14,10 @@ namespace specops::spectral {
 
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr int kMostSums = 4;  // of a lane
+constexpr int kSums = 8;      // what tells the sum of a point: from kMostSums on, none
 constexpr int kTurns = 4;     // taken together, so that their loads wait together
 
-// A value to be added to a sum: 4 · its position + the sum.
+// A value to be added to a sum: kSums · its position + the sum.
 template <class T>
 struct alignas(2 * sizeof(T)) Point {
   uint32_t place;
@@ -56,26 +59,32 @@ SPECOPS_DEVICE void sum_bins(const T* values, const Point<T>* __restrict__ point
     T sum[kMostSums] = {};
     for (int left = pools[pool].lengths[lane]; __any_sync(kAllLanes, left > 0); left -= kTurns) {
       Point<T> turns[kTurns];
+      T value[kTurns] = {};
+      unsigned readers[kTurns];
 #pragma unroll
       for (int turn = 0; turn < kTurns; ++turn) {
-        const unsigned readers = __ballot_sync(kAllLanes, left > turn);
+        readers[turn] = __ballot_sync(kAllLanes, left > turn);
         // One lane's point for those that have none, or the first of all for a turn that no lane has: no branch.
-        turns[turn] = *(readers == 0 ? points : next + (left > turn ? __popc(readers & before) : 0));
-        next += __popc(readers);
+        turns[turn] = *(readers[turn] == 0 ? points : next + (left > turn ? __popc(readers[turn] & before) : 0));
+        next += __popc(readers[turn]);
       }
 #pragma unroll
+      for (int turn = 0; turn < kTurns && readers[turn] != 0; ++turn) value[turn] = values[turns[turn].place / kSums];
+#pragma unroll
       for (int turn = 0; turn < kTurns; ++turn) {
-        const T value = values[turns[turn].place / kMostSums];
-        const int sum_of_point = left > turn ? static_cast<int>(turns[turn].place % kMostSums) : kMostSums;
+        const int sum_of_point = left > turn ? static_cast<int>(turns[turn].place % kSums) : kMostSums;
 #pragma unroll
         for (int i = 0; i < kMostSums; ++i) {
-          if (sum_of_point == i) sum[i] += turns[turn].weight * value;
+          if (sum_of_point == i) sum[i] += turns[turn].weight * value[turn];
         }
       }
     }
-    if (bins_per_pool == 32) {
-      const int bin = pool * 32 + lane;
-      if (bin < n_bins && live) sums[bin] = sum[0];
+    if (bins_per_pool == 32 * kMostSums) {
+#pragma unroll
+      for (int i = 0; i < kMostSums; ++i) {
+        const int bin = (pool * kMostSums + i) * 32 + lane;
+        if (bin < n_bins && live) sums[bin] = sum[i];
+      }
     } else {
       const int bin = pool * bins_per_pool + lane / 8;
       const T total = sum_over_lanes(sum, lane);

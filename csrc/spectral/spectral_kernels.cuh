@@ -52,16 +52,21 @@ SPECOPS_DEVICE void store_pixels(const Complex (&z)[2][S::E], float* y, int imag
   }
 }
 
+// Float4 per row of values. Where bins are coefficients in their order, the bank of the first in a row is 3 further on
+// than that of the bin: as near as conflict-free stores allow.
+template <class S>
+constexpr int kValuePitch = S::W == 32 ? 13 : S::kPitch;
+
 // Sums weight · value(b, j) over the points of each bin, value being four times what line `ky` has at kx = 2h + b + T
-// j, and paired_value(b, j, kind) that of line 0 and, for kind 1, of line H/2. The values go through the cells as [H,
-// W].
+// j; paired_values stores those of the lines 0 and H/2. The values go through the cells as [H/2 + 1, W].
 template <class S, class Value, class PairedValues>
 SPECOPS_DEVICE void sum_lines(float4* cells, const Value& value, const PairedValues& paired_values,
                               const Point<float>* points, const Pool* pools, float* sums, int n_bins, int bins_per_pool,
                               bool live, const Place<S>& at) {
-  Complex* const line = reinterpret_cast<Complex*>(cells + at.ky * S::kPitch) + at.h;
+  static_assert(kValuePitch<S> == S::kPitch || S::kImageThreads == 32, "rows of lines that other warps may still read");
+  Complex* const line = reinterpret_cast<Complex*>(cells + at.ky * kValuePitch<S>) + at.h;
   if (at.first_warp()) {
-    float* const last = reinterpret_cast<float*>(cells + S::H / 2 * S::kPitch) + 2 * at.h;
+    float* const last = reinterpret_cast<float*>(cells + S::H / 2 * kValuePitch<S>) + 2 * at.h;
     float* const first = reinterpret_cast<float*>(cells) + 2 * at.h;
     paired_values([&](int b, int j, float of_first, float of_last) {
       if (!at.paired()) return;

@@ -24,7 +24,9 @@ DEALING_ROUNDS = 4
 TILE_BYTES = 2**15  # of real numbers, with those before them in the same sector
 SECTOR_BYTES = 32
 LONG_BIN = 1024  # points: of more, a warp takes turns
-POINTS_PER_BIN = 4  # of a tile: of fewer, the sums of tiles would be too much to write and read
+POINTS_PER_BIN = 4  # of fewer, each bin has a lane
+FEW_POINTS_POOL = 128  # bins, where they have few points each
+MOST_RUNS = 8  # turns of such a pool in which lanes wait
 
 Plan = TypeVar("Plan")
 
@@ -34,9 +36,10 @@ class Bins:
     """Where the coefficients of each bin are, as csrc/spectral/bins.cuh reads it.
 
     Attributes:
-        points: int32 [P, 2] or [P, 4], 4 · the position of a value + the sum of its lane, and the bits of its weight.
+        points: int32 [P, 2], in float64 [P, 4], 8 · the position of a value + the sum of its lane (4: none), and the
+            bits of its weight.
         pools: int32 [n, 33], the first point of each pool of bins, and the lengths of its 32 lists.
-        bins_per_pool: 1, 4 or 32.
+        bins_per_pool: 1, 4 or 128.
     """
 
     points: Tensor
@@ -104,7 +107,14 @@ def unit_circle(count: int, device: torch.device) -> Tensor:
 @cached
 def bins(index: Tensor, weight: Tensor, n_bins: int) -> Bins:
     """Returns the points of the bins of maps [H, W//2+1] or [M, H, W//2+1], of values four times too large."""
-    return _pooled(index, 0.25 * weight, n_bins, positions(index.shape[-2], index.shape[-1], index.device))
+    position, weight = positions(index.shape[-2], index.shape[-1], index.device), 0.25 * weight
+    if index.numel() >= POINTS_PER_BIN * n_bins:
+        return _bins_by_banks(index, weight, n_bins, position)
+    n_pools = -(-n_bins // FEW_POINTS_POOL)
+    bin_of = torch.where((index >= 0) & (index < n_bins), index, n_pools * FEW_POINTS_POOL).flatten().long()
+    place, point, list_of = lists_with_waits(bin_of, position.expand(index.shape).flatten(), n_pools)
+    weight = torch.nn.functional.pad(weight.flatten(), (0, 1))[point]
+    return Bins(*_in_turns(place, weight, list_of, 32 * n_pools), FEW_POINTS_POOL)
 
 
 @cached
@@ -112,15 +122,13 @@ def bins_of_tiles(index: Tensor, weight: Tensor, n_bins: int, n_tiles: int, tile
     """Returns the points of the bins of maps [H, W//2+1] or [M, H, W//2+1] in each tile of coefficients."""
     size = index.shape[-2:]
     point = torch.arange(size.numel(), device=index.device).view(size)
-    return _pooled(index, weight, n_bins, point % tile_points, point // tile_points, n_tiles)
+    return _bins_by_banks(index, weight, n_bins, point % tile_points, point // tile_points, n_tiles)
 
 
 def tiles_of(n_points: int, n_bins: int, dtype: torch.dtype) -> tuple[int, int] | None:
     """Returns how many tiles the coefficients of an image are cut to, and of how many each; None for too many bins."""
-    most = TILE_BYTES // dtype.itemsize + 1 - sector_points(dtype)
-    n_tiles = -(-n_points // most)
-    tile_points = -(-n_points // n_tiles)
-    return (n_tiles, tile_points) if n_bins * POINTS_PER_BIN <= tile_points else None
+    n_tiles = -(-n_points // (TILE_BYTES // dtype.itemsize + 1 - sector_points(dtype)))
+    return (n_tiles, -(-n_points // n_tiles)) if n_points >= POINTS_PER_BIN * n_bins * n_tiles else None
 
 
 def sector_points(dtype: torch.dtype) -> int:
@@ -134,24 +142,97 @@ def lanes_of(points: SortedPoints) -> int:
     return 1 << min(3 if per_bin <= LONG_BIN else 5, max(0, per_bin - 1).bit_length())
 
 
-def _pooled(
+def _bins_by_banks(
     index: Tensor, weight: Tensor, n_bins: int, position: Tensor, tile: Tensor | int = 0, n_tiles: int = 1
 ) -> Bins:
-    """Returns the points of the bins from position and tile [H, W//2+1] of their values; those of no bin come last."""
-    per_bin = index.numel() / (n_tiles * n_bins)
-    bins_per_pool = 1 if per_bin >= 256 else 4 if per_bin >= 4 else 32
+    """Returns the points of the bins, whose values have a position and a tile [H, W//2+1]; lanes have banks."""
+    bins_per_pool = 4 if index.numel() < 256 * n_tiles * n_bins else 1
     n_pools = -(-n_bins // bins_per_pool)
-    n_lists = n_tiles * n_pools * 32
-    lane = index % 32 if bins_per_pool == 32 else position % 32  # the bin's, or the bank's
-    list_of = (tile * n_pools + index // bins_per_pool) * 32 + lane
-    list_of = torch.where((index >= 0) & (index < n_bins), list_of, n_lists).flatten()
+    list_of = (tile * n_pools + index // bins_per_pool) * 32 + position % 32
+    list_of = torch.where((index >= 0) & (index < n_bins), list_of, 32 * n_tiles * n_pools).flatten()
+    place = (8 * position + index % bins_per_pool).flatten()
+    return Bins(*_in_turns(place, weight.flatten(), list_of, 32 * n_tiles * n_pools), bins_per_pool)
+
+
+def _in_turns(place: Tensor, weight: Tensor, list_of: Tensor, n_lists: int) -> tuple[Tensor, Tensor]:
+    """Returns the points of the lists by pool, turn and lane, and the pools; those of no list come last."""
     in_list, by_list = list_of.sort(stable=True)
-    starts = torch.searchsorted(in_list, torch.arange(n_lists + 1, device=index.device))
-    turn = torch.arange(len(in_list), device=index.device) - starts[in_list]
+    starts = torch.searchsorted(in_list, torch.arange(n_lists + 1, device=place.device))
+    turn = torch.arange(len(in_list), device=place.device) - starts[in_list]
     order = by_list[(in_list // 32 * len(in_list) + turn).argsort(stable=True)]  # by pool, turn and lane
-    place = (4 * position + (index % 4 if bins_per_pool == 4 else torch.zeros_like(index))).flatten()
     pools = torch.cat((starts[:-1:32].unsqueeze(1), starts.diff().view(-1, 32)), 1)
-    return Bins(interleaved(place[order], weight.flatten()[order]), pools.int(), bins_per_pool)
+    return interleaved(place[order], weight[order]), pools.int()
+
+
+def lists_with_waits(bin_of: Tensor, position: Tensor, n_pools: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Lists the points of pools of 128 bins, whose lanes have every 32nd bin, so that lanes seldom meet a bank.
+
+    Args:
+        bin_of, position: int64 [P], the bin of each point, 128 · n_pools for none, and where its value is.
+
+    Returns:
+        Three of int64 [N], in the order of turns: 8 · position + sum, the point, P for a wait, and its list, 32 · pool
+        + lane, 32 · n_pools for none.
+    """
+    n, device = len(bin_of), bin_of.device
+    bins_in_turn = bin_of // FEW_POINTS_POOL * n + among_equals(bin_of)[0]  # first of each bin, then second
+    order = (bins_in_turn * FEW_POINTS_POOL + bin_of % FEW_POINTS_POOL).argsort(stable=True)
+    bin_of, position = bin_of[order], position[order]
+    pool, lane = bin_of // FEW_POINTS_POOL, bin_of % 32
+    turn, n_runs = turns_in_runs(pool, lane, position % 32, n_pools)
+    cells = torch.arange(n_pools * MOST_RUNS * 32, device=device)  # [pools, turns, lanes]
+    pool_of_cell, turn_of_cell = cells // (MOST_RUNS * 32), cells // 32 % MOST_RUNS
+    in_run = turn < torch.cat((n_runs, n_runs[:1] * 0))[pool]
+    taken = torch.zeros(len(cells) + 1, dtype=torch.bool, device=device)
+    taken = taken.scatter(0, ((pool * MOST_RUNS + turn) * 32 + lane).where(in_run, len(cells)), True)[:-1]
+    waits = ~taken & (turn_of_cell < n_runs[pool_of_cell])
+    read = torch.zeros(n_pools * MOST_RUNS + 1, dtype=torch.int64, device=device)  # by another lane in that turn
+    read = read.scatter(0, (pool * MOST_RUNS + turn).where(in_run, n_pools * MOST_RUNS), position)
+    places = torch.cat((8 * position + bin_of // 32 % 4, 8 * read[cells // 32] + 4))
+    points = torch.cat((order, torch.full_like(cells, n)))
+    lists = torch.cat((32 * pool + lane, (32 * pool_of_cell + cells % 32).where(waits, 32 * n_pools)))
+    by_turn = torch.cat((turn, turn_of_cell)).argsort(stable=True)
+    return places[by_turn], points[by_turn], lists[by_turn]
+
+
+def turns_in_runs(pool: Tensor, lane: Tensor, bank: Tensor, n_pools: int) -> tuple[Tensor, Tensor]:
+    """Cuts the points of each pool into runs that meet no lane or bank twice, each as long as it can be.
+
+    A pool keeps its lists without waits if these make no more wavefronts, or if there would be over MOST_RUNS runs.
+
+    Args:
+        pool, lane, bank: int64 [P], by pools; n_pools is none.
+
+    Returns:
+        The turn of each point, and the runs of each pool, 0 if it has no waits.
+    """
+    turn, next_of_lane = among_equals(32 * pool + lane)
+    _, next_of_bank = among_equals(32 * pool + bank)
+    first = torch.searchsorted(pool, torch.arange(n_pools + 1, device=pool.device))
+    ends = torch.minimum(next_of_lane, next_of_bank).flip(0).cummin(0).values.flip(0)  # of runs, by where they begin
+    ends = torch.cat((ends, first[-1:]))
+    begins = [first[:-1]]
+    for _ in range(MOST_RUNS):
+        begins.append(torch.minimum(ends[begins[-1]], first[1:]))
+    runs = torch.stack(begins[:-1])
+    n_runs = (runs < first[1:]).sum(0)
+    met_before, _ = among_equals((pool * len(pool) + turn) * 32 + bank)
+    cell = (pool * MOST_RUNS + turn.clamp(max=MOST_RUNS - 1)).where(pool < n_pools, n_pools * MOST_RUNS)
+    wavefronts = torch.zeros(n_pools * MOST_RUNS + 1, dtype=torch.int64, device=pool.device)
+    wavefronts = wavefronts.scatter_reduce(0, cell, met_before + 1, "amax")[:-1].view(n_pools, MOST_RUNS).sum(1)
+    n_runs = n_runs.where((begins[-1] == first[1:]) & (n_runs < wavefronts), 0)
+    of_pool = pool.clamp(max=n_pools - 1)
+    run = (torch.arange(len(pool), device=pool.device) >= runs[:, of_pool]).sum(0) - 1
+    return run.where((n_runs[of_pool] > 0) & (pool < n_pools), turn), n_runs
+
+
+def among_equals(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns how many equal keys [N] come before each, and where the next one is, N for none."""
+    in_order, order = keys.sort(stable=True)
+    number = torch.arange(len(keys), device=keys.device)
+    rank = number - torch.searchsorted(in_order, in_order)
+    following = torch.cat((order[1:].where(in_order.diff() == 0, len(keys)), number[:1] + len(keys)))
+    return torch.empty_like(rank).scatter(0, order, rank), torch.empty_like(rank).scatter(0, order, following)
 
 
 @cached
@@ -220,7 +301,7 @@ def layout_of(height: int, width: int, device: torch.device) -> Layout:
 def positions(height: int, columns: int, device: torch.device) -> Tensor:
     """Returns where in shared memory, in floats, the value of each coefficient is: [H, W//2+1]."""
     width = 2 * (columns - 1)
-    pitch = width + 4
+    pitch = width + (20 if width == 32 else 4)
     ky, kx = torch.arange(height, device=device).unsqueeze(1), torch.arange(columns, device=device)
     return torch.where(ky <= height // 2, ky * pitch + kx, (height - ky) * pitch + (-kx) % width)
 
