@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor
 
 REPEATS = 9
 CACHES = 4  # sets of inputs together are so many times the last cache
+LEAST_SECONDS = 5e-3  # of a timing: the first of its calls has the host's time to itself
 COPIED_BYTES = 2**28
 
 Clock = Callable[[Callable[[], Any]], float]
@@ -47,16 +48,21 @@ def sets_of_inputs(bytes_of_one: int, device: torch.device) -> int:
 def seconds_per_call(works: Mapping[str, Work], inputs: Sequence[Sequence[Tensor]], clock: Clock) -> dict[str, float]:
     """Returns the least mean time of a call of each, after one for each set; repeats are taken in turn."""
 
-    def once(work: Work) -> None:
-        for each in inputs:
-            work(*each)
+    def seconds(work: Work, rounds: int) -> float:
+        def called() -> None:
+            for _ in range(rounds):
+                for each in inputs:
+                    work(*each)
+
+        return clock(called) / rounds
 
     found: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
-        once(work)
+        seconds(work, 1)
+    rounds = {name: math.ceil(LEAST_SECONDS / seconds(work, 1)) for name, work in works.items()}
     for _ in range(REPEATS):
         for name, work in works.items():
-            found[name].append(clock(functools.partial(once, work)) / len(inputs))
+            found[name].append(seconds(work, rounds[name]) / len(inputs))
     return {name: min(times) for name, times in found.items()}
 
 

@@ -75,8 +75,10 @@ def test_the_battery_runs_on_a_device_and_its_status_is_seen() -> None:
 
 def test_repeats_are_taken_in_turn_over_all_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "REPEATS", 3)
+    monkeypatch.setattr(events, "LEAST_SECONDS", 2.0)
     called: list[tuple[str, int]] = []
-    ticks = iter([9.0, 4.0, 6.0, 8.0, 3.0, 10.0])  # a, b, a, b, a, b
+    warm, short = [7.0, 7.0], [1.0, 3.0]  # a takes less than a timing should
+    ticks = iter([*warm, *short, 18.0, 4.0, 12.0, 8.0, 6.0, 10.0])  # a, b, a, b, a, b
 
     def clock(work: Callable[[], Any]) -> float:
         work()
@@ -85,7 +87,8 @@ def test_repeats_are_taken_in_turn_over_all_inputs(monkeypatch: pytest.MonkeyPat
     works = {name: lambda x, name=name: called.append((name, int(x))) for name in ("a", "b")}
     inputs = [[torch.tensor(number)] for number in (0, 1)]
     assert events.seconds_per_call(works, inputs, clock) == {"a": 1.5, "b": 2.0}
-    assert called == 4 * [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+    a, b = [("a", 0), ("a", 1)], [("b", 0), ("b", 1)]
+    assert called == 2 * [*a, *b] + 3 * [*a, *a, *b]
 
 
 def test_inputs_are_several_times_the_last_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +102,7 @@ def test_inputs_are_several_times_the_last_cache(monkeypatch: pytest.MonkeyPatch
 
 def test_a_copy_counts_what_is_read_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "COPIED_BYTES", 1000)
+    monkeypatch.setattr(events, "LEAST_SECONDS", 1e-6)
 
     def clock(work: Callable[[], Any]) -> float:
         work()
@@ -120,6 +124,7 @@ def test_results_have_a_row_for_every_case(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(gpu_cases, "CHANNELS", 1)
     monkeypatch.setattr(torch, "compile", lambda function: function)
     monkeypatch.setattr(events, "COPIED_BYTES", 2**20)
+    monkeypatch.setattr(events, "LEAST_SECONDS", 1e-3)
     monkeypatch.setattr(events, "REPEATS", 1)
     all_cases = list(gpu_cases.cases(pixels=2**16, few=1))
     path = gpu.benchmark(all_cases, CPU, tmp_path, "NVIDIA H100 80GB (HBM3)")

@@ -161,6 +161,16 @@ def test_what_must_move_moves_once(dtype: torch.dtype) -> None:
             assert traffic[position].sectors * 32 <= 1.05 * tensor.numel() * tensor.element_size()
 
 
+@pytest.mark.parametrize("size", [(96, 80), (256, 256)])
+def test_sums_of_tiles_meet_no_bank_twice(size: tuple[int, int]) -> None:
+    index, weight, n_bins = spectral_maps(size, "radial", torch.float32, torch.Generator())
+    x = torch.randn(1, *size)
+    with launches.executed_ptx(SOURCE, 90) as runs:
+        cuda.binned_cross_spectrum(x, x, index, weight, n_bins)
+    made, fewest = runs[0].counters.total_wavefronts
+    assert made <= 1.005 * fewest
+
+
 def test_a_bin_that_the_profile_lacks_has_no_gain() -> None:
     index, weight, n_bins = spectral_maps((9, 20), "radial", torch.float32, torch.Generator())
     x, gains = torch.randn(2, 9, 20), torch.randn(2, n_bins - 3)
@@ -186,6 +196,11 @@ def test_images_beyond_two_to_the_31_pixels() -> None:
     with launches.executed_ptx(SOURCE, 90, **of_last, blocks=range(len(X) - 1, len(X))):
         cuda.HALF_PLANE.gain(X, torch.full((1,), 2.0), index, weight, around_fft.UNSCALED)
     assert torch.equal(X[-1, ..., 1], 2 * weight)
+    for n_bins in (1, 128):  # a tile, bins with few points
+        sums = torch.empty(len(X), n_bins)
+        with launches.executed_ptx(SOURCE, 90, **of_last, last_block=True):
+            cuda.HALF_PLANE.bin_sums(X, X, index, torch.ones(16, 8), sums, around_fft.UNSCALED)
+        assert float(sums[-1, 0]) == pytest.approx(2 * float((2 * weight).square().sum()), rel=1e-6)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from specops.ops.contract import compute_dtype
-from specops.ops.spectral import gpu_plans, reference
+from specops.ops.spectral import around_fft, gpu_plans, reference
 
 if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
@@ -385,6 +385,33 @@ def test_images_beyond_two_to_the_31_pixels(op: str) -> None:
     last = tuple(arg.double() if isinstance(arg, Tensor) and arg.dtype == torch.float32 else arg for arg in last)
     expected = getattr(reference, op)(*last)
     assert relative_error(out[-1:], expected) <= tolerance(torch.float32, torch.float32, (128, 128))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_bins", [1, 65])
+def test_half_planes_beyond_two_to_the_31_numbers(n_bins: int) -> None:
+    """The last sums, by a tile and of bins with few points."""
+    count = 2**31 // (2 * 16 * 8) + 1
+    X = torch.empty(count, 16, 8, 2)
+    X[-1] = torch.arange(256.0).view(16, 8, 2)
+    sums, index = torch.empty(count, n_bins), torch.zeros(16, 8, dtype=torch.int32)
+    assert (gpu_plans.tiles_of(128, n_bins, X.dtype) is None) == (n_bins > 1)
+    with executed_on(90, counting=False, races=False, blocks=range(count - 1, count)):
+        triton.AROUND_FFT.bin_sums(X, X, index, torch.ones(16, 8), sums, around_fft.UNSCALED)
+    assert float(sums[-1, 0]) == pytest.approx(float(X[-1].square().sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [(96, 80), pytest.param((256, 256), marks=pytest.mark.slow)])
+def test_wavefronts_of_sums_of_tiles(size: tuple[int, int]) -> None:
+    index, weight, n_bins = spectral_maps(size, "radial", torch.float32, torch.Generator())
+    x = torch.randn(1, *size)
+    with executed_on(90) as runs:
+        triton.binned_cross_spectrum(x, x, index, weight, n_bins)
+    tiles = gpu_plans.tiles_of(index.numel(), n_bins, x.dtype)
+    made, fewest = runs[0].counters.total_wavefronts
+    stored = tiles[0] * -(-tiles[1] // 1024) * 32  # without conflicts: 4 terms of each thread
+    assert stored <= fewest
+    assert made - stored <= 1.3 * (fewest - stored)
 
 
 @pytest.mark.parametrize("op", ["power", "cross", "filter per image", "swap"])

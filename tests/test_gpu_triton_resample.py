@@ -72,7 +72,8 @@ def test_every_case(op: str, arch: int, tmp_path: Path) -> None:
 def test_every_case_in_one_band(op: str, arch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles leave samples to the next, though the planes are few."""
     monkeypatch.setattr(triton, "plan", triton.plan.__wrapped__)
-    monkeypatch.setattr(triton, "ENOUGH_PROGRAMS", 1)
+    for name, value in {"ENOUGH_PROGRAMS": 1, "MOST_AGAIN": 0, "MOST_STEPS": 1 << 30}.items():
+        monkeypatch.setattr(triton, name, value)
     with executed_on(arch, counting=False):
         for name in SOME if arch == 80 else CASES:
             check(op, *CASES[name].arguments(op))
@@ -87,10 +88,8 @@ def test_a_band_loads_no_sample_twice_and_has_all(outputs: int, exchanged: bool,
     line = triton._line(axis, exchanged, 1, 1)
     tiles = line.tiles(outputs, 2, 0, torch.device("cpu"))
     tables = tiles.tables.numpy()
-    loads, terms = (
-        tables[:, : tiles.slots],
-        tables[:, tiles.slots + tiles.block :].reshape(len(tables), -1, tiles.block),
-    )
+    loads = tables[:, : tiles.slots]
+    terms = tables[:, tiles.slots + tiles.block :].reshape(len(tables), -1, tiles.block)
     found = []
     for band in range(tiles.bands):
         held = np.full(tiles.slots, -1)

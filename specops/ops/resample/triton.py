@@ -26,7 +26,9 @@ from specops.ops.triton_launch import on_its_device
 
 SUM_BLOCK = 1024
 ENOUGH_TILES = 128  # for tiles of the best size
-ENOUGH_PROGRAMS = 512  # not to cut a plane into bands: an H100 holds 264 to 1188
+ENOUGH_PROGRAMS = 4096  # for a program to make more than a tile
+MOST_AGAIN = 0.05  # of what must move, that tiles may read again
+MOST_STEPS = 8  # tiles of a program: on an H100 more of them lose more by waiting than by reading again
 TILE_BYTES = 16 << 10, 128 << 10  # of a tile's samples, of its outputs and between the axes; the second if need be
 WARP_BYTES = 4 << 10  # of these, 32 registers of a thread
 OVERHEAD = 1024  # of a program, in elements of a tile
@@ -102,6 +104,11 @@ class Line:
         terms[self.to // outputs, order, self.to % outputs] = term
         tables = np.concatenate([table.reshape(count, -1) for table in (samples, places, terms)], 1)
         return Tiles(torch.from_numpy(tables.astype(np.int32)).to(device), bands, steps, slots, block, depth)
+
+    def read_again(self, outputs: int) -> int:
+        """Vectors of samples that tiles of `outputs` share."""
+        _, vector, _ = self._vectors(outputs)
+        return len(vector) - len(np.unique(vector))
 
     def _needed(self, outputs: int) -> int:
         """Slots of the largest tile."""
@@ -217,7 +224,9 @@ def plan(
         return None
     r, c, tile_bytes = division
     column_tiles = columns.tiles(c, MOST_PROGRAMS, by_tap * x.taps, device)
-    bands = MOST_PROGRAMS if by_tap else max(1, ENOUGH_PROGRAMS // (planes * column_tiles.bands))
+    again = rows.read_again(r) * columns.n_in / (rows.n_in * columns.n_in + len(rows.place) * len(columns.place))
+    in_bands = again > MOST_AGAIN and -(-len(rows.place) // r) <= MOST_STEPS and not by_tap
+    bands = max(1, ENOUGH_PROGRAMS // (planes * column_tiles.bands)) if in_bands else MOST_PROGRAMS
     row_tiles = rows.tiles(r, bands, by_tap * y.taps, device)
     programs, counts = row_tiles.bands * column_tiles.bands, (row_tiles.bands, column_tiles.bands, row_tiles.steps)
     depths = row_tiles.depth, column_tiles.depth
