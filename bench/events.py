@@ -59,7 +59,7 @@ def seconds_per_call(works: Mapping[str, Work], inputs: Sequence[Sequence[Tensor
     found: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
         seconds(work, 1)
-    rounds = {name: math.ceil(LEAST_SECONDS / seconds(work, 1)) for name, work in works.items()}
+    rounds = {name: math.ceil(LEAST_SECONDS / max(1e-9, seconds(work, 1))) for name, work in works.items()}
     for _ in range(REPEATS):
         for name, work in works.items():
             found[name].append(seconds(work, rounds[name]) / len(inputs))

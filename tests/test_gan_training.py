@@ -26,7 +26,6 @@ from testbeds.sweep import Job, run_all
 from testbeds.training import restore
 
 SCRIPT = Path(gan_fixes.__file__)
-ROOT = SCRIPT.parents[1]
 BANDS = ["e_low", "e_mid", "e_high", "e_corner"]
 MEASURES = [*BANDS, "leakage", "detectability", "cloaking", "swd_32", "swd_16", "swd"]
 FILES = {
@@ -55,7 +54,8 @@ def start(*args: str) -> int:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{SCRIPT.parent}", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(SCRIPT.parent), *filter(None, sys.path)])  # the same extension as here
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def table(folder: Path) -> list[dict[str, str]]:

@@ -35,6 +35,13 @@ def check(sample: Sample, dtype: torch.dtype) -> None:
     assert_near(out, REFERENCE[sample.op](*as_double(args)), tolerance(dtype, dtype, args[0].shape[-2:]))
 
 
+def check_logarithm_of_tiles() -> None:
+    """Infinite at 0."""
+    x, _, index, weight, n_bins = tiled(torch.float32, own=True)
+    args = (index, weight, n_bins, "log", 1.0, 0.0)
+    torch.testing.assert_close(cuda.binned_scaled_power(x, *args), reference.binned_scaled_power(x, *args))
+
+
 def check_scaled(dtype: torch.dtype, scale: str) -> None:
     """Of an image with a coefficient that is exactly 0."""
     generator = torch.Generator().manual_seed(0)
@@ -89,6 +96,23 @@ def check_tiled(dtype: torch.dtype) -> None:
         )
 
 
+def check_neighbours(dtype: torch.dtype) -> None:
+    """Images of several tiles do not depend on each other; a coefficient in no bin may be anything."""
+    generator = torch.Generator().manual_seed(0)
+    index, weight, n_bins = spectral_maps((131, 129), "ragged", dtype, generator)
+    x = randn((3, 131, 129), dtype, generator)
+    X = around_fft.half_plane(x)
+    X[:, index < 0] = torch.nan
+    whole, again, alone = (X.new_empty(n, n_bins) for n in (3, 3, 1))
+    cuda.HALF_PLANE.bin_sums(X, X, index, weight, whole, around_fft.UNSCALED)
+    cuda.HALF_PLANE.bin_sums(X[2:], X[2:], index, weight, alone, around_fft.UNSCALED)
+    assert bool(whole.isfinite().all())
+    X[1] = torch.nan
+    cuda.HALF_PLANE.bin_sums(X, X, index, weight, again, around_fft.UNSCALED)
+    assert torch.equal(whole[::2], again[::2])
+    assert torch.equal(whole[2:], alone)
+
+
 def check_sloped(dtype: torch.dtype) -> None:
     x, _, gains, index, weight, *_ = swap_arguments(dtype, constant=False)
     slope = torch.randint(-1, 2, x.shape, dtype=torch.int8)
@@ -130,8 +154,10 @@ def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
             check_swap(swap_arguments(dtype, constant))
         for scale in ("amplitude", "log"):
             check_scaled(dtype, scale)
+        check_logarithm_of_tiles()
         check_one_bin(dtype)
         check_tiled(dtype)
+        check_neighbours(dtype)
         check_sloped(dtype)
 
 
@@ -208,8 +234,8 @@ def noted() -> list[tuple[str, list[Any]]]:
     with launches.noted_calls() as calls:
         for n_bins in (1, 33 * 17):
             cuda.binned_cross_spectrum(*one_bin(torch.float32, n_bins))
-        for own in (True, False):
-            cuda.binned_cross_spectrum(*tiled(torch.float32, own))
+        for dtype, own in ((torch.float32, True), (torch.float32, False), (torch.float64, False)):
+            cuda.binned_cross_spectrum(*tiled(dtype, own))
         for sample in SERVED:
             getattr(cuda, sample.op)(*sample.arguments(torch.float32))
         for constant in (False, True):

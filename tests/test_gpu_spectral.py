@@ -423,6 +423,27 @@ def left_by_none(source: Path) -> list[Any]:
     return left_by(source, "address", -1)
 
 
+def test_numbers_of_the_header() -> None:
+    """Plans are made for the kernels' sums and rows."""
+    bins, kernels = (
+        (cuda_source.CSRC / "spectral" / name).read_text() for name in ("bins.cuh", "spectral_kernels.cuh")
+    )
+    assert f"kMostSums = {gpu_plans.SUMS};" in bins
+    assert f"kSums = {gpu_plans.SUM_CODES};" in bins
+    pitch = int(gpu_plans.positions(32, 17, torch.device("cpu"))[1, 0])
+    assert f"S::W == 32 ? {pitch // 4} : S::kPitch" in kernels
+
+
+def test_gains_when_numbers_are_double_by_default() -> None:
+    index, weight, n_bins = spectral_maps((32, 32), "radial", torch.float32, torch.Generator())
+    expected = gpu_plans.gains(index, weight, n_bins)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(gpu_plans.gains(index.clone(), weight, n_bins), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @needs_toolkit
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "what"), MUTANTS, ids=[what for _, what in MUTANTS])

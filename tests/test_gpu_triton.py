@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import subprocess
 import sys
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,11 +130,23 @@ def check_few_points() -> None:
     assert relative_error(logarithm, reference.binned_scaled_power(x, *args, "log", 1.0, 0.0)) <= 1e-6
 
 
+TILED = (131, 129)
+
+
 def check_tiles(arch: int, dtype: torch.dtype = torch.float32) -> None:
     """Of several tiles, the last with fewer points, that begin anywhere in a sector."""
-    case = Case("cross", (131, 129), "ragged", dtype=dtype)
-    _, runs, _ = check(case, arch, counting=False)
+    _, runs, _ = check(Case("cross", TILED, "ragged", dtype=dtype), arch, counting=False)
     assert [run.kernel.name for run in runs] == ["tile_sums_kernel", "totals_kernel"]
+
+
+def check_one_bin() -> None:
+    """Of more points than a lane adds up at a time, beside others that have none."""
+    x, _, index, weight, n_bins = Case("power", (65, 65), "own").arguments()
+    args = (torch.zeros_like(index), weight, n_bins)
+    with executed_on(80, counting=False):
+        out = triton.binned_cross_spectrum(x, x, *args)
+    expected = reference.binned_cross_spectrum(x.double(), x.double(), *args[:1], weight.double(), n_bins)
+    assert float((out - expected).abs().max()) <= 2e-7 * float(expected.max())
 
 
 def registers_and_spills(run: Run, folder: Path) -> str:
@@ -236,22 +249,34 @@ def test_tables_of_bins(side: int, map_: str, bins: int) -> None:
 
 
 @pytest.mark.parametrize("map_", MAPS)
-@pytest.mark.parametrize("side", [20, 130, 200])
-def test_tables_of_tiles(side: int, map_: str) -> None:
-    index, n_bins = MAPS[map_](side).int(), 2 * side
+@pytest.mark.parametrize(
+    ("side", "n_bins"), [(20, 40), (130, 260), (200, 400), (82, 41), (256, 100), (90, 1)]
+)  # in the last three, points and bins just fill the chunks
+def test_tables_of_tiles(side: int, n_bins: int, map_: str) -> None:
+    index = MAPS[map_](side).int()
     tiles = gpu_plans.tiles_of(index.numel(), n_bins, torch.float32) or (1, index.numel())
     plan = triton._tile_tables(index, torch.rand(index.shape), n_bins, *tiles, 4)
     _, words, warps, *constants = plan.constants
     assert tiles[1] + 3 <= words
     for tile, part in enumerate(index.flatten().split(tiles[1])):
         values = torch.rand(words, dtype=torch.float64)
-        found = summed(values, tuple(table[tile] for table in plan.tables[1:]), tuple(constants), 32 * warps)
+        found = summed(values, tuple(table[tile] for table in plan.tables), tuple(constants), 32 * warps)
         torch.testing.assert_close(found, in_bins(values[: len(part)], part, n_bins))
 
 
-def test_a_plan_takes_few_ops() -> None:
+PLANS = {
+    "triton": lambda *maps: triton._bin_tables(*maps),
+    "cuda": lambda *maps: gpu_plans.bins(*maps),
+    "cuda, few points": lambda index, weight, _: gpu_plans.bins(index, weight, index.numel()),
+    "triton, tiles": lambda *maps: triton._tile_tables(*maps, 2, 1056, 4),
+    "cuda, tiles": lambda *maps: gpu_plans.bins_of_tiles(*maps, 2, 1056),
+}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_plan_takes_few_ops(plan: str) -> None:
     """A compiled graph, whose maps are new ones, makes it in each call."""
-    index, weight, n_bins = spectral_maps((64, 64), "radial", torch.float32, torch.Generator())
+    maps = spectral_maps((64, 64), "radial", torch.float32, torch.Generator())
     made: list[str] = []
 
     class Noted(TorchDispatchMode):
@@ -260,8 +285,18 @@ def test_a_plan_takes_few_ops() -> None:
             return op(*args, **(kwargs or {}))
 
     with Noted():
-        triton._bin_tables(index, weight, n_bins)
-    assert len(made) <= 400
+        PLANS[plan](*maps)
+    assert 0 < len(made) <= 400
+
+
+def test_a_plan_does_not_keep_its_maps() -> None:
+    index, weight, n_bins = spectral_maps((64, 64), "radial", torch.float32, torch.Generator())
+    weight = weight.clone()
+    gone = weakref.ref(weight)
+    plans = [plan(index, weight, n_bins) for plan in PLANS.values()]
+    del weight
+    assert len(plans) == len(PLANS)
+    assert gone() is None
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -295,6 +330,7 @@ def test_uneven_bins() -> None:
 
 def test_few_points() -> None:
     check_few_points()
+    check_one_bin()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -327,9 +363,18 @@ def test_other_types_of_served_sizes(op: str, dtype: torch.dtype) -> None:
     check(Case(op, (32, 32), dtype=dtype), 90)
 
 
-@pytest.mark.parametrize("op", ["power", "filter per image"])
-def test_an_image_does_not_depend_on_its_neighbours(op: str) -> None:
-    case = Case(op, (32, 32), images=4)
+def test_logarithm_of_tiles() -> None:
+    """Infinite at 0, which is what a tile has beside its points."""
+    x, _, index, weight, n_bins = Case("power", TILED).arguments()
+    with executed_on(80, counting=False):
+        found = triton.binned_scaled_power(x, index, weight, n_bins, "log", 1.0, 0.0)
+    expected = reference.binned_scaled_power(x, index, weight, n_bins, "log", 1.0, 0.0)
+    assert relative_error(found, expected) <= 1e-6
+
+
+@pytest.mark.parametrize(("op", "size"), [("power", (32, 32)), ("filter per image", (32, 32)), ("power", TILED)])
+def test_an_image_does_not_depend_on_its_neighbours(op: str, size: tuple[int, int]) -> None:
+    case = Case(op, size, images=4)
     args = case.arguments()
     spoilt = args[0].clone()
     spoilt[2, 3, 5] = float("nan")
@@ -337,8 +382,10 @@ def test_an_image_does_not_depend_on_its_neighbours(op: str) -> None:
     with executed_on(80, counting=False):
         [whole] = case.call(*args)
         [again] = case.call(*args)
+        alone = case.call(*(arg[3:] if arg.shape[:1] == (4,) else arg for arg in args[:2]), *args[2:])[0]
         [broken] = case.call(spoilt, spoilt if op == "power" else args[1], *args[2:])
     assert torch.equal(whole, again)
+    assert torch.equal(whole[3:], alone)
     assert torch.equal(whole[kept], broken[kept])
     assert bool(broken[2].isnan().all())
 
@@ -362,6 +409,7 @@ def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, mon
     try:
         check_uneven_bins()
         check_few_points()
+        check_one_bin()
         check_tiles(80)
         for scale in ("amplitude", "log"):
             check_scaled(torch.float32, scale)

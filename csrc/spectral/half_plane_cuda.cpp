@@ -38,15 +38,15 @@ void half_plane_sums(const at::Tensor& X, const at::Tensor& Y, const at::Tensor&
 
 void half_plane_tile_sums(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& points, const at::Tensor& pools,
                           const at::Tensor& of_tiles, const at::Tensor& sums, int64_t wide, int64_t n_images,
-                          int64_t n_points, int64_t n_tiles, int64_t tile_points, int64_t n_bins, int64_t bins_per_pool,
-                          int64_t scale, double factor, double eps) {
+                          int64_t n_points, int64_t n_tiles, int64_t tile_points, int64_t n_threads, int64_t n_bins,
+                          int64_t bins_per_pool, int64_t scale, double factor, double eps) {
   check_tensors(wide, X, {&Y, &of_tiles, &sums}, {&points, &pools});
   const c10::DeviceGuard guard(X.device());
   check_launch("half_plane_tile_sums",
                specops_half_plane_tile_sums(X.const_data_ptr(), Y.const_data_ptr(), points.const_data_ptr<int32_t>(),
                                             pools.const_data_ptr<int32_t>(), of_tiles.mutable_data_ptr(),
                                             sums.mutable_data_ptr(), wide, n_images, n_points, n_tiles, tile_points,
-                                            n_bins, bins_per_pool, scale, factor, eps, stream_of(X)));
+                                            n_threads, n_bins, bins_per_pool, scale, factor, eps, stream_of(X)));
 }
 
 void half_plane_gains(const at::Tensor& X, const at::Tensor& profiles, const at::Tensor& index,
@@ -83,7 +83,8 @@ TORCH_LIBRARY_FRAGMENT(specops_native, m) {
       "int n_points, int n_bins, int lanes, int scale, float factor, float eps) -> ()");
   m.def(
       "half_plane_tile_sums(Tensor X, Tensor Y, Tensor points, Tensor pools, Tensor(a!) of_tiles, Tensor(b!) sums, int "
-      "wide, int n_images, int n_points, int n_tiles, int tile_points, int n_bins, int bins_per_pool, int scale, float "
+      "wide, int n_images, int n_points, int n_tiles, int tile_points, int n_threads, int n_bins, int bins_per_pool, "
+      "int scale, float "
       "factor, float eps) -> ()");
   m.def(
       "half_plane_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int wide, int n_images, int "

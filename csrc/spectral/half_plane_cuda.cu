@@ -30,15 +30,15 @@ using namespace specops::spectral;
 
 int specops_half_plane_tile_sums(const void* X, const void* Y, const int32_t* points, const int32_t* pools,
                                  void* of_tiles, void* sums, int64_t wide, int64_t n_images, int64_t n_points,
-                                 int64_t n_tiles, int64_t tile_points, int64_t n_bins, int64_t bins_per_pool,
-                                 int64_t scale, double factor, double eps, void* stream) {
+                                 int64_t n_tiles, int64_t tile_points, int64_t n_threads, int64_t n_bins,
+                                 int64_t bins_per_pool, int64_t scale, double factor, double eps, void* stream) {
   return for_type(wide, [&](auto number) -> int {
     using T = decltype(number);
     T* const total = static_cast<T*>(sums);
     T* const parts = n_tiles > 1 ? static_cast<T*>(of_tiles) : total;
     const int error =
         SPECOPS_LAUNCH((half_plane_tile_sums_kernel<T>), blocks_for(kHalfPlaneThreads, n_images * n_tiles),
-                       dim3(kHalfPlaneThreads), static_cast<int>(tile_points * sizeof(T)), stream,
+                       dim3(static_cast<unsigned>(n_threads)), static_cast<int>(tile_points * sizeof(T)), stream,
                        static_cast<const Coefficient<T>*>(X), static_cast<const Coefficient<T>*>(Y),
                        reinterpret_cast<const Point<T>*>(points), reinterpret_cast<const Pool*>(pools), parts, n_points,
                        tile_points, n_tiles, n_bins, bins_per_pool, scale_of<T>(scale, factor, eps));

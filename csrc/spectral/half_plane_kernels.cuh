@@ -51,7 +51,7 @@ SPECOPS_DEVICE T term_of(Coefficient<T> x, Coefficient<T> y, Scale<T> scale) {
 // of memory, the last of fewer. They are read once, in order, and their terms wait in shared memory, in the bins'
 // order.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
+__global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 4 : 5)
     half_plane_tile_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const Point<T>* __restrict__ points,
                                 const Pool* __restrict__ pools, T* __restrict__ sums, int n_points, int tile_points,
                                 int n_tiles, int n_bins, int bins_per_pool, Scale<T> scale) {
@@ -61,26 +61,27 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, 4)
   const int tile = blockIdx.x % n_tiles, n_pools = (n_bins + bins_per_pool - 1) / bins_per_pool;
   const int64_t first = image * n_points + static_cast<int64_t>(tile) * tile_points;
   const int left = n_points - tile * tile_points, count = left < tile_points ? left : tile_points;
+  const int n_threads = static_cast<int>(blockDim.x);
   const bool same = X == Y;
   for (int begin = static_cast<int>(threadIdx.x) - static_cast<int>(first % kAligned); begin < count;
-       begin += kHalfPlaneThreads * kTurns) {
+       begin += n_threads * kTurns) {
     Coefficient<T> x[kTurns], y[kTurns];
 #pragma unroll
     for (int t = 0; t < kTurns; ++t) {  // all loads before the first term waits for one
-      const int i = begin + kHalfPlaneThreads * t;
+      const int i = begin + n_threads * t;
       if (i < 0 || i >= count) continue;
       x[t] = X[first + i];
       y[t] = same ? x[t] : Y[first + i];
     }
 #pragma unroll
     for (int t = 0; t < kTurns; ++t) {
-      const int i = begin + kHalfPlaneThreads * t;
+      const int i = begin + n_threads * t;
       if (i >= 0 && i < count) terms[i] = term_of(x[t], y[t], scale);
     }
   }
   __syncthreads();
   sum_bins(terms, points, pools + tile * n_pools, sums + blockIdx.x * static_cast<int64_t>(n_bins), n_bins,
-           bins_per_pool, static_cast<int>(threadIdx.x), kHalfPlaneThreads, true);
+           bins_per_pool, static_cast<int>(threadIdx.x), n_threads, true);
 }
 
 // sums[b, k] = Σ of_tiles[b, t, k] over the tiles, in order.

@@ -90,10 +90,10 @@ def _made(source: Path, suffix: str, command: list[str], libraries: Sequence[str
     if not made.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=KEPT)) / made.name
+        command = [*command, str(source), "-o", str(unfinished), *libraries]
+        alone = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}  # nvcc bears no sanitizer
         try:
-            done = subprocess.run(
-                [*command, str(source), "-o", str(unfinished), *libraries], capture_output=True, text=True
-            )
+            done = subprocess.run(command, capture_output=True, text=True, env=alone)
             if done.returncode:
                 raise RuntimeError(f"{source.name} does not compile:\n{done.stderr[:4000]}")
             unfinished.rename(made)

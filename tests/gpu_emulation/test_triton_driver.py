@@ -64,3 +64,12 @@ def test_tensors_elsewhere_are_refused() -> None:
     x = torch.empty(1024, device="meta")
     with executed_on(80), pytest.raises((TypeError, ValueError)):
         scaled_sum_kernel[(4,)](x, x, x, 1.0, 1024, MASKED=False, SIZE=256, num_warps=2)
+
+
+def test_a_kernel_that_is_freed_later_asks_for_no_driver() -> None:
+    """What fails in a destructor is an error of whichever test is running then."""
+    kernel = triton.jit(scaled_sum_kernel.fn)
+    x, y, out = torch.ones(3, 256).unbind()
+    with executed_on(80):
+        compiled = kernel[(1,)](x.clone(), y.clone(), out.clone(), 0.5, 256, MASKED=True, SIZE=256, num_warps=2)
+    compiled.__del__()

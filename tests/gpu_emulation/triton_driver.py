@@ -99,14 +99,12 @@ class _Binaries:
 
     loading = ""
 
-    def load_binary(self, name: str, binary: bytes, shared: int, device: int) -> tuple[Any, Any, int, int, int]:
+    def load_binary(self, name: str, binary: bytes, shared: int, device: int) -> tuple[None, Any, int, int, int]:
         text = _Binaries.loading
         if text not in _modules:
             _modules[text] = Module(text)
-        return object(), (_modules[text].kernel(name), text, binary), 0, 0, 1024
-
-    def unload_module(self, module: Any) -> None:
-        pass
+        # No module, which a kernel that is freed later would ask the driver of that time to unload.
+        return None, (_modules[text].kernel(name), text, binary), 0, 0, 1024
 
     def get_device_properties(self, device: int) -> dict[str, int]:
         return {"max_shared_mem": MOST_SHARED, "max_num_regs": 65536, "multiprocessor_count": 132, "warpSize": 32}

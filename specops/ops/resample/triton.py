@@ -241,7 +241,7 @@ def _plan(x: Tensor, axes: tuple[Axis, Axis], exchanged: bool, by_tap: bool = Fa
     """The plan for images x, and how many planes they are."""
     channels = x.shape[1] if memory_format(x) == torch.channels_last else 1
     planes = x.shape[:-2].numel() // channels
-    enough = min(gpu_plans.power_of_two(planes), ENOUGH_PROGRAMS)  # few sizes of a batch have a plan of their own
+    enough = min(1 << max(0, planes.bit_length() - 1), ENOUGH_PROGRAMS)  # few sizes of a batch have a plan of their own
     how = plan(*axes, exchanged, by_tap, enough, channels, x.dtype, x.device)
     return (how if how and planes * how.programs <= MOST_PROGRAMS else None), planes
 

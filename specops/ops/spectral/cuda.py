@@ -115,7 +115,8 @@ class HalfPlane:
         if tiles is not None:
             plan = gpu_plans.bins_of_tiles(index, weight, n_bins, *tiles)
             of_tiles = sums.new_empty(n_images * tiles[0] * n_bins if tiles[0] > 1 else 0)
-            numbers = (is_wide(X), n_images, n_points, *tiles, n_bins, plan.bins_per_pool, *astuple(scale))
+            threads = gpu_plans.LANES * gpu_plans.warps_of_tiles(tiles[1])
+            numbers = (is_wide(X), n_images, n_points, *tiles, threads, n_bins, plan.bins_per_pool, *astuple(scale))
             cuda_launch.launch("half_plane_tile_sums", X, Y, plan.points, plan.pools, of_tiles, sums, *numbers)
             return
         points = gpu_plans.sorted_points(index, weight, n_bins)

@@ -21,11 +21,16 @@ from specops.ops.spectral.reference import multiplicity
 
 SHAPES = ((32, 32), (64, 64), (128, 128))
 DEALING_ROUNDS = 4
-TILE_BYTES = 2**15  # of real numbers, with those before them in the same sector
+TILE_BYTES = 2**15  # of terms, and as many more as a sector may begin with
 SECTOR_BYTES = 32
+POINTS_PER_WARP = 512  # of a tile
+MOST_WARPS = 8
 LONG_BIN = 1024  # points: of more, a warp takes turns
-POINTS_PER_BIN = 4  # of fewer, each bin has a lane
-FEW_POINTS_POOL = 128  # bins, where they have few points each
+POINTS_PER_BIN = 4  # on average: of fewer, no pool of lanes that have banks, and no tiles
+LANES, SUMS = 32, 4  # of a warp; of a lane, as in csrc/spectral/bins.cuh
+SUM_CODES, NO_SUM = 2 * SUMS, SUMS  # what tells the sum of a point
+FEW_POINTS_POOL = LANES * SUMS  # bins, where they have few points each
+LONG_POOL = 256  # points of a bin that has a pool of its own
 MOST_RUNS = 8  # turns of such a pool in which lanes wait
 
 Plan = TypeVar("Plan")
@@ -112,9 +117,9 @@ def bins(index: Tensor, weight: Tensor, n_bins: int) -> Bins:
         return _bins_by_banks(index, weight, n_bins, position)
     n_pools = -(-n_bins // FEW_POINTS_POOL)
     bin_of = torch.where((index >= 0) & (index < n_bins), index, n_pools * FEW_POINTS_POOL).flatten().long()
-    place, point, list_of = lists_with_waits(bin_of, position.expand(index.shape).flatten(), n_pools)
+    place, point, list_of = _lists_with_waits(bin_of, position.expand(index.shape).flatten(), n_pools)
     weight = torch.nn.functional.pad(weight.flatten(), (0, 1))[point]
-    return Bins(*_in_turns(place, weight, list_of, 32 * n_pools), FEW_POINTS_POOL)
+    return Bins(*_in_turns(place, weight, list_of, LANES * n_pools), FEW_POINTS_POOL)
 
 
 @cached
@@ -136,6 +141,11 @@ def sector_points(dtype: torch.dtype) -> int:
     return SECTOR_BYTES // (2 * dtype.itemsize)
 
 
+def warps_of_tiles(tile_points: int) -> int:
+    """Returns how many warps sum a tile."""
+    return min(MOST_WARPS, 1 << max(0, tile_points // POINTS_PER_WARP).bit_length())
+
+
 def lanes_of(points: SortedPoints) -> int:
     """Returns how many threads take turns with the points of a bin."""
     per_bin = len(points.place) // (len(points.first) - 1)
@@ -146,12 +156,12 @@ def _bins_by_banks(
     index: Tensor, weight: Tensor, n_bins: int, position: Tensor, tile: Tensor | int = 0, n_tiles: int = 1
 ) -> Bins:
     """Returns the points of the bins, whose values have a position and a tile [H, W//2+1]; lanes have banks."""
-    bins_per_pool = 4 if index.numel() < 256 * n_tiles * n_bins else 1
+    bins_per_pool = SUMS if index.numel() < LONG_POOL * n_tiles * n_bins else 1
     n_pools = -(-n_bins // bins_per_pool)
-    list_of = (tile * n_pools + index // bins_per_pool) * 32 + position % 32
-    list_of = torch.where((index >= 0) & (index < n_bins), list_of, 32 * n_tiles * n_pools).flatten()
-    place = (8 * position + index % bins_per_pool).flatten()
-    return Bins(*_in_turns(place, weight.flatten(), list_of, 32 * n_tiles * n_pools), bins_per_pool)
+    list_of = (tile * n_pools + index // bins_per_pool) * LANES + position % LANES
+    list_of = torch.where((index >= 0) & (index < n_bins), list_of, LANES * n_tiles * n_pools).flatten()
+    place = (SUM_CODES * position + index % bins_per_pool).flatten()
+    return Bins(*_in_turns(place, weight.flatten(), list_of, LANES * n_tiles * n_pools), bins_per_pool)
 
 
 def _in_turns(place: Tensor, weight: Tensor, list_of: Tensor, n_lists: int) -> tuple[Tensor, Tensor]:
@@ -159,12 +169,12 @@ def _in_turns(place: Tensor, weight: Tensor, list_of: Tensor, n_lists: int) -> t
     in_list, by_list = list_of.sort(stable=True)
     starts = torch.searchsorted(in_list, torch.arange(n_lists + 1, device=place.device))
     turn = torch.arange(len(in_list), device=place.device) - starts[in_list]
-    order = by_list[(in_list // 32 * len(in_list) + turn).argsort(stable=True)]  # by pool, turn and lane
-    pools = torch.cat((starts[:-1:32].unsqueeze(1), starts.diff().view(-1, 32)), 1)
+    order = by_list[(in_list // LANES * len(in_list) + turn).argsort(stable=True)]  # by pool, turn and lane
+    pools = torch.cat((starts[:-1:LANES].unsqueeze(1), starts.diff().view(-1, LANES)), 1)
     return interleaved(place[order], weight[order]), pools.int()
 
 
-def lists_with_waits(bin_of: Tensor, position: Tensor, n_pools: int) -> tuple[Tensor, Tensor, Tensor]:
+def _lists_with_waits(bin_of: Tensor, position: Tensor, n_pools: int) -> tuple[Tensor, Tensor, Tensor]:
     """Lists the points of pools of 128 bins, whose lanes have every 32nd bin, so that lanes seldom meet a bank.
 
     Args:
@@ -175,27 +185,27 @@ def lists_with_waits(bin_of: Tensor, position: Tensor, n_pools: int) -> tuple[Te
         + lane, 32 · n_pools for none.
     """
     n, device = len(bin_of), bin_of.device
-    bins_in_turn = bin_of // FEW_POINTS_POOL * n + among_equals(bin_of)[0]  # first of each bin, then second
+    bins_in_turn = bin_of // FEW_POINTS_POOL * n + _among_equals(bin_of)[0]  # first of each bin, then second
     order = (bins_in_turn * FEW_POINTS_POOL + bin_of % FEW_POINTS_POOL).argsort(stable=True)
     bin_of, position = bin_of[order], position[order]
-    pool, lane = bin_of // FEW_POINTS_POOL, bin_of % 32
-    turn, n_runs = turns_in_runs(pool, lane, position % 32, n_pools)
-    cells = torch.arange(n_pools * MOST_RUNS * 32, device=device)  # [pools, turns, lanes]
-    pool_of_cell, turn_of_cell = cells // (MOST_RUNS * 32), cells // 32 % MOST_RUNS
+    pool, lane = bin_of // FEW_POINTS_POOL, bin_of % LANES
+    turn, n_runs = _turns_in_runs(pool, lane, position % LANES, n_pools)
+    cells = torch.arange(n_pools * MOST_RUNS * LANES, device=device)  # [pools, turns, lanes]
+    pool_of_cell, turn_of_cell = cells // (MOST_RUNS * LANES), cells // LANES % MOST_RUNS
     in_run = turn < torch.cat((n_runs, n_runs[:1] * 0))[pool]
     taken = torch.zeros(len(cells) + 1, dtype=torch.bool, device=device)
-    taken = taken.scatter(0, ((pool * MOST_RUNS + turn) * 32 + lane).where(in_run, len(cells)), True)[:-1]
+    taken = taken.scatter(0, ((pool * MOST_RUNS + turn) * LANES + lane).where(in_run, len(cells)), True)[:-1]
     waits = ~taken & (turn_of_cell < n_runs[pool_of_cell])
     read = torch.zeros(n_pools * MOST_RUNS + 1, dtype=torch.int64, device=device)  # by another lane in that turn
     read = read.scatter(0, (pool * MOST_RUNS + turn).where(in_run, n_pools * MOST_RUNS), position)
-    places = torch.cat((8 * position + bin_of // 32 % 4, 8 * read[cells // 32] + 4))
+    places = torch.cat((SUM_CODES * position + bin_of // LANES % SUMS, SUM_CODES * read[cells // LANES] + NO_SUM))
     points = torch.cat((order, torch.full_like(cells, n)))
-    lists = torch.cat((32 * pool + lane, (32 * pool_of_cell + cells % 32).where(waits, 32 * n_pools)))
+    lists = torch.cat((LANES * pool + lane, (LANES * pool_of_cell + cells % LANES).where(waits, LANES * n_pools)))
     by_turn = torch.cat((turn, turn_of_cell)).argsort(stable=True)
     return places[by_turn], points[by_turn], lists[by_turn]
 
 
-def turns_in_runs(pool: Tensor, lane: Tensor, bank: Tensor, n_pools: int) -> tuple[Tensor, Tensor]:
+def _turns_in_runs(pool: Tensor, lane: Tensor, bank: Tensor, n_pools: int) -> tuple[Tensor, Tensor]:
     """Cuts the points of each pool into runs that meet no lane or bank twice, each as long as it can be.
 
     A pool keeps its lists without waits if these make no more wavefronts, or if there would be over MOST_RUNS runs.
@@ -206,8 +216,8 @@ def turns_in_runs(pool: Tensor, lane: Tensor, bank: Tensor, n_pools: int) -> tup
     Returns:
         The turn of each point, and the runs of each pool, 0 if it has no waits.
     """
-    turn, next_of_lane = among_equals(32 * pool + lane)
-    _, next_of_bank = among_equals(32 * pool + bank)
+    turn, next_of_lane = _among_equals(LANES * pool + lane)
+    _, next_of_bank = _among_equals(LANES * pool + bank)
     first = torch.searchsorted(pool, torch.arange(n_pools + 1, device=pool.device))
     ends = torch.minimum(next_of_lane, next_of_bank).flip(0).cummin(0).values.flip(0)  # of runs, by where they begin
     ends = torch.cat((ends, first[-1:]))
@@ -216,7 +226,7 @@ def turns_in_runs(pool: Tensor, lane: Tensor, bank: Tensor, n_pools: int) -> tup
         begins.append(torch.minimum(ends[begins[-1]], first[1:]))
     runs = torch.stack(begins[:-1])
     n_runs = (runs < first[1:]).sum(0)
-    met_before, _ = among_equals((pool * len(pool) + turn) * 32 + bank)
+    met_before, _ = _among_equals((pool * len(pool) + turn) * LANES + bank)
     cell = (pool * MOST_RUNS + turn.clamp(max=MOST_RUNS - 1)).where(pool < n_pools, n_pools * MOST_RUNS)
     wavefronts = torch.zeros(n_pools * MOST_RUNS + 1, dtype=torch.int64, device=pool.device)
     wavefronts = wavefronts.scatter_reduce(0, cell, met_before + 1, "amax")[:-1].view(n_pools, MOST_RUNS).sum(1)
@@ -226,7 +236,7 @@ def turns_in_runs(pool: Tensor, lane: Tensor, bank: Tensor, n_pools: int) -> tup
     return run.where((n_runs[of_pool] > 0) & (pool < n_pools), turn), n_runs
 
 
-def among_equals(keys: Tensor) -> tuple[Tensor, Tensor]:
+def _among_equals(keys: Tensor) -> tuple[Tensor, Tensor]:
     """Returns how many equal keys [N] come before each, and where the next one is, N for none."""
     in_order, order = keys.sort(stable=True)
     number = torch.arange(len(keys), device=keys.device)
@@ -256,7 +266,9 @@ def gains(index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     own = at(layout.row, layout.column, halved)
     rows = torch.arange(height // 2, device=index.device)
     edges = torch.arange(2, device=index.device) * (width // 2)
-    second = at((-rows % height).unsqueeze(1), edges.unsqueeze(0), torch.where(rows > 0, 0.5, 0.0).unsqueeze(1))
+    second = at(
+        (-rows % height).unsqueeze(1), edges.unsqueeze(0), torch.where(rows > 0, 0.5, 0.0).to(weight.dtype).unsqueeze(1)
+    )
     second[0, :, 0] = -1  # the lines 0 and H/2 are their own mirrors
     of_line = layout.column[:, : layout.line_threads]
     last = at(torch.full_like(of_line, height // 2), of_line)
@@ -301,7 +313,7 @@ def layout_of(height: int, width: int, device: torch.device) -> Layout:
 def positions(height: int, columns: int, device: torch.device) -> Tensor:
     """Returns where in shared memory, in floats, the value of each coefficient is: [H, W//2+1]."""
     width = 2 * (columns - 1)
-    pitch = width + (20 if width == 32 else 4)
+    pitch = width + (20 if width == 32 else 4)  # kValuePitch of csrc/spectral/spectral_kernels.cuh
     ky, kx = torch.arange(height, device=device).unsqueeze(1), torch.arange(columns, device=device)
     return torch.where(ky <= height // 2, ky * pitch + kx, (height - ky) * pitch + (-kx) % width)
 

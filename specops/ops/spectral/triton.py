@@ -25,7 +25,7 @@ from specops.ops.triton_launch import on_its_device
 POINTS, SUMS = 16, 8  # that a thread adds up at most: of a bin, of its sums
 AT_ONCE = 256  # warps whose reads are planned together: 128 MiB
 BLOCK = 256
-SUM_WARPS = 8  # of programs that sum the spectra of torch.fft
+SUM_WARPS = 8  # of programs that sum bins with few points
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,12 @@ class AroundFft:
             return
         n_tiles, tile_points = tiles
         plan = _tile_tables(index, weight, n_bins, *tiles, gpu_plans.sector_points(X.dtype))
+        warps = gpu_plans.warps_of_tiles(tile_points)
         n_images = sums.numel() // n_bins
         of_tiles = sums if n_tiles == 1 else sums.new_empty(n_images, n_tiles, n_bins)
         kernels.tile_sums_kernel[(n_images * n_tiles,)](
-            X, Y, *plan.tables, of_tiles, n_points, tile_points, *how, *plan.constants,
-            num_warps=SUM_WARPS,
+            X, Y, weight.contiguous(), *plan.tables, of_tiles, n_points, tile_points, *how, *plan.constants,
+            num_warps=warps,
         )  # fmt: skip
         if n_tiles > 1:
             kernels.totals_kernel[(-(-sums.numel() // BLOCK),)](of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK)
@@ -246,9 +247,10 @@ def _tile_tables(index: Tensor, weight: Tensor, n_bins: int, n_tiles: int, tile_
     bins = _known(index, n_bins).flatten().long()
     bins = torch.nn.functional.pad(bins, (0, n_tiles * tile_points - len(bins)), value=_padded(n_bins))
     place = torch.arange(tile_points, device=index.device).expand(n_tiles, -1)
-    sums = _sum_tables(bins.view(n_tiles, -1), place, n_bins, 32 * SUM_WARPS)
-    words = max(4 * 32 * SUM_WARPS, 1 << (tile_points + sector - 2).bit_length())
-    return BinTables((weight.contiguous(), *sums.tables), (sector, words, SUM_WARPS, *sums.constants))
+    warps = gpu_plans.warps_of_tiles(tile_points)
+    sums = _sum_tables(bins.view(n_tiles, -1), place, n_bins, 32 * warps)
+    words = max(4 * 32 * warps, 1 << (tile_points + sector - 2).bit_length())
+    return BinTables(sums.tables, (sector, words, warps, *sums.constants))
 
 
 def _sum_tables(bins: Tensor, place: Tensor, n_bins: int, threads: int) -> BinTables:
@@ -280,7 +282,7 @@ class Dealt(NamedTuple):
 def _dealt(bins: Tensor, place: Tensor, n_bins: int, threads: int, turns: int) -> Dealt:
     """Cuts the places [tiles, n] of each bin to chunks of at most `turns`, as many as threads, or a multiple, allow."""
     padded, (n_tiles, n) = _padded(n_bins), bins.shape
-    n_chunks = threads << (-(-(n // turns + n_bins) // threads) - 1).bit_length()
+    n_chunks = threads << (-(-(-(-n // turns) + n_bins) // threads) - 1).bit_length()
     per_chunk = -(-n // (n_chunks - n_bins))
     in_bin, source = bins.sort(stable=True)
     numbers = torch.arange(max(n, padded + 1), device=bins.device).expand(n_tiles, -1)

@@ -320,10 +320,10 @@ def tile_sums_kernel(
     BLOCK: gl.constexpr = 4 * T
     L: gl.constexpr = gl.BlockedLayout([1], [32], [WARPS], [0])
     program, tiles = gl.program_id(0).to(gl.int64), gl.cdiv(P, SIZE)
-    image, tile = program // tiles, (program % tiles).to(gl.int32)
+    image, tile = program // tiles, program % tiles
     begin = image * P + tile * SIZE
     before = (begin % SECTOR).to(gl.int32)
-    count = gl.minimum(SIZE, P - tile * SIZE)
+    count = gl.minimum(SIZE, P - tile * SIZE).to(gl.int32)
     values = gl.allocate_shared_memory(out.dtype.element_ty, [WORDS], gl.SwizzledSharedLayout(1, 1, 1, [0]))
     for block in range(gl.cdiv(count + before, BLOCK)):
         word = block * BLOCK + gl.arange(0, BLOCK, L)
@@ -368,12 +368,17 @@ def bin_sums_kernel(
     i = gl.load(first + k, mask=k < K, other=0) + thread % LANES
     end = gl.load(first + k + 1, mask=k < K, other=0)
     total = gl.zeros([WARPS * 32], out.dtype.element_ty, L)
-    for _ in range(gl.max(gl.cdiv(end - i, LANES), 0)):
+    part = total  # of up to 32 terms
+    for turn in range(gl.max(gl.cdiv(end - i, LANES), 0)):
         inside = i < end
         place = image * P + gl.load(point + i, mask=inside, other=0)
         value = _term(X, Y, place, inside, SAME, SCALE, factor, eps)
-        total += gl.where(inside, value * gl.load(weight + i, mask=inside, other=0.0), 0.0)
+        part += gl.where(inside, value * gl.load(weight + i, mask=inside, other=0.0), 0.0)
+        if turn % 32 == 31:
+            total += part
+            part = gl.zeros([WARPS * 32], out.dtype.element_ty, L)
         i += LANES
+    total += part
     L_bin: gl.constexpr = gl.BlockedLayout([1, 1], [32 // LANES, LANES], [WARPS, 1], [1, 0])
     total = gl.sum(gl.convert_layout(gl.reshape(total, (BINS, LANES)), L_bin), 1)
     k = (program % blocks).to(gl.int32) * BINS + gl.arange(0, BINS, gl.SliceLayout(1, L_bin))
