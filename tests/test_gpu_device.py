@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(backends.no_gpu() is not None, reason=f"{backend
 GPU = torch.device("cuda")
 KERNELS = ("cuda", "triton")
 TOLERANCE = {torch.float16: 2e-3, torch.bfloat16: 2e-2, torch.float32: 1e-5, torch.float64: 1e-13}
-SIZES = [(32, 32), (64, 64), (128, 128), (48, 48), (33, 20)]  # one launch, then torch.fft
+SIZES = [(32, 32), (64, 64), (128, 128), (48, 48), (33, 20), (131, 129)]  # one launch, torch.fft, two tiles
 
 Function = Callable[..., Tensor]
 
