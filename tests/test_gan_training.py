@@ -55,7 +55,7 @@ def start(*args: str) -> int:
 
 def environment() -> dict[str, str]:
     path = os.pathsep.join([str(SCRIPT.parent), *filter(None, sys.path)])  # the same extension as here
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
 
 
 def table(folder: Path) -> list[dict[str, str]]:
