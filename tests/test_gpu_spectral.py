@@ -370,8 +370,8 @@ CHOICES = {  # conditions that are no `if`
         ("left > turn ? __popc(readers[turn] & before) : 0", "__popc(readers[turn] & before)"),
         ("readers[turn] == 0 ? points : next", "next"),
         (
-            "left > turn ? static_cast<int>(turns[turn].place % kSums) : kMostSums",
-            "turns[turn].place % kSums",
+            "left > turn ? static_cast<int>(turns[turn].place % kSumCodes) : kMostSums",
+            "turns[turn].place % kSumCodes",
         ),
     ],
     "spectral/spectral_kernels.cuh": [
@@ -429,7 +429,7 @@ def test_numbers_of_the_header() -> None:
         (cuda_source.CSRC / "spectral" / name).read_text() for name in ("bins.cuh", "spectral_kernels.cuh")
     )
     assert f"kMostSums = {gpu_plans.SUMS};" in bins
-    assert f"kSums = {gpu_plans.SUM_CODES};" in bins
+    assert f"kSumCodes = {gpu_plans.SUM_CODES};" in bins
     pitch = int(gpu_plans.positions(32, 17, torch.device("cpu"))[1, 0])
     assert f"S::W == 32 ? {pitch // 4} : S::kPitch" in kernels
 

@@ -14,10 +14,10 @@ namespace specops::spectral {
 
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr int kMostSums = 4;  // of a lane
-constexpr int kSums = 8;      // what tells the sum of a point: from kMostSums on, none
+constexpr int kSumCodes = 8;  // what tells the sum of a point: from kMostSums on, none
 constexpr int kTurns = 4;     // taken together, so that their loads wait together
 
-// A value to be added to a sum: kSums · its position + the sum.
+// A value to be added to a sum: kSumCodes · its position + the sum.
 template <class T>
 struct alignas(2 * sizeof(T)) Point {
   uint32_t place;
@@ -69,10 +69,12 @@ SPECOPS_DEVICE void sum_bins(const T* values, const Point<T>* __restrict__ point
         next += __popc(readers[turn]);
       }
 #pragma unroll
-      for (int turn = 0; turn < kTurns && readers[turn] != 0; ++turn) value[turn] = values[turns[turn].place / kSums];
+      for (int turn = 0; turn < kTurns && readers[turn] != 0; ++turn) {
+        value[turn] = values[turns[turn].place / kSumCodes];
+      }
 #pragma unroll
       for (int turn = 0; turn < kTurns; ++turn) {
-        const int sum_of_point = left > turn ? static_cast<int>(turns[turn].place % kSums) : kMostSums;
+        const int sum_of_point = left > turn ? static_cast<int>(turns[turn].place % kSumCodes) : kMostSums;
 #pragma unroll
         for (int i = 0; i < kMostSums; ++i) {
           if (sum_of_point == i) sum[i] += turns[turn].weight * value[turn];

@@ -84,8 +84,7 @@ TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
       "half_plane_tile_sums(Tensor X, Tensor Y, Tensor points, Tensor pools, Tensor(a!) of_tiles, Tensor(b!) sums, int "
       "wide, int n_images, int n_points, int n_tiles, int tile_points, int n_threads, int n_bins, int bins_per_pool, "
-      "int scale, float "
-      "factor, float eps) -> ()");
+      "int scale, float factor, float eps) -> ()");
   m.def(
       "half_plane_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int wide, int n_images, int "
       "n_points, "

@@ -48,8 +48,7 @@ SPECOPS_DEVICE T term_of(Coefficient<T> x, Coefficient<T> y, Scale<T> scale) {
 }
 
 // sums[b, t, k] = Σ weight · term over the points of bin k that lie in tile t, of `tile_points` coefficients in a row
-// of memory, the last of fewer. They are read once, in order, and their terms wait in shared memory, in the bins'
-// order.
+// of memory, the last of fewer. They are read once, in order, and their terms wait in shared memory.
 template <class T>
 __global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 4 : 5)
     half_plane_tile_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const Point<T>* __restrict__ points,
