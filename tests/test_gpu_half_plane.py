@@ -224,9 +224,17 @@ def test_images_beyond_two_to_the_31_pixels() -> None:
     assert torch.equal(X[-1, ..., 1], 2 * weight)
     for n_bins in (1, 128):  # a tile, bins with few points
         sums = torch.empty(len(X), n_bins)
-        with launches.executed_ptx(SOURCE, 90, **of_last, last_block=True):
+        with launches.executed_ptx(SOURCE, 90, **of_last, last_blocks=1):
             cuda.HALF_PLANE.bin_sums(X, X, index, torch.ones(16, 8), sums, around_fft.UNSCALED)
         assert float(sums[-1, 0]) == pytest.approx(2 * float((2 * weight).square().sum()), rel=1e-6)
+    X = torch.from_numpy(np.zeros((2**31 // (2 * 96 * 90) + 1, 96, 90, 2), np.float32))  # of two tiles
+    X[-1, ..., 0] = 1.0
+    sums = torch.empty(len(X), 1)
+    with launches.executed_ptx(SOURCE, 90, **of_last, last_blocks=2) as runs:
+        index, weight = torch.zeros(96, 90, dtype=torch.int32), torch.ones(96, 90)
+        cuda.HALF_PLANE.bin_sums(X, X, index, weight, sums, around_fft.UNSCALED)
+    assert len(runs) == 2
+    assert float(sums[-1, 0]) == 96 * 90
 
 
 @functools.cache

@@ -367,20 +367,42 @@ def test_ptx_of_sm_90_on_all_arguments(op: str) -> None:
             check(op, *case.arguments(op))
 
 
+def beyond_2_31_elements(plane: Tensor) -> Tensor:
+    """A plane of 64 x 64 after 2^19 others in bfloat16, in memory that the system hands out when it is touched."""
+    planes = torch.from_numpy(np.zeros((2**19 + 1, 64, 64), dtype=np.int16)).view(torch.bfloat16)
+    planes[-1] = plane
+    return planes
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("taps", "images_of_a_block"), [((1, 3), 1), ((3, 3), 16)], ids=["tiles", "patches"])
 @pytest.mark.parametrize("op", OPS[:2])
 def test_addresses_beyond_2_31_elements(op: str, taps: tuple[int, int], images_of_a_block: int) -> None:
-    """The last image of 2^19 + 1 of them, in memory that the system hands out when it is touched."""
+    """Those of the last image."""
     _, f, *rest = Case((64, 64), taps=taps, padding=(1, 1, taps[0] // 2, taps[0] // 2)).arguments(op)
-    x = torch.from_numpy(np.zeros((2**19 + 1, 64, 64), dtype=np.int16)).view(torch.bfloat16)
-    x[-1] = torch.randn(64, 64)
+    x = beyond_2_31_elements(torch.randn(64, 64))
     blocks = -(-len(x) // images_of_a_block)
-    with launches.executed_ptx(SOURCE, 90, last_block=True, counting=False, races=False) as runs:
+    with launches.executed_ptx(SOURCE, 90, last_blocks=1, counting=False, races=False) as runs:
         out = getattr(cuda, op)(x, f, *rest)
     assert runs[-1].launch.grid == (blocks, 1, 1)
     expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
     torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.slow
+def test_a_derivative_in_the_filter_beyond_2_31_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum of the last plane, where each has a block of its own."""
+    case = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0), batch=(1,), dtype=torch.bfloat16)
+    args = case.arguments("upfirdn2d_filter_correlation")
+    monkeypatch.setattr(gpu_plans, "MOST_SEGMENTS", 2**20)
+    gpu_plans.plan.cache_clear()
+    x, y = (beyond_2_31_elements(image) for image in args[:2])
+    with launches.executed_ptx(SOURCE, 90, last_blocks=1, counting=False, races=False) as runs:
+        cuda.upfirdn2d_filter_correlation(x, y, *args[2:])
+    gpu_plans.plan.cache_clear()
+    assert runs[0].launch.grid == (len(x), 1, 1)
+    expected = reference.upfirdn2d_filter_correlation(*(image.double() for image in args[:2]), *args[2:])
+    torch.testing.assert_close(runs[0].tensors[2][-1:], expected, rtol=1e-6, atol=1e-4)
 
 
 def noted(cases: Mapping[str, Case]) -> list[tuple[str, list[Any]]]:

@@ -41,7 +41,7 @@ from specops.ops.resample import triton as resample_triton
 from specops.ops.spectral import triton as spectral_triton
 
 TABLE = Path(__file__).parents[1] / "docs" / "gpu_kernels.csv"
-CUOBJDUMP = Path(triton_driver.triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+CUOBJDUMP = triton_driver.TOOLS / "cuobjdump"
 SPECTRAL_SOURCE = cuda_source.CSRC / "spectral" / "spectral_cuda.cu"
 HALF_PLANE_SOURCE = SPECTRAL_SOURCE.with_name("half_plane_cuda.cu")
 ARCHS, COUNTED = (80, 90, 100), 90  # launches are executed and counted on the one for which time is modelled
@@ -206,9 +206,7 @@ def launched_by(call: Call, arch: int) -> tuple[list[Launched], list[Tensor], in
         with triton_driver.executed_on(arch, blocks=blocks) as runs:
             images, moved = call.execute()
         shapes = [(run.kernel.name, 32 * run.metadata.num_warps, run.metadata.shared) for run in runs]
-        taken = [
-            resources_of(run.cubin, CUOBJDUMP, arch)[name, arch] for run, (name, *_) in zip(runs, shapes, strict=True)
-        ]
+        taken = [run.resources for run in runs]
     else:
         with launches.executed_ptx(call.source, COUNTED, blocks=blocks) as runs:
             images, moved = call.execute()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from samples import RESAMPLING, Sample
-from test_gpu_resample import CASES, COMMON, OPS, TILES, Case, bytes_that_move
+from test_gpu_resample import CASES, COMMON, DOWN, OPS, TILES, UP, Case, beyond_2_31_elements, bytes_that_move
 from test_gpu_resample import check as check_backend
 from test_resample_fuzz import Draw
 from torch import Tensor
@@ -28,9 +28,9 @@ from gpu_emulation import mutation
 from gpu_emulation.counters import SECTOR
 from gpu_emulation.ptx_text import PtxError
 from gpu_emulation.triton_driver import Run, executed_on
-from test_gpu_triton import registers_and_spills
 
 from specops.ops.resample import triton, triton_kernels
+from specops.ops.triton_launch import launch
 
 ARCHS = (80, 90, 100)
 MUTANTS = mutation.triton_masks(Path(triton_kernels.__file__).read_text())
@@ -59,12 +59,12 @@ def test_some_arguments(op: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 @pytest.mark.parametrize("op", OPS)
-def test_every_case(op: str, arch: int, tmp_path: Path) -> None:
+def test_every_case(op: str, arch: int) -> None:
     with executed_on(arch, counting=False) as runs:
         for case in CASES.values():
             check(op, *case.arguments(op))
     for run in runs:
-        assert "0 bytes spill stores, 0 bytes spill loads" in registers_and_spills(run, tmp_path)
+        assert run.resources.stack == 0
 
 
 @pytest.mark.parametrize("arch", [80, *(pytest.param(arch, marks=pytest.mark.slow) for arch in ARCHS[1:])])
@@ -186,13 +186,45 @@ def executed_alone(op: str, case: Case) -> tuple[Run, Tensor, Tensor]:
     [pytest.param(name, marks=[] if "4 taps" in name else pytest.mark.slow) for name in COMMON],
 )
 @pytest.mark.parametrize("op", OPS[:2])
-def test_sectors_of_common_cases(op: str, name: str, tmp_path: Path) -> None:
+def test_sectors_of_common_cases(op: str, name: str) -> None:
     """Images are read once and written once, 16 bytes at a time; of a stride every second row."""
     run, x, out = executed_alone(op, COMMON[name])
     loads, stores = run.counters.loads[run.storage(x)], run.counters.stores[run.storage(out)]
     assert (loads.sectors + stores.sectors) * SECTOR <= 1.05 * bytes_that_move(COMMON[name], op, x, out)
     assert loads.widths == stores.widths == {16}
-    assert "0 bytes spill stores, 0 bytes spill loads" in registers_and_spills(run, tmp_path)
+    assert run.resources.stack == 0
+
+
+TIGHT = [  # what ptxas would spill some registers of on sm_90, to have more warps resident
+    replace(UP, size=(16, 16), batch=(64, 64), channels_last=True),
+    replace(UP, size=(16, 16), batch=(64, 64), channels_last=True, dtype=torch.float16),
+    replace(UP, size=(8, 8), taps=(8, 8), padding=(4, 3, 4, 3), batch=(64, 64), channels_last=True),
+    replace(UP, size=(256, 256), batch=(64,)),
+    replace(DOWN, size=(256, 256), batch=(64,), dtype=torch.float64),
+]
+
+
+@pytest.mark.parametrize("arch", [90, *(pytest.param(arch, marks=pytest.mark.slow) for arch in (80, 100))])
+def test_no_kernel_spills(arch: int) -> None:
+    with executed_on(arch, blocks=range(0)) as runs:
+        for case in TIGHT:
+            for op in OPS:
+                getattr(triton, op)(*case.arguments(op))
+    for run in runs:
+        assert run.resources.stack == 0
+    assert any(".maxnreg" in run.ptx for run in runs)
+    assert not all(".maxnreg" in run.ptx for run in runs)
+
+
+@pytest.mark.parametrize(("op", "most"), [("upfirdn2d", 60), ("upfirdn2d_transpose", 330)])
+def test_wide_planes_are_gathered_from_few_columns(op: str, most: int) -> None:
+    """Lane instructions per output: 42 and 247, and 76 and 776 in tiles as wide as 256 and 512 samples."""
+    case = replace(UP, size=(256, 256), batch=(512,))
+    x, *rest = case.arguments(op)
+    with executed_on(90, races=False, blocks=range(8)) as runs:
+        out = getattr(triton, op)(x, *rest)
+    outputs = 8 * out[0].numel() / programs_of(op, x, case)
+    assert runs[0].counters.instructions <= most * outputs
 
 
 def test_an_outer_product_takes_less() -> None:
@@ -221,17 +253,36 @@ def test_empty_batches() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("op", OPS[:2])
 def test_addresses_beyond_2_31_elements(op: str) -> None:
-    """The last image of 2^19 + 1 of them, in memory that the system hands out when it is touched."""
+    """Those of the last image."""
     case = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0), dtype=torch.bfloat16)
     _, f, *rest = case.arguments(op)
-    x = torch.from_numpy(np.zeros((2**19 + 1, 64, 64), dtype=np.int16)).view(torch.bfloat16)
-    x[-1] = torch.randn(64, 64)
+    x = beyond_2_31_elements(torch.randn(64, 64))
     programs = programs_of(op, x, case)
     with executed_on(90, counting=False, races=False, blocks=range(2**19 * programs, len(x) * programs)) as runs:
         out = getattr(triton, op)(x, f, *rest)
     assert [run.grid for run in runs] == [(len(x) * programs, 1, 1)]
     expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
     torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.slow
+def test_a_derivative_in_the_filter_beyond_2_31_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the programs of the last plane leave to be summed, and a sum behind 2^31 numbers."""
+    case = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0), batch=(1,), dtype=torch.bfloat16)
+    args = case.arguments("upfirdn2d_filter_correlation")
+    x, y = (beyond_2_31_elements(image) for image in args[:2])
+    launched: list[Tensor] = []
+    monkeypatch.setattr(triton, "launch", lambda *args, **how: launched.append(args[4]) or launch(*args, **how))
+    with executed_on(90, counting=False, races=False, blocks=range(2**20, 2**20 + 2)) as runs:
+        triton.upfirdn2d_filter_correlation(x, y, *args[2:])
+    assert runs[0].grid == (2 * len(x), 1, 1)
+    expected = reference.upfirdn2d_filter_correlation(*(image.double() for image in args[:2]), *args[2:])
+    torch.testing.assert_close(launched[0][:, -2:].sum(1).double(), expected.flatten(), rtol=1e-5, atol=1e-3)
+    sums, out = torch.from_numpy(np.zeros((2**11 + 1, 2**20), np.float32)), torch.zeros(2**11 + 1)
+    sums[-1, ::4096] = 1
+    with executed_on(90, counting=False, races=False, blocks=range(2**11, 2**11 + 1)):
+        triton_kernels.sum_kernel[(len(out),)](sums, out, sums.shape[1], triton.SUM_BLOCK)
+    assert float(out[-1]) == 256
 
 
 @pytest.mark.slow

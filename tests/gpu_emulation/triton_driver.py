@@ -23,6 +23,10 @@ from triton.backends.driver import DriverBase
 from .counters import Counters
 from .cuda_source import KEPT
 from .ptx import MOST_SHARED, Kernel, Module
+from .resources import Resources, resources_of
+
+TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+WORD = 4  # bytes of a spilled register
 
 
 @dataclass
@@ -31,7 +35,7 @@ class Run:
 
     kernel: Kernel
     ptx: str
-    cubin: bytes
+    resources: Resources
     metadata: Any
     grid: tuple[int, int, int]
     counters: Counters
@@ -67,7 +71,7 @@ class _Launcher:
 
     def __call__(self, *call: Any) -> None:
         grid, (_, function), arguments = call[:3], call[3:5], call[9:]
-        kernel, text, binary = function
+        kernel, text, resources = function
         values, storages = [], {}
         for kind, argument in zip(self.kinds, arguments, strict=True):
             if kind == "constexpr":
@@ -91,7 +95,7 @@ class _Launcher:
             blocks=recorder.blocks,
         )
         known = [address for address, storage in storages.items() if len(storage)]
-        recorder.runs.append(Run(kernel, text, binary, self.metadata, grid, counters, known))
+        recorder.runs.append(Run(kernel, text, resources, self.metadata, grid, counters, known))
 
 
 class _Binaries:
@@ -103,14 +107,18 @@ class _Binaries:
         text = _Binaries.loading
         if text not in _modules:
             _modules[text] = Module(text)
+            (_resources[text],) = resources_of(binary, TOOLS / "cuobjdump", device).values()
         # No module, which a kernel that is freed later would ask the driver of that time to unload.
-        return None, (_modules[text].kernel(name), text, binary), 0, 0, 1024
+        resources = _resources[text]
+        function = (_modules[text].kernel(name), text, resources)
+        return None, function, resources.registers, resources.stack // WORD, 1024
 
     def get_device_properties(self, device: int) -> dict[str, int]:
         return {"max_shared_mem": MOST_SHARED, "max_num_regs": 65536, "multiprocessor_count": 132, "warpSize": 32}
 
 
 _modules: dict[str, Module] = {}
+_resources: dict[str, Resources] = {}
 
 
 def _remember_ptx(module: Any, function: Any, name: str, metadata_group: dict[str, str], digest: str) -> None:

@@ -132,13 +132,13 @@ def bins_of_tiles(index: Tensor, weight: Tensor, n_bins: int, n_tiles: int, tile
 
 def tiles_of(n_points: int, n_bins: int, dtype: torch.dtype) -> tuple[int, int] | None:
     """Returns how many tiles the coefficients of an image are cut to, and of how many each; None for too many bins."""
-    n_tiles = -(-n_points // (TILE_BYTES // dtype.itemsize + 1 - sector_points(dtype)))
+    n_tiles = -(-n_points // (TILE_BYTES // dtype.itemsize + 1 - sector_points(dtype.itemsize)))
     return (n_tiles, -(-n_points // n_tiles)) if n_points >= POINTS_PER_BIN * n_bins * n_tiles else None
 
 
-def sector_points(dtype: torch.dtype) -> int:
-    """Returns how many coefficients a sector of memory has."""
-    return SECTOR_BYTES // (2 * dtype.itemsize)
+def sector_points(itemsize: int) -> int:
+    """Returns how many coefficients, of two numbers of `itemsize` bytes, a sector of memory has."""
+    return SECTOR_BYTES // (2 * itemsize)
 
 
 def warps_of_tiles(tile_points: int) -> int:
@@ -319,23 +319,24 @@ def positions(height: int, columns: int, device: torch.device) -> Tensor:
 
 
 def in_turns_without_conflicts(place: Tensor) -> Tensor:
-    """Deals what each lane of a warp reads from shared memory to its turns, so that lanes seldom meet a bank in one.
+    """Deals what each lane reads from shared memory to its turns, so that lanes seldom meet a bank in one.
 
     In a few rounds each word without a turn asks for one in which its lane and its bank are free; of those that ask for
     the same, one gets it. What is left at the end goes where its lane is idle.
 
     Args:
-        place: int64 [groups, 32, turns], words of shared memory in any order along the last axis; -1 is none.
+        place: int64 [groups, lanes, turns], words of shared memory in any order along the last axis; -1 is none. Lanes
+            are those that are served at once, of which there are as many as banks as wide as a word.
 
     Returns:
         As `place`, by turns. An idle lane has -2^15 + a word that another lane reads in that turn, or any if none does.
     """
-    n_groups, _, n_turns = place.shape
+    n_groups, n_lanes, n_turns = place.shape
     words = place.flatten(1)
     n = words.shape[1]
     number, turns = torch.arange(n, device=place.device), torch.arange(n_turns, device=place.device)
     # With its turn, a word has a cell of its lane and one of its bank; no two have the same.
-    lane, bank = (number // n_turns * n_turns).expand_as(words), words % 32 * n_turns
+    lane, bank = (number // n_turns * n_turns).expand_as(words), words % n_lanes * n_turns
     lane_cells, bank_cells = ((each.unsqueeze(2) + turns).flatten(1) for each in (lane, bank))
     likes = turns + (number + number // n_turns).unsqueeze(1)  # neighbours like others best
     left = words >= 0

@@ -23,7 +23,8 @@ from specops.ops.spectral.gpu_plans import cached
 from specops.ops.triton_launch import on_its_device
 
 POINTS, SUMS = 16, 8  # that a thread adds up at most: of a bin, of its sums
-AT_ONCE = 256  # warps whose reads are planned together: 128 MiB
+PHASE_BYTES = 128  # of shared memory, of the lanes that it serves at once
+AT_ONCE = 256  # groups of lanes whose reads are planned together: 128 MiB
 BLOCK = 256
 SUM_WARPS = 8  # of programs that sum bins with few points
 
@@ -166,7 +167,7 @@ class AroundFft:
             )  # fmt: skip
             return
         n_tiles, tile_points = tiles
-        plan = _tile_tables(index, weight, n_bins, *tiles, gpu_plans.sector_points(X.dtype))
+        plan = _tile_tables(index, weight, n_bins, *tiles, X.itemsize)
         warps = gpu_plans.warps_of_tiles(tile_points)
         n_images = sums.numel() // n_bins
         of_tiles = sums if n_tiles == 1 else sums.new_empty(n_images, n_tiles, n_bins)
@@ -230,7 +231,7 @@ def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
     half = how.side // 2
     threads = 32 * how.cross_warps
     bins = _known(index[:, :half], n_bins).flatten().long()
-    sums = _sum_tables(bins.unsqueeze(0), _places(how, index.device).unsqueeze(0), n_bins, threads)
+    sums = _sum_tables(bins.unsqueeze(0), _places(how, index.device).unsqueeze(0), n_bins, threads, 32)
     quarter = weight.float() / 4
     tables = (
         _kernel_order(quarter[:, :half]).contiguous(),
@@ -242,23 +243,29 @@ def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
 
 
 @cached
-def _tile_tables(index: Tensor, weight: Tensor, n_bins: int, n_tiles: int, tile_points: int, sector: int) -> BinTables:
+def _tile_tables(
+    index: Tensor, weight: Tensor, n_bins: int, n_tiles: int, tile_points: int, itemsize: int
+) -> BinTables:
     """Tables of the kernel that sums tiles, and its constants from SECTOR to PADDED."""
     bins = _known(index, n_bins).flatten().long()
     bins = torch.nn.functional.pad(bins, (0, n_tiles * tile_points - len(bins)), value=_padded(n_bins))
     place = torch.arange(tile_points, device=index.device).expand(n_tiles, -1)
-    warps = gpu_plans.warps_of_tiles(tile_points)
-    sums = _sum_tables(bins.view(n_tiles, -1), place, n_bins, 32 * warps)
+    warps, sector = gpu_plans.warps_of_tiles(tile_points), gpu_plans.sector_points(itemsize)
+    sums = _sum_tables(bins.view(n_tiles, -1), place, n_bins, 32 * warps, PHASE_BYTES // itemsize)
     words = max(4 * 32 * warps, 1 << (tile_points + sector - 2).bit_length())
     return BinTables(sums.tables, (sector, words, warps, *sums.constants))
 
 
-def _sum_tables(bins: Tensor, place: Tensor, n_bins: int, threads: int) -> BinTables:
-    """Of the points [tiles, n], tables of chunks, of their sums and of where the bins lie in those; TILES to PADDED."""
+def _sum_tables(bins: Tensor, place: Tensor, n_bins: int, threads: int, lanes: int) -> BinTables:
+    """Of the points [tiles, n], tables of chunks, of their sums and of where the bins lie in those; TILES to PADDED.
+
+    Shared memory serves so many `lanes` at once.
+    """
     padded = _padded(n_bins)
-    points = _dealt(bins, place, n_bins, threads, POINTS)
+    points = _dealt(bins, place, n_bins, threads, POINTS, lanes)
     chunks = torch.arange(points.place.shape[1], device=bins.device).expand(len(bins), -1).contiguous()
-    sums = _dealt(torch.searchsorted(points.first, chunks, right=True) - 1, chunks, n_bins, threads, SUMS)
+    bin_of = torch.searchsorted(points.first, chunks, right=True) - 1
+    sums = _dealt(bin_of, chunks, n_bins, threads, SUMS, lanes)
     per_bin = max(1, min(threads // padded, 32))
     rounds = (sums.first.diff().amax(1, keepdim=True) + per_bin - 1) // per_bin
     first = torch.cat((sums.first, rounds), 1).to(torch.int32)
@@ -279,7 +286,7 @@ class Dealt(NamedTuple):
     first: Tensor
 
 
-def _dealt(bins: Tensor, place: Tensor, n_bins: int, threads: int, turns: int) -> Dealt:
+def _dealt(bins: Tensor, place: Tensor, n_bins: int, threads: int, turns: int, lanes: int) -> Dealt:
     """Cuts the places [tiles, n] of each bin to chunks of at most `turns`, as many as threads, or a multiple, allow."""
     padded, (n_tiles, n) = _padded(n_bins), bins.shape
     n_chunks = threads << (-(-(-(-n // turns) + n_bins) // threads) - 1).bit_length()
@@ -294,7 +301,7 @@ def _dealt(bins: Tensor, place: Tensor, n_bins: int, threads: int, turns: int) -
     slot = (first.gather(1, in_bin) + rank % dealt_to) * turns + rank // dealt_to
     slot = torch.where(in_bin < padded, slot, n_chunks * turns)  # of no bin: one slot behind the last, cut off
     slots = torch.full((n_tiles, n_chunks * turns + 1), -1, device=bins.device)
-    slots = slots.scatter(1, slot, place.gather(1, source))[:, :-1].reshape(-1, 32, turns)
+    slots = slots.scatter(1, slot, place.gather(1, source))[:, :-1].reshape(-1, lanes, turns)
     dealt = torch.cat([gpu_plans.in_turns_without_conflicts(some) for some in slots.split(AT_ONCE)])
     return Dealt(dealt.view(n_tiles, n_chunks, turns), first)
 
