@@ -195,12 +195,12 @@ def test_sectors_of_common_cases(op: str, name: str) -> None:
     assert run.resources.stack == 0
 
 
-TIGHT = [  # what ptxas would spill some registers of on sm_90, to have more warps resident
+TIGHT = [  # what ptxas would spill some registers of, to have more warps resident or since it takes more than 255
     replace(UP, size=(16, 16), batch=(64, 64), channels_last=True),
     replace(UP, size=(16, 16), batch=(64, 64), channels_last=True, dtype=torch.float16),
     replace(UP, size=(8, 8), taps=(8, 8), padding=(4, 3, 4, 3), batch=(64, 64), channels_last=True),
-    replace(UP, size=(256, 256), batch=(64,)),
-    replace(DOWN, size=(256, 256), batch=(64,), dtype=torch.float64),
+    replace(DOWN, size=(16, 16), taps=(2, 2), down=(1, 1), padding=(0, 1, 0, 1), batch=(64, 64), channels_last=True),
+    UP,
 ]
 
 
@@ -212,8 +212,9 @@ def test_no_kernel_spills(arch: int) -> None:
                 getattr(triton, op)(*case.arguments(op))
     for run in runs:
         assert run.resources.stack == 0
-    assert any(".maxnreg" in run.ptx for run in runs)
-    assert not all(".maxnreg" in run.ptx for run in runs)
+    changed = [".maxnreg" in run.ptx for run in runs]
+    assert any(changed) == (arch < 100)  # for sm_100 Triton has registers allotted in another way
+    assert not all(changed)
 
 
 @pytest.mark.parametrize(("op", "most"), [("upfirdn2d", 60), ("upfirdn2d_transpose", 330)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,16 +30,29 @@ def launch(kernel: Any, programs: int, *args: Tensor | int, num_warps: int, **co
     """Launches a kernel on the current device, compiled so that it spills no registers.
 
     To have more warps resident, ptxas may give a thread fewer registers than it needs; such a kernel is compiled again
-    with all that there are.
+    with all that there are, and if these do not do, with twice as many threads.
     """
-    constants["num_warps"] = num_warps
     kinds = ((arg.dtype, arg.data_ptr() % 16) if isinstance(arg, Tensor) else arg for arg in args)
-    what = (kernel, driver.active.get_current_device(), *kinds, *constants.items())
-    options = _options.get(what)
-    if options is None:
-        compiled = kernel.warmup(*args, grid=(programs,), **constants)
-        compiled._init_handles()  # Triton's own way to the numbers of registers
-        spills = compiled.n_spills and compiled.metadata.target.backend == "cuda"
-        most = min(MOST_REGISTERS, REGISTERS // (WARP * num_warps))
-        options = _options[what] = {"maxnreg": most} if spills else {}
-    kernel[(programs,)](*args, **constants, **options)
+    what = (kernel, driver.active.get_current_device(), *kinds, num_warps, *constants.items())
+    if what not in _options:
+        _options[what] = _without_spills(kernel, num_warps, args, constants)
+    kernel[(programs,)](*args, **constants, **_options[what])
+
+
+def _without_spills(kernel: Any, num_warps: int, args: Sequence[Any], constants: Mapping[str, Any]) -> dict[str, int]:
+    """Returns options of the compiler."""
+
+    def spills(options: Mapping[str, int]) -> bool:
+        compiled = kernel.warmup(*args, grid=(1,), **constants, **options)
+        compiled._init_handles()  # Triton's own way to how many registers it takes
+        return bool(compiled.n_spills)
+
+    options = {"num_warps": num_warps}
+    if driver.active.get_current_target().backend != "cuda" or not spills(options):
+        return options
+    options = _with_most_registers(num_warps)
+    return _with_most_registers(2 * num_warps) if spills(options) else options
+
+
+def _with_most_registers(num_warps: int) -> dict[str, int]:
+    return {"num_warps": num_warps, "maxnreg": min(MOST_REGISTERS, REGISTERS // (WARP * num_warps))}

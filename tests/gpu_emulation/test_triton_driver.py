@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 tl = triton.language
 
-from .ptx_text import PtxError  # noqa: E402  (after the skip: the driver imports triton)
+from specops.ops import triton_launch  # noqa: E402  (after the skip: it imports triton, as the driver does)
+
+from .ptx_text import PtxError  # noqa: E402
 from .triton_driver import executed_on  # noqa: E402
 
 
@@ -73,3 +79,34 @@ def test_a_kernel_that_is_freed_later_asks_for_no_driver() -> None:
     with executed_on(80):
         compiled = kernel[(1,)](x.clone(), y.clone(), out.clone(), 0.5, 256, MASKED=True, SIZE=256, num_warps=2)
     compiled.__del__()
+
+
+@pytest.mark.parametrize(
+    ("spilling", "options"),
+    [
+        ((), {"num_warps": 4}),
+        (({"num_warps": 4},), {"num_warps": 4, "maxnreg": 255}),
+        (({"num_warps": 4}, {"num_warps": 4, "maxnreg": 255}), {"num_warps": 8, "maxnreg": 255}),
+    ],
+)
+def test_a_kernel_that_spills_is_compiled_again(
+    spilling: Sequence[Any], options: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First with all registers, then with more threads; what is found is kept."""
+    tried, launched = [], []
+
+    class Pretended:
+        def warmup(self, *args: Any, grid: Any, N: int, **options: int) -> SimpleNamespace:
+            tried.append(options)
+            return SimpleNamespace(n_spills=2 * (options in spilling), _init_handles=lambda: None)
+
+        def __getitem__(self, grid: Any) -> Any:
+            return lambda *args, N, **options: launched.append((grid, options))
+
+    monkeypatch.setattr(triton_launch, "_options", {})
+    kernel, x = Pretended(), torch.zeros(3)
+    with executed_on(90):
+        for _ in range(2):
+            triton_launch.launch(kernel, 7, x, 5, num_warps=4, N=3)
+    assert launched == [((7,), options)] * 2
+    assert len(tried) == min(2, len(spilling) + 1)
