@@ -309,6 +309,30 @@ def test_every_configuration(op: str, side: int, arch: int) -> None:
     assert_gates(case, run, out, args)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("side", SIZES)
+def test_every_configuration_in_half_types(side: int, dtype: torch.dtype, arch: int) -> None:
+    for op in OPS:
+        _, (run,), _ = check(Case(op, (side, side), dtype=dtype), arch, counting=False)
+        assert run.resources.stack == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+def test_what_ptxas_would_spill(arch: int) -> None:
+    """Compiled, not executed: most bins in one launch; an amplitude in float64."""
+    with executed_on(arch, blocks=range(0)) as runs:
+        for dtype, side in itertools.product((torch.float32, torch.float16, torch.bfloat16), SIZES):
+            x, *maps, _ = Case("power", (side, side), dtype=dtype).arguments()[1:]
+            triton.binned_cross_spectrum(x, x, *maps, 2 * side)
+        x, _, *maps, n_bins = Case("power", (256, 256), images=1, dtype=torch.float64).arguments()
+        triton.binned_scaled_power(x, *maps, n_bins, "amplitude", 0.01, 1e-3)
+    assert [run for run in runs if run.resources.stack] == []
+    assert any(".maxnreg" in run.ptx for run in runs) == (arch < 100)
+
+
 @pytest.mark.parametrize("bins", ["ragged", "own"])
 @pytest.mark.parametrize("op", ["power", "filter"])
 def test_any_bins(op: str, bins: str) -> None:

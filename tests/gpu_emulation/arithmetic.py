@@ -68,7 +68,13 @@ def _binary(name: str, kind: str, modifiers: list[str]) -> Elementwise:
         nan = _take(modifiers, "NaN")
         pair = (np.minimum, np.maximum) if nan or not is_float(kind) else (np.fmin, np.fmax)
         functions[name] = pair[name == "max"]
-    return Elementwise(kind, (kind, kind), functions[name])
+    wide = _mixed(kind, modifiers)
+    return Elementwise(wide, (kind, wide), functions[name])
+
+
+def _mixed(kind: str, modifiers: list[str]) -> str:
+    """The type of the result and the last operand: f32 before a half type makes it f32."""
+    return (_take(modifiers, "f32") if is_float(kind) else None) or kind
 
 
 def _unary(name: str, kind: str, modifiers: list[str]) -> Elementwise:
@@ -108,7 +114,8 @@ def _high_product(x: np.ndarray, y: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _fused(name: str, kind: str, modifiers: list[str]) -> Elementwise:
-    return Elementwise(kind, (kind,) * 3, fused_multiply_add)
+    wide = _mixed(kind, modifiers)
+    return Elementwise(wide, (kind, kind, wide), fused_multiply_add)
 
 
 def _divide(name: str, kind: str, modifiers: list[str]) -> Elementwise:

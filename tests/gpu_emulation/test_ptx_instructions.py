@@ -186,6 +186,19 @@ def test_fused_multiply_add_rounds_once(kind: str) -> None:
     np.testing.assert_array_equal(got, np.array([float(value) for value in exact]).astype(got.dtype))
 
 
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_a_half_beside_float32(kind: str) -> None:
+    """Of sm_100: the halves are made float32 exactly, the result is float32."""
+
+    def wide(half: np.ndarray) -> np.ndarray:
+        return half.astype(np.float32) if kind == "f16" else (half.astype(np.uint32) << 16).view(np.float32)
+
+    check(f"add.rn.f32.{kind}", (kind, "f32"), "f32", lambda a, c: wide(a) + c)
+    check(f"sub.rn.f32.{kind}", (kind, "f32"), "f32", lambda a, c: wide(a) - c)
+    exact = (kind, kind, "f32"), "f32", lambda a, b, c: wide(a).astype(np.float64) * wide(b) + c
+    check(f"fma.rn.f32.{kind}", *exact)
+
+
 def test_packed_integers_wrap_by_themselves() -> None:
     a, b = (np.array([[3, -32768], [-1, 7]], np.int16), np.array([[4, -1], [1, -9]], np.int16))
     packed = [np.ascontiguousarray(each).view(np.uint32).reshape(-1) for each in (a, b)]

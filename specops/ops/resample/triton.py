@@ -34,7 +34,7 @@ WARP_BYTES = 4 << 10  # of these, 32 registers of a thread
 # Lane instructions, about, over those that store an element; fitted to executed ones, of which it is .5 to 1.2 times: a
 # program, a sample read, and a term along y and along x for each 32 elements that it may be gathered from.
 PROGRAM_WORK, LOAD_WORK, ROW_WORK, COLUMN_WORK = 8 << 10, 11, 2, 1
-LANES = 32
+LANES, MOST_WARPS = 32, 16
 MOST_TAPS, MOST_TERMS, MOST_PROGRAMS = 1 << 12, 1 << 22, 1 << 30
 
 
@@ -246,7 +246,8 @@ def plan(
     extents = rows.n_in, columns.n_in // columns.load, len(rows.place), len(columns.place) // columns.store
     constants = {"SR": row_tiles.slots, "BR": row_tiles.block, "SC": column_tiles.slots, "BC": column_tiles.block}
     constants |= {"LOAD": columns.load, "STORE": columns.store}
-    constants["num_warps"] = min(16, gpu_plans.power_of_two(-(-tile_bytes // WARP_BYTES)))
+    constants["num_warps"] = min(MOST_WARPS, gpu_plans.power_of_two(-(-tile_bytes // WARP_BYTES)))
+    constants["most_warps"] = MOST_WARPS
     return Plan(programs, (row_tiles.tables, column_tiles.tables, *counts, *depths, *extents), constants)
 
 
@@ -325,5 +326,5 @@ def upfirdn2d_filter_correlation(
     sums = torch.empty(out.numel(), programs, dtype=out.dtype, device=x.device)
     pair = (y, x) if exchanged else (x, y)
     launch(kernels.correlation_kernel, programs, *pair, sums, *how.tables, **how.constants)
-    kernels.sum_kernel[(out.numel(),)](sums, out, programs, SUM_BLOCK)
+    launch(kernels.sum_kernel, out.numel(), sums, out, programs, SUM_BLOCK)
     return out

@@ -20,7 +20,7 @@ from specops.ops.spectral import around_fft, gpu_plans
 from specops.ops.spectral import triton_kernels as kernels
 from specops.ops.spectral.around_fft import Scale, is_constant, same_images
 from specops.ops.spectral.gpu_plans import cached
-from specops.ops.triton_launch import on_its_device
+from specops.ops.triton_launch import launch, on_its_device
 
 POINTS, SUMS = 16, 8  # that a thread adds up at most: of a bin, of its sums
 PHASE_BYTES = 128  # of shared memory, of the lanes that it serves at once
@@ -70,7 +70,9 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
         x = x.contiguous()
         y = x if same else y.contiguous()
         plan = _bin_tables(index, weight, n_bins)
-        kernels.binned_cross_kernel[(math.prod(x.shape[:-2]),)](
+        launch(
+            kernels.binned_cross_kernel,
+            math.prod(x.shape[:-2]),
             x,
             y,
             *plan.tables,
@@ -95,8 +97,9 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
         return around_fft.binned_filter(AROUND_FFT, x, c, index, weight)
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     c = c.contiguous()
-    kernels.binned_filter_kernel[(math.prod(x.shape[:-2]),)](
-        x.contiguous(), out, c, *_gain_tables(index, weight, c.shape[-1]), *_circles(how, x.device), _stride(c),
+    launch(
+        kernels.binned_filter_kernel, math.prod(x.shape[:-2]), x.contiguous(), out, c,
+        *_gain_tables(index, weight, c.shape[-1]), *_circles(how, x.device), _stride(c),
         how.side, *how.digits, how.filter_warps, num_warps=how.filter_warps,
     )  # fmt: skip
     return out
@@ -121,7 +124,8 @@ def clipped_band_swap(
     c = c.contiguous()
     limits = (float(low), 2 * float(low), float(high))
     one_value = is_constant(b)
-    kernels.clipped_band_swap_kernel[(math.prod(a.shape[:-2]),)](
+    launch(
+        kernels.clipped_band_swap_kernel, math.prod(a.shape[:-2]),
         a.contiguous(), b if one_value else b.contiguous(), swapped, slope, kept, c,
         *_gain_tables(index, weight, c.shape[-1]), *_circles(how, a.device), _stride(c), *limits, one_value, keep,
         how.side, *how.digits, how.filter_warps, num_warps=how.filter_warps,
@@ -161,9 +165,9 @@ class AroundFft:
             points = gpu_plans.sorted_points(index, weight, n_bins)
             lanes = gpu_plans.lanes_of(points)
             programs = sums.numel() // n_bins * -(-n_bins * lanes // (32 * SUM_WARPS))
-            kernels.bin_sums_kernel[(programs,)](
-                X, Y, points.place, points.weight, points.first, sums, n_points, *how, n_bins, lanes, SUM_WARPS,
-                num_warps=SUM_WARPS,
+            launch(
+                kernels.bin_sums_kernel, programs, X, Y, points.place, points.weight, points.first, sums, n_points,
+                *how, n_bins, lanes, SUM_WARPS, num_warps=SUM_WARPS,
             )  # fmt: skip
             return
         n_tiles, tile_points = tiles
@@ -171,26 +175,29 @@ class AroundFft:
         warps = gpu_plans.warps_of_tiles(tile_points)
         n_images = sums.numel() // n_bins
         of_tiles = sums if n_tiles == 1 else sums.new_empty(n_images, n_tiles, n_bins)
-        kernels.tile_sums_kernel[(n_images * n_tiles,)](
-            X, Y, weight.contiguous(), *plan.tables, of_tiles, n_points, tile_points, *how, *plan.constants,
-            num_warps=warps,
+        launch(
+            kernels.tile_sums_kernel, n_images * n_tiles, X, Y, weight.contiguous(), *plan.tables, of_tiles, n_points,
+            tile_points, *how, *plan.constants, num_warps=warps,
         )  # fmt: skip
         if n_tiles > 1:
-            kernels.totals_kernel[(-(-sums.numel() // BLOCK),)](of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK)
+            launch(
+                kernels.totals_kernel, -(-sums.numel() // BLOCK), of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK
+            )
 
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
-        grid = (X.numel() // (2 * n_points) * -(-n_points // BLOCK),)
+        programs = X.numel() // (2 * n_points) * -(-n_points // BLOCK)
         maps = index.numel() // n_points
-        kernels.gain_kernel[grid](X, c, index, weight, n_points, maps, _stride(c), *astuple(scale), BLOCK)
+        launch(kernels.gain_kernel, programs, X, c, index, weight, n_points, maps, _stride(c), *astuple(scale), BLOCK)
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
     ) -> None:
         n, keep = filtered.numel(), kept.numel() > 0
-        kernels.clip_kernel[(-(-n // BLOCK),)](
-            filtered, b, swapped, slope, kept, n, float(low), float(high), is_constant(b), keep, BLOCK
-        )
+        launch(
+            kernels.clip_kernel, -(-n // BLOCK), filtered, b, swapped, slope, kept, n, float(low), float(high),
+            is_constant(b), keep, BLOCK,
+        )  # fmt: skip
 
 
 AROUND_FFT = AroundFft()
