@@ -330,7 +330,6 @@ def test_what_ptxas_would_spill(arch: int) -> None:
         x, _, *maps, n_bins = Case("power", (256, 256), images=1, dtype=torch.float64).arguments()
         triton.binned_scaled_power(x, *maps, n_bins, "amplitude", 0.01, 1e-3)
     assert [run for run in runs if run.resources.stack] == []
-    assert any(".maxnreg" in run.ptx for run in runs) == (arch < 100)
 
 
 @pytest.mark.parametrize("bins", ["ragged", "own"])

@@ -212,9 +212,6 @@ def test_no_kernel_spills(arch: int) -> None:
                 getattr(triton, op)(*case.arguments(op))
     for run in runs:
         assert run.resources.stack == 0
-    changed = [".maxnreg" in run.ptx for run in runs]
-    assert any(changed) == (arch < 100)  # for sm_100 Triton has registers allotted in another way
-    assert not all(changed)
 
 
 @pytest.mark.parametrize(("op", "most"), [("upfirdn2d", 60), ("upfirdn2d_transpose", 330)])

@@ -128,6 +128,11 @@ def allowed(size: tuple[int, int], dtype: torch.dtype) -> float:
     return (2 if n == 1 else 4) * UNIT[dtype] * math.sqrt(math.log2(max(16, *size)))
 
 
+def lowpass(c: Tensor) -> Tensor:
+    """Without gain behind the first quarter of the bins."""
+    return torch.where(torch.arange(c.shape[-1]) <= c.shape[-1] // 4, c, 0)
+
+
 def check_values(size: tuple[int, int], kind: str, dtype: torch.dtype) -> None:
     index, weight, n_bins = maps(size, kind, dtype)
     x, y = images(3, *size, dtype=dtype), images(3, *size, dtype=dtype, seed=1)
@@ -137,7 +142,8 @@ def check_values(size: tuple[int, int], kind: str, dtype: torch.dtype) -> None:
         bound = max(bound, 1.5 * max(library_error(x), library_error(y)))
     assert cross_error(x, x, index, weight, n_bins) <= bound
     assert cross_error(x, y, index, weight, n_bins) <= bound
-    assert error(filtered(x, c, index, weight), exact_filter(x, c, index, weight)) <= bound
+    for gains in (c, lowpass(c)) if kind == "radial" else (c,):
+        assert error(filtered(x, gains, index, weight), exact_filter(x, gains, index, weight)) <= bound
     assert error(filtered(x, c[1], index, weight), exact_filter(x, c[1], index, weight)) <= bound
 
 
@@ -178,6 +184,17 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_not_finite_spreads_through_a_lowpass(bad: float) -> None:
+    index, weight, n_bins = maps((64, 64), "radial")
+    x = images(2, 64, 64)
+    x[1, 3, 5] = bad
+    for first in range(n_bins):  # where the only gain is
+        out = filtered(x, (torch.arange(n_bins) == first).float(), index, weight)
+        assert bool(out[0].isfinite().all())
+        assert not bool(out[1].isfinite().any())
 
 
 def test_the_build_lists_its_instruction_sets():

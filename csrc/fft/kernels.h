@@ -203,7 +203,16 @@ static void gain_by_slopes(const spectral::Scaling<T>& scaling, const T* gains, 
   }
 }
 
-// Multiplies lines by gains, and by slopes unless the scale is the power, and takes them back along x, swapped.
+template <class T>
+SPECOPS_INLINE bool all_zero(const T* gains, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    if (gains[i] != T(0)) return false;
+  }
+  return true;
+}
+
+// Multiplies lines by gains, and by slopes unless the scale is the power, and takes them back along x, swapped. Groups
+// that have no gain are not transformed, as behind the radius of a low-pass; the first is, and spreads Inf and NaN.
 template <class T>
 static void filter_lines(Workspace<T>& work, const spectral::Scaling<T>& scaling, const T* gains,
                          Complex<Vec<T>>* lines) {
@@ -211,6 +220,12 @@ static void filter_lines(Workspace<T>& work, const spectral::Scaling<T>& scaling
   const spectral::Layout& layout = plan.layout;
   for (int64_t group = 0; group < layout.groups; ++group) {
     const T* group_gains = gains + group * plan.gains.columns * kLanes<T>;
+    Complex<Vec<T>>* restored = lines + group * layout.pitch;
+    if (group > 0 && scaling.scale == spectral::Scale::kPower &&
+        all_zero(group_gains, plan.gains.columns * kLanes<T>)) {
+      for (int64_t k = 0; k < layout.width; ++k) restored[k] = {Vec<T>{}, Vec<T>{}};
+      continue;
+    }
     if (scaling.scale == spectral::Scale::kPower) {
       const ToGained<T> sink = {group_gains, layout.width, plan.gains.columns, work.held};
       transform_line(work, group, lines, sink, work.row_zero[0]);
@@ -219,7 +234,7 @@ static void filter_lines(Workspace<T>& work, const spectral::Scaling<T>& scaling
       gain_by_slopes(scaling, group_gains, plan.gains.columns, layout.width, work.held);
     }
     if (group == 0 && layout.paired) gain_row_pair(work, scaling, gains, work.held);
-    transform(plan.along_x, work.buffers, FromBuffer<T>{work.held}, ToBuffer<T>{lines + group * layout.pitch});
+    transform(plan.along_x, work.buffers, FromBuffer<T>{work.held}, ToBuffer<T>{restored});
   }
 }
 

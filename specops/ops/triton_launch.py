@@ -27,37 +27,38 @@ def on_its_device(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def launch(
-    kernel: Any, programs: int, *args: Tensor | float, num_warps: int = 4, most_warps: int = 0, **constants: float
+    kernel: Any, programs: int, *args: Tensor | int, num_warps: int, more_warps: bool = False, **constants: float
 ) -> None:
-    """Launches a kernel on the current device, compiled so that it spills no registers.
+    """Launches a kernel on the current device, compiled so that it spills no registers, or as few as can be.
 
     To have more warps resident, ptxas may give a thread fewer registers than it needs; such a kernel is compiled again
-    with all that there are, and if these do not do, with twice as many warps, where there may be more than `num_warps`.
+    with all that there are, and if these do not do, with twice as many warps, up to 8, where it may have `more_warps`.
+
+    Which way a kernel takes is found once for each set of numbers among its arguments: these are to be few.
     """
     kinds = ((arg.dtype, arg.data_ptr() % 16) if isinstance(arg, Tensor) else arg for arg in args)
-    what = (kernel, driver.active.get_current_device(), *kinds, num_warps, *constants.items())
+    what = (kernel, driver.active.get_current_device(), *kinds, num_warps, more_warps, *constants.items())
     if what not in _options:
-        _options[what] = _without_spills(kernel, num_warps, most_warps, args, constants)
+        _options[what] = _with_fewest_spills(kernel, num_warps, more_warps, args, constants)
     kernel[(programs,)](*args, **constants, **_options[what])
 
 
-def _without_spills(
-    kernel: Any, num_warps: int, most_warps: int, args: Sequence[Any], constants: Mapping[str, Any]
+def _with_fewest_spills(
+    kernel: Any, num_warps: int, more_warps: bool, args: Sequence[Any], constants: Mapping[str, Any]
 ) -> dict[str, int]:
     """Returns options of the compiler."""
-
-    def spills(options: Mapping[str, int]) -> bool:
+    choices = [{"num_warps": num_warps}]
+    if driver.active.get_current_target().backend == "cuda":
+        most = num_warps * 2 if more_warps and WARP * MOST_REGISTERS * num_warps * 2 <= REGISTERS else num_warps
+        choices += [
+            {"num_warps": warps, "maxnreg": min(MOST_REGISTERS, REGISTERS // (WARP * warps))}
+            for warps in dict.fromkeys((num_warps, most))
+        ]
+    spills = []
+    for options in choices:
         compiled = kernel.warmup(*args, grid=(1,), **constants, **options)
         compiled._init_handles()  # Triton's own way to how many registers it takes
-        return bool(compiled.n_spills)
-
-    options = {"num_warps": num_warps}
-    if driver.active.get_current_target().backend != "cuda" or not spills(options):
-        return options
-    options = _with_most_registers(num_warps)
-    more = 2 * num_warps <= most_warps and spills(options)
-    return _with_most_registers(2 * num_warps) if more else options
-
-
-def _with_most_registers(num_warps: int) -> dict[str, int]:
-    return {"num_warps": num_warps, "maxnreg": min(MOST_REGISTERS, REGISTERS // (WARP * num_warps))}
+        spills.append(compiled.n_spills)
+        if compiled.n_spills == 0:
+            break
+    return choices[spills.index(min(spills))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 tl = triton.language
+from triton.backends.compiler import GPUTarget  # noqa: E402  (after the skip)
 
 from specops.ops import triton_launch  # noqa: E402  (after the skip: it imports triton, as the driver does)
 
@@ -81,33 +81,67 @@ def test_a_kernel_that_is_freed_later_asks_for_no_driver() -> None:
     compiled.__del__()
 
 
+AS_IT_COMES, MOST = {"num_warps": 4}, {"num_warps": 4, "maxnreg": 255}
+TWICE = {"num_warps": 8, "maxnreg": 255}
+
+
+class Spilling:
+    """In the place of a kernel that spills, compiled in some ways, so many registers."""
+
+    def __init__(self, *spills: tuple[dict[str, int], int]) -> None:
+        self.spills, self.tried, self.launched = spills, [], []
+
+    def warmup(self, *args: Any, grid: Any, N: int, **options: int) -> SimpleNamespace:
+        self.tried.append(options)
+        return SimpleNamespace(n_spills=sum(n for of, n in self.spills if of == options), _init_handles=lambda: None)
+
+    def __getitem__(self, grid: Any) -> Any:
+        return lambda *args, N, **options: self.launched.append((grid, options))
+
+
 @pytest.mark.parametrize(
-    ("spilling", "most_warps", "options"),
+    ("spills", "num_warps", "more_warps", "found", "tried"),
     [
-        ((), 8, {"num_warps": 4}),
-        (({"num_warps": 4},), 8, {"num_warps": 4, "maxnreg": 255}),
-        (({"num_warps": 4}, {"num_warps": 4, "maxnreg": 255}), 8, {"num_warps": 8, "maxnreg": 255}),
-        (({"num_warps": 4}, {"num_warps": 4, "maxnreg": 255}), 4, {"num_warps": 4, "maxnreg": 255}),
+        ([], 4, True, AS_IT_COMES, 1),
+        ([(AS_IT_COMES, 2)], 4, True, MOST, 2),
+        ([(AS_IT_COMES, 9), (MOST, 2)], 4, True, TWICE, 3),
+        ([(AS_IT_COMES, 9), (MOST, 2)], 4, False, MOST, 2),
+        ([(AS_IT_COMES, 9), (MOST, 2), (TWICE, 3)], 4, True, MOST, 3),
+        ([({"num_warps": 8}, 1)], 8, True, TWICE, 2),
+        ([({"num_warps": 16}, 1)], 16, True, {"num_warps": 16, "maxnreg": 128}, 2),
     ],
 )
 def test_a_kernel_that_spills_is_compiled_again(
-    spilling: Sequence[Any], most_warps: int, options: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    spills: Any, num_warps: int, more_warps: bool, found: dict[str, int], tried: int
 ) -> None:
-    """First with all registers, then with more threads; what is found is kept."""
-    tried, launched = [], []
-
-    class Pretended:
-        def warmup(self, *args: Any, grid: Any, N: int, **options: int) -> SimpleNamespace:
-            tried.append(options)
-            return SimpleNamespace(n_spills=2 * (options in spilling), _init_handles=lambda: None)
-
-        def __getitem__(self, grid: Any) -> Any:
-            return lambda *args, N, **options: launched.append((grid, options))
-
-    monkeypatch.setattr(triton_launch, "_options", {})
-    kernel, x = Pretended(), torch.zeros(3)
+    """With all registers, then with more threads; what is found is kept."""
+    kernel, x = Spilling(*spills), torch.zeros(3)
     with executed_on(90):
         for _ in range(2):
-            triton_launch.launch(kernel, 7, x, 5, num_warps=4, most_warps=most_warps, N=3)
-    assert launched == [((7,), options)] * 2
-    assert len(tried) == (1 if most_warps == 4 else min(2, len(spilling) + 1))
+            triton_launch.launch(kernel, 7, x, 5, num_warps=num_warps, more_warps=more_warps, N=3)
+    assert kernel.launched == [((7,), found)] * 2
+    assert len(kernel.tried) == tried
+
+
+def test_what_is_compiled_for_itself_is_looked_at_for_itself() -> None:
+    kernel, x = Spilling(), torch.zeros(33)
+    for arch, arg, number, N in (
+        (80, x, 5, 3),
+        (90, x, 5, 3),
+        (90, x.half(), 5, 3),
+        (90, x[1:], 5, 3),
+        (90, x, 6, 3),
+        (90, x, 5, 4),
+    ):
+        with executed_on(arch):
+            triton_launch.launch(kernel, 1, arg, number, num_warps=4, N=N)
+    assert len(kernel.tried) == 6
+
+
+def test_other_targets_have_no_such_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Spilling((AS_IT_COMES, 2))
+    with executed_on(90):
+        driver = triton.runtime.driver.active
+        monkeypatch.setattr(type(driver), "get_current_target", lambda self: GPUTarget("hip", "gfx942", 64))
+        triton_launch.launch(kernel, 1, torch.zeros(3), num_warps=4, N=3)
+    assert kernel.launched == [((1,), AS_IT_COMES)]

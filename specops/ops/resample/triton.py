@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ WARP_BYTES = 4 << 10  # of these, 32 registers of a thread
 # Lane instructions, about, over those that store an element; fitted to executed ones, of which it is .5 to 1.2 times: a
 # program, a sample read, and a term along y and along x for each 32 elements that it may be gathered from.
 PROGRAM_WORK, LOAD_WORK, ROW_WORK, COLUMN_WORK = 8 << 10, 11, 2, 1
-LANES, MOST_WARPS = 32, 16
+LANES = 32
 MOST_TAPS, MOST_TERMS, MOST_PROGRAMS = 1 << 12, 1 << 22, 1 << 30
 
 
@@ -207,7 +208,7 @@ class Plan:
 
     programs: int
     tables: tuple[Tensor | int, ...]
-    constants: dict[str, int]
+    constants: dict[str, Any]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -246,8 +247,7 @@ def plan(
     extents = rows.n_in, columns.n_in // columns.load, len(rows.place), len(columns.place) // columns.store
     constants = {"SR": row_tiles.slots, "BR": row_tiles.block, "SC": column_tiles.slots, "BC": column_tiles.block}
     constants |= {"LOAD": columns.load, "STORE": columns.store}
-    constants["num_warps"] = min(MOST_WARPS, gpu_plans.power_of_two(-(-tile_bytes // WARP_BYTES)))
-    constants["most_warps"] = MOST_WARPS
+    constants["num_warps"] = min(16, gpu_plans.power_of_two(-(-tile_bytes // WARP_BYTES)))
     return Plan(programs, (row_tiles.tables, column_tiles.tables, *counts, *depths, *extents), constants)
 
 
@@ -272,6 +272,7 @@ def _resampled(x: Tensor, f: Tensor, axes: tuple[Axis, Axis], size: Sequence[int
     launch(
         kernels.resample_kernel, planes * how.programs, like_layout(x, x), out, f.contiguous(), *how.tables,
         ROUNDOFF=torch.finfo(f.dtype).eps / 2, FH=fh, FW=fw, PADDED=gpu_plans.power_of_two(fh * fw), **how.constants,
+        more_warps=True,
     )  # fmt: skip
     return out
 
@@ -326,5 +327,5 @@ def upfirdn2d_filter_correlation(
     sums = torch.empty(out.numel(), programs, dtype=out.dtype, device=x.device)
     pair = (y, x) if exchanged else (x, y)
     launch(kernels.correlation_kernel, programs, *pair, sums, *how.tables, **how.constants)
-    launch(kernels.sum_kernel, out.numel(), sums, out, programs, SUM_BLOCK)
+    kernels.sum_kernel[(out.numel(),)](sums, out, programs, SUM_BLOCK)
     return out

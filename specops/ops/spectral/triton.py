@@ -97,9 +97,8 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
         return around_fft.binned_filter(AROUND_FFT, x, c, index, weight)
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     c = c.contiguous()
-    launch(
-        kernels.binned_filter_kernel, math.prod(x.shape[:-2]), x.contiguous(), out, c,
-        *_gain_tables(index, weight, c.shape[-1]), *_circles(how, x.device), _stride(c),
+    kernels.binned_filter_kernel[(math.prod(x.shape[:-2]),)](
+        x.contiguous(), out, c, *_gain_tables(index, weight, c.shape[-1]), *_circles(how, x.device), _stride(c),
         how.side, *how.digits, how.filter_warps, num_warps=how.filter_warps,
     )  # fmt: skip
     return out
@@ -124,8 +123,7 @@ def clipped_band_swap(
     c = c.contiguous()
     limits = (float(low), 2 * float(low), float(high))
     one_value = is_constant(b)
-    launch(
-        kernels.clipped_band_swap_kernel, math.prod(a.shape[:-2]),
+    kernels.clipped_band_swap_kernel[(math.prod(a.shape[:-2]),)](
         a.contiguous(), b if one_value else b.contiguous(), swapped, slope, kept, c,
         *_gain_tables(index, weight, c.shape[-1]), *_circles(how, a.device), _stride(c), *limits, one_value, keep,
         how.side, *how.digits, how.filter_warps, num_warps=how.filter_warps,
@@ -180,24 +178,21 @@ class AroundFft:
             tile_points, *how, *plan.constants, num_warps=warps,
         )  # fmt: skip
         if n_tiles > 1:
-            launch(
-                kernels.totals_kernel, -(-sums.numel() // BLOCK), of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK
-            )
+            kernels.totals_kernel[(-(-sums.numel() // BLOCK),)](of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK)
 
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
-        programs = X.numel() // (2 * n_points) * -(-n_points // BLOCK)
+        grid = (X.numel() // (2 * n_points) * -(-n_points // BLOCK),)
         maps = index.numel() // n_points
-        launch(kernels.gain_kernel, programs, X, c, index, weight, n_points, maps, _stride(c), *astuple(scale), BLOCK)
+        kernels.gain_kernel[grid](X, c, index, weight, n_points, maps, _stride(c), *astuple(scale), BLOCK)
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
     ) -> None:
         n, keep = filtered.numel(), kept.numel() > 0
-        launch(
-            kernels.clip_kernel, -(-n // BLOCK), filtered, b, swapped, slope, kept, n, float(low), float(high),
-            is_constant(b), keep, BLOCK,
-        )  # fmt: skip
+        kernels.clip_kernel[(-(-n // BLOCK),)](
+            filtered, b, swapped, slope, kept, n, float(low), float(high), is_constant(b), keep, BLOCK
+        )
 
 
 AROUND_FFT = AroundFft()
