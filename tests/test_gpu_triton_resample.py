@@ -204,7 +204,8 @@ TIGHT = [  # what ptxas would spill some registers of, to have more warps reside
 ]
 
 
-@pytest.mark.parametrize("arch", [90, *(pytest.param(arch, marks=pytest.mark.slow) for arch in (80, 100))])
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
 def test_no_kernel_spills(arch: int) -> None:
     with executed_on(arch, blocks=range(0)) as runs:
         for case in TIGHT:
@@ -214,6 +215,7 @@ def test_no_kernel_spills(arch: int) -> None:
         assert run.resources.stack == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("op", "most"), [("upfirdn2d", 60), ("upfirdn2d_transpose", 330)])
 def test_wide_planes_are_gathered_from_few_columns(op: str, most: int) -> None:
     """Lane instructions per output: 42 and 247, and 76 and 776 in tiles as wide as 256 and 512 samples."""
