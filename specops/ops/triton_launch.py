@@ -36,7 +36,7 @@ def launch(
 
     Which way a kernel takes is found once for each set of numbers among its arguments: these are to be few.
     """
-    kinds = ((arg.dtype, arg.data_ptr() % 16) if isinstance(arg, Tensor) else arg for arg in args)
+    kinds = ((arg.dtype, arg.data_ptr() % 16 == 0) if isinstance(arg, Tensor) else arg for arg in args)
     what = (kernel, driver.active.get_current_device(), *kinds, num_warps, more_warps, *constants.items())
     if what not in _options:
         _options[what] = _with_fewest_spills(kernel, num_warps, more_warps, args, constants)

@@ -233,7 +233,8 @@ def _bin_tables(index: Tensor, weight: Tensor, n_bins: int) -> BinTables:
     half = how.side // 2
     threads = 32 * how.cross_warps
     bins = _known(index[:, :half], n_bins).flatten().long()
-    sums = _sum_tables(bins.unsqueeze(0), _places(how, index.device).unsqueeze(0), n_bins, threads, 32)
+    place, lanes = _places(how, index.device), PHASE_BYTES // torch.float32.itemsize
+    sums = _sum_tables(bins.unsqueeze(0), place.unsqueeze(0), n_bins, threads, lanes)
     quarter = weight.float() / 4
     tables = (
         _kernel_order(quarter[:, :half]).contiguous(),
