@@ -1,4 +1,13 @@
-"""Where each Fourier coefficient of an image lies: radial frequencies, bins and weights."""
+"""Where each Fourier coefficient of an image lies: radial frequencies, bins and weights.
+
+Bins are decided by integers: with k = hypot(ky·n/H, kx·n/W), n = max(H, W), s = min(H, W), the number
+D = (2·ky·W)² + (2·kx·H)² is whole and k = √D / (2s), so that floor(k) = b where (2s·b)² <= D < (2s·(b + 1))². No map
+depends on how a device rounds, nor on whether torch traces.
+
+A radius as a number is √D / (2s) in float64, two operations that IEEE 754 rounds in one way only. Where D < 2^51
+(H·W < 2^25) it lies on the same side of every integer as the exact one: D is exact, so are root and quotient where k is
+an integer, and √D of another D is further than 2^-52·√D from every multiple of 2s.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +16,16 @@ import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from specops.ops.spectral.reference import bin_sums, multiplicity
+
+CPU = torch.device("cpu")
+WITHOUT_FLOAT64 = ("mps",)  # device types
+MOST_PIXELS = 2**31  # of images that are not square: their squared radii in int64 are up to 2·(H·W)²
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +70,7 @@ CONVENTIONS = {
 
 @dataclass(frozen=True, eq=False)
 class RadialBins:
-    """The radial bins of an image size; all tensors float64.
+    """The radial bins of an image size; all tensors float64 (float32 on devices that have none).
 
     Attributes:
         edges: [K+1], in cycles per image of the longer side; bin i holds edges[i] <= k < edges[i+1].
@@ -119,7 +132,8 @@ def radial_bins(
     """
     H, W = checked_size(size)
     _check_convention(convention)
-    return _radial_bins(H, W, convention, placed(device))
+    device = placed(device)
+    return _radial_bins(H, W, convention, wide_dtype(device), device)
 
 
 Maps = tuple[Tensor, Tensor, int]
@@ -152,8 +166,8 @@ def full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
 
 
 def radii(H: int, W: int, device: torch.device) -> Tensor:
-    """Returns the radius k of every half-plane coefficient: float64 [H, W//2+1]."""
-    return _radii(H, W, device)
+    """Returns the radius k of every half-plane coefficient, in the widest dtype of the device: [H, W//2+1]."""
+    return _radii(H, W, wide_dtype(device), device)
 
 
 def traced() -> bool:
@@ -163,17 +177,29 @@ def traced() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
-def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
-    """Caches what `build` returns, except where torch traces or transforms: there the maps are part of the graph.
+def wide_dtype(device: torch.device) -> torch.dtype:
+    """Returns float64, or float32 on devices that have no float64."""
+    return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
 
-    A cached tensor must be a plain one, so nothing is kept that was made under a dispatch mode (fake tensors), a
-    functorch transform or inference mode.
+
+def building_device(device: torch.device) -> torch.device:
+    """Returns where to build what has the same bits on every device: the CPU, but in compiled graphs the device."""
+    return device if torch.compiler.is_compiling() else CPU
+
+
+def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
+    """Builds on the CPU, moves to the device among the arguments, and caches.
+
+    Where torch traces or transforms, the maps are part of the graph instead, on the device: a cached tensor must be a
+    plain one, so nothing is kept that was made under a dispatch mode (fake tensors), a functorch transform or inference
+    mode.
     """
 
     @functools.lru_cache(maxsize=128)
     def kept(*args: P.args, **kwargs: P.kwargs) -> T:
+        device = next(arg for arg in args if isinstance(arg, torch.device))
         with torch.inference_mode(False), torch.no_grad():
-            return build(*args, **kwargs)
+            return _moved(build(*(CPU if arg is device else arg for arg in args), **kwargs), device)  # type: ignore[arg-type]
 
     @functools.wraps(build)
     def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -184,104 +210,143 @@ def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
     return lookup
 
 
+def _moved(made: Any, device: torch.device) -> Any:
+    """The tensor, the tuple or the bins, on the device."""
+    if isinstance(made, tuple):
+        return tuple(_moved(part, device) for part in made)
+    if isinstance(made, RadialBins):
+        return RadialBins(**{name: tensor.to(device) for name, tensor in vars(made).items()})
+    return made.to(device) if isinstance(made, Tensor) else made
+
+
 def _signed(n: int, half: bool, device: torch.device) -> Tensor:
     """Integer frequencies in (-n/2, n/2], in the order of torch.fft; the first n // 2 + 1 of them for a half axis."""
-    k = torch.arange(n // 2 + 1 if half else n, device=device, dtype=torch.float64)
+    k = torch.arange(n // 2 + 1 if half else n, device=device)
     return torch.where(2 * k <= n, k, k - n)
 
 
-@cached_tensors
-def _radii(H: int, W: int, device: torch.device) -> Tensor:
-    longest = max(H, W)  # multiplied before the division, integer radii are exact
-    return torch.hypot(_signed(H, False, device).unsqueeze(1) * longest / H, _signed(W, True, device) * longest / W)
+def _units(H: int, W: int) -> tuple[int, int, int]:
+    """(u, v, s) such that k = hypot(u·ky, v·kx) / s."""
+    if H == W:
+        return 1, 1, 1
+    if not traced() and H * W >= MOST_PIXELS:
+        raise ValueError(f"images must have fewer than 2^31 pixels; got {H} x {W}.")
+    return W, H, min(H, W)
 
 
-def _from_middle(H: int, W: int, sign: int, device: torch.device) -> Tensor:
-    """Distance from the middle of the fftshifted plane to sign·(ky, kx): float64 [H, W//2+1]."""
+def _squared_radii(H: int, W: int, device: torch.device) -> Tensor:
+    """(2s·k)² of the half-plane coefficients: int64 [H, W//2+1]."""
+    u, v, _ = _units(H, W)
+    return (2 * u * _signed(H, False, device)).square().unsqueeze(1) + (2 * v * _signed(W, True, device)).square()
+
+
+def _squared_from_middle(H: int, W: int, sign: int, device: torch.device) -> Tensor:
+    """Four times the squared distance from the middle of the fftshifted plane to sign·(ky, kx): int64 [H, W//2+1]."""
     ky, kx = sign * _signed(H, False, device), sign * _signed(W, True, device)
     row = torch.where(2 * ky == H, -ky, ky) + H // 2
     column = torch.where(2 * kx == W, -kx, kx) + W // 2
-    return torch.hypot(row.unsqueeze(1) - (H - 1) / 2, column - (W - 1) / 2)
+    return (2 * row - (H - 1)).square().unsqueeze(1) + (2 * column - (W - 1)).square()
+
+
+@cached_tensors
+def _radii(H: int, W: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    squared = _squared_radii(H, W, device).to(wide_dtype(device))
+    return (squared.sqrt() / (2 * _units(H, W)[2])).to(dtype)
 
 
 def _plane_weight(H: int, W: int, convention: Convention, device: torch.device) -> Tensor:
-    """How many coefficients each half-plane coefficient stands for: float64 [H, W//2+1]."""
+    """How many coefficients each half-plane coefficient stands for: int64 [H, W//2+1]."""
     if convention.half_plane:
-        return torch.ones(H, W // 2 + 1, dtype=torch.float64, device=device)
-    once = multiplicity((H, W), torch.float64, device).expand(H, -1)
+        return torch.ones(H, W // 2 + 1, dtype=torch.int64, device=device)
+    once = multiplicity((H, W), torch.int64, device).expand(H, -1)
     if not convention.nyquist_twice:
         return once
-    rows = torch.where(2 * _signed(H, False, device) == H, 2.0, 1.0)
-    columns = torch.where(2 * _signed(W, True, device) == W, 2.0, 1.0)
-    return once * rows.unsqueeze(1) * columns
+    rows, columns = _signed(H, False, device), _signed(W, True, device)
+    return once * (1 + (2 * rows == H).long()).unsqueeze(1) * (1 + (2 * columns == W).long())
 
 
 def _number_of_bins(H: int, W: int, convention: Convention) -> int:
     """K, in Python's arithmetic, which also holds for the symbolic sizes of traced code."""
     if convention.nearest:
         return min(H, W) // 2 + 1
-    longest = max(H, W)
-    sides = ((H - 1) / 2, (W - 1) / 2) if convention.from_middle else (H // 2 * longest / H, W // 2 * longest / W)
-    n_bins = math.floor(torch.sym_sqrt(sides[0] ** 2 + sides[1] ** 2)) + 1 - sum(convention.dropped)
+    if convention.from_middle:
+        farthest = _root((H - 1) ** 2 + (W - 1) ** 2) // 2
+    else:
+        u, v, s = _units(H, W)
+        farthest = _root((2 * u * (H // 2)) ** 2 + (2 * v * (W // 2)) ** 2) // (2 * s)
+    n_bins = farthest + 1 - sum(convention.dropped)
     if n_bins < 1:
         raise ValueError(f"images of {H} x {W} pixels are too small for this convention: it leaves no bin.")
     return n_bins
 
 
-def _index(position: Tensor, n_bins: int, convention: Convention) -> Tensor:
-    """Bin of each coefficient, int32; -1 where the convention drops it."""
-    index = (position.round() if convention.nearest else position.floor()) - convention.dropped[0]
-    return torch.where((index >= 0) & (index < n_bins), index, -1).int()
+def _root(n: int) -> int:
+    """floor(√n); a symbolic n knows no integer root, and that of a float is right below 2^52."""
+    return math.floor(torch.sym_sqrt(n)) if traced() else math.isqrt(n)
+
+
+def _index(squared: Tensor, unit: int, n_bins: int, convention: Convention) -> Tensor:
+    """Bin of each coefficient from (unit · position)², int32; -1 where the convention drops it."""
+    first, last = convention.dropped
+    b = torch.arange(1, n_bins + first + last + 1, device=squared.device)
+    # where each bin but the first starts; a half goes to the even bin
+    starts = (unit * b - unit // 2).square() + b % 2 if convention.nearest else (unit * b).square()
+    index = torch.bucketize(squared, starts, right=True, out_int32=True) - first
+    return torch.where((index >= 0) & (index < n_bins), index, -1)
 
 
 def _binning(H: int, W: int, convention: Convention, device: torch.device) -> Maps:
-    """Bin and count (float64) of the half-plane coefficients, in one map or two, and K."""
+    """Bin and count (int64) of the half-plane coefficients, in one map or two, and K."""
     n_bins = _number_of_bins(H, W, convention)
     weight = _plane_weight(H, W, convention, device)
     if not convention.from_middle:
-        return _index(_radii(H, W, device), n_bins, convention), weight, n_bins
-    positions = torch.stack([_from_middle(H, W, sign, device) for sign in (1, -1)])  # of a coefficient, its conjugate
-    return _index(positions, n_bins, convention), torch.stack([torch.ones_like(weight), weight - 1]), n_bins
+        return _index(_squared_radii(H, W, device), 2 * _units(H, W)[2], n_bins, convention), weight, n_bins
+    squared = torch.stack([_squared_from_middle(H, W, sign, device) for sign in (1, -1)])  # of p, of its conjugate
+    return _index(squared, 2, n_bins, convention), torch.stack([torch.ones_like(weight), weight - 1]), n_bins
+
+
+def _counts(index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
+    """Coefficients in each bin: int64 [K]."""
+    return bin_sums(weight.new_ones(1, 1), index, weight, n_bins)
 
 
 @cached_tensors
-def _radial_bins(H: int, W: int, convention: str, device: torch.device) -> RadialBins:
-    how = CONVENTIONS[convention]
+def _radial_bins(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> RadialBins:
+    how, wide = CONVENTIONS[convention], wide_dtype(device)
     index, weight, n_bins = _binning(H, W, how, device)
-    radii = _radii(H, W, device)
-    count = bin_sums(weight.new_ones(H, W // 2 + 1), index, weight, n_bins)
+    count = _counts(index, weight, n_bins).to(wide)
     start = -0.5 if how.nearest else float(how.dropped[0])
-    edges = start + torch.arange(n_bins + 1, device=device, dtype=torch.float64)
+    edges = start + torch.arange(n_bins + 1, device=device, dtype=wide)
     centers = (edges[:-1] + edges[1:]) / 2
     return RadialBins(
-        edges=edges,
-        centers=centers,
-        mean_radius=bin_sums(radii, index, weight, n_bins) / count,
-        count=count,
-        frequency=centers / max(H, W),
+        edges=edges.to(dtype),
+        centers=centers.to(dtype),
+        mean_radius=(bin_sums(_radii(H, W, wide, device), index, weight.to(wide), n_bins) / count).to(dtype),
+        count=count.to(dtype),
+        frequency=(centers / max(H, W)).to(dtype),
     )
 
 
 @cached_tensors
 def _radial_mean_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> Maps:
     index, weight, n_bins = _binning(H, W, CONVENTIONS[convention], device)
-    count = bin_sums(weight.new_ones(H, W // 2 + 1), index, weight, n_bins)
-    return index, (weight / count[index.clamp(min=0)]).to(dtype), n_bins
+    count = _counts(index, weight, n_bins)
+    return index, weight.to(dtype) / count[index.clamp(min=0)].to(dtype), n_bins
 
 
 @cached_tensors
 def _radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device: torch.device) -> Maps:
     index, _, n_bins = _binning(H, W, CONVENTIONS[convention], device)
     n_maps = 1 if index.dim() == 2 else index.shape[0]
-    weight = (multiplicity((H, W), torch.float64, device) / (H * W * n_maps)).expand(index.shape)
-    return index, weight.to(dtype).contiguous(), n_bins
+    weight = (multiplicity((H, W), dtype, device) * (1 / (H * W * n_maps))).expand(index.shape)
+    return index, weight.contiguous(), n_bins
 
 
 @cached_tensors
 def _coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     index = torch.arange(H * (W // 2 + 1), device=device, dtype=torch.int32).reshape(H, W // 2 + 1)
-    gain = (multiplicity((H, W), torch.float64, device) / (H * W)).expand(H, -1)
-    return index, torch.ones(H, W // 2 + 1, device=device, dtype=dtype), gain.to(dtype).contiguous()
+    gain = (multiplicity((H, W), dtype, device) * (1 / (H * W))).expand(H, -1)
+    return index, torch.ones(H, W // 2 + 1, device=device, dtype=dtype), gain.contiguous()
 
 
 @cached_tensors

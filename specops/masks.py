@@ -51,7 +51,8 @@ def lowpass(
         device, dtype: of the mask; those of a tensor parameter, or torch's defaults, if None.
 
     Returns:
-        [H, W//2+1]; the argument of `specops.frequency_filter`. Computed in float64 and rounded once.
+        [H, W//2+1]; the argument of `specops.frequency_filter`. Computed in float64 and rounded once; where all
+        parameters are numbers on the CPU, so that the mask is the same on every device.
 
     Raises:
         ValueError: both or none of radius and cutoff, a number <= 0, an unknown kind, a parameter that the kind lacks.
@@ -162,7 +163,7 @@ def _lowpass(
     device: torch.device | str | None,
     dtype: torch.dtype | None,
 ) -> tuple[Tensor, torch.dtype]:
-    """The mask in float64 [H, W//2+1], and the dtype that it is to be rounded to."""
+    """The mask [H, W//2+1] on its device in the widest dtype there, and the dtype that it is to be rounded to."""
     H, W = geometry.checked_size(size)
     parameters = {"radius": radius, "cutoff": cutoff, "width": width, "order": order}
     if (radius is None) == (cutoff is None):
@@ -172,10 +173,11 @@ def _lowpass(
     if radius is None:
         assert cutoff is not None
         radius = cutoff * max(H, W)
-    k = geometry.radii(H, W, device)
-    return _low(
-        k, kind, _scalar(radius), _scalar(1.0 if width is None else width), _scalar(2.0 if order is None else order)
-    ), dtype
+    with_tensors = any(isinstance(value, Tensor) for value in parameters.values())
+    k = geometry.radii(H, W, device if with_tensors else geometry.building_device(device))
+    width, order = 1.0 if width is None else width, 2.0 if order is None else order
+    mask = _low(k, kind, *(_scalar(value, k.dtype) for value in (radius, width, order)))
+    return mask.to(geometry.wide_dtype(device)).to(device), dtype
 
 
 def _low(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Parameter) -> Tensor:
@@ -222,8 +224,8 @@ def _readable(value: Tensor) -> bool:
     return value.device.type == "cpu" and not geometry.traced()
 
 
-def _scalar(value: Parameter) -> Parameter:
-    return value.reshape(()).double() if isinstance(value, Tensor) else value
+def _scalar(value: Parameter, dtype: torch.dtype) -> Parameter:
+    return value.reshape(()).to(dtype) if isinstance(value, Tensor) else value
 
 
 def _placement(

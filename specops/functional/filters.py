@@ -192,14 +192,15 @@ def _interpolated(profile: Tensor, H: int, W: int, convention: str) -> Tensor:
 
 
 def _carrier(x: Tensor, shift: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of 2π (fx·n + fy·m): [H, W], rounded once from float64."""
+    """Cosine and sine of 2π (fx·n + fy·m): [H, W], rounded once from the widest dtype of the device."""
     fx, fy = number_pair("shift", shift, "(fx, fy) in cycles per pixel")
-    column, row = (
-        2 * torch.pi * (frequency * torch.arange(length, dtype=torch.float64, device=x.device) % 1)
-        for frequency, length in ((fx, x.shape[-1]), (fy, x.shape[-2]))
-    )
-    row_cos, row_sin = row.cos().unsqueeze(1), row.sin().unsqueeze(1)
+    H, W = x.shape[-2:]
+    built = geometry.building_device(x.device)
+    column, row = (torch.arange(length, dtype=geometry.wide_dtype(built), device=built) for length in (W, H))
+    angle = 2 * torch.pi * (torch.cat([fx * column, fy * row]) % 1)
+    cosines, sines = torch.stack([angle.cos(), angle.sin()]).to(geometry.wide_dtype(x.device)).to(x.device)
+    row_cos, row_sin = cosines[W:].unsqueeze(1), sines[W:].unsqueeze(1)
     dtype = compute_dtype(x.dtype)
-    cosine = row_cos * column.cos() - row_sin * column.sin()
-    sine = row_sin * column.cos() + row_cos * column.sin()
+    cosine = row_cos * cosines[:W] - row_sin * sines[:W]
+    sine = row_sin * cosines[:W] + row_cos * sines[:W]
     return cosine.to(dtype), sine.to(dtype)
