@@ -12,6 +12,7 @@ import pytest
 import torch
 from battery import REFERENCE, as_double, assert_near, tolerance
 from gpu_emulation import cuda_source, launches, mutation
+from inverse_transforms import check_hermitian
 from samples import SPECTRAL, Sample, randn, spectral_maps
 
 from specops import geometry
@@ -159,6 +160,8 @@ def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
         check_tiled(dtype)
         check_neighbours(dtype)
         check_sloped(dtype)
+        for size in ((9, 20), (6, 5)):
+            check_hermitian(cuda, size, dtype)
 
 
 @pytest.mark.parametrize("arch", [80, 90, 100])
@@ -173,15 +176,17 @@ def test_compiled(arch: int) -> None:
                 check_scaled(dtype, scale)
             check_one_bin(dtype)
             check_tiled(dtype)
+            check_hermitian(cuda, (9, 20), dtype)
     kernels = {run.launch.kernel for run in runs}
-    assert len(kernels) == 10  # sums, of tiles and of those, gains and clip in float32 and float64
+    assert len(kernels) == 12  # sums, of tiles and of those, gains, Hermitian columns and clip in float32 and float64
 
 
 @each_dtype
 def test_what_must_move_moves_once(dtype: torch.dtype) -> None:
     with launches.executed_ptx(SOURCE, 90) as runs:
         check_swap(swap_arguments(dtype, constant=False, size=(32, 48)))
-    for run, (loaded, stored) in zip(runs, (((0,), (0,)), ((0, 1), (2, 3, 4))), strict=True):
+    gained, _, clipped = runs  # between them the two columns that become Hermitian
+    for run, (loaded, stored) in ((gained, ((0,), (0,))), (clipped, ((0, 1), (2, 3, 4)))):
         for position, traffic in [(p, run.counters.loads) for p in loaded] + [(p, run.counters.stores) for p in stored]:
             tensor = run.tensors[position]
             assert traffic[position].sectors * 32 <= 1.05 * tensor.numel() * tensor.element_size()
@@ -227,6 +232,9 @@ def test_images_beyond_two_to_the_31_pixels() -> None:
         with launches.executed_ptx(SOURCE, 90, **of_last, last_blocks=1):
             cuda.HALF_PLANE.bin_sums(X, X, index, torch.ones(16, 8), sums, around_fft.UNSCALED)
         assert float(sums[-1, 0]) == pytest.approx(2 * float((2 * weight).square().sum()), rel=1e-6)
+    with launches.executed_ptx(SOURCE, 90, **of_last, last_blocks=2):
+        cuda.HALF_PLANE.hermitian(X, 2)
+    assert X[-1, 3, [0, -1], 1].tolist() == [24 - 104, 38 - 118]  # 2 · weight at ky = 3 less that at -3, halved
     X = torch.from_numpy(np.zeros((2**31 // (2 * 96 * 90) + 1, 96, 90, 2), np.float32))  # of two tiles
     X[-1, ..., 0] = 1.0
     sums = torch.empty(len(X), 1)
@@ -277,6 +285,8 @@ CHOICES = {
         ("begin + lanes * (turn + t) >= end", "false"),
         ("constant ? 0 : i", "i"),
         ("map < n_maps", "map < n_maps + 1"),
+        ("pair % n_edges == 0 ? 0 : n_columns - 1", "0"),
+        ("(n_rows - ky) % n_rows", "(n_rows - ky)"),
     ]
 }
 

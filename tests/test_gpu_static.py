@@ -177,13 +177,18 @@ def half_plane_call(kernels: around_fft.Kernels, kernel: str, dtype: torch.dtype
     if kernel.startswith("sums"):
         kernels.bin_sums(X, X, index, weight, X.new_empty(shape[0], n_bins), around_fft.UNSCALED)
         return [X], X.numel() * X.element_size()
+    if kernel == "hermitian columns":
+        kernels.hermitian(X, 2)
+        row, n_columns = 2 * X.element_size(), X.shape[-2]
+        places = {(r * n_columns + kx) * row // SECTOR for r in range(X.shape[1]) for kx in (0, n_columns - 1)}
+        return [X], 2 * shape[0] * len(places) * SECTOR
     gains = spectral_plans.half_plane_gains(index, weight, n_bins, HALF_PLANE[2])
     kernels.gain(X, randn((n_bins,), dtype, generator), *gains, around_fft.UNSCALED)
     return [X], 2 * X.numel() * X.element_size()
 
 
 def half_plane_calls(kernels: around_fft.Kernels, source: Path | None) -> Iterator[Call]:
-    made = ("sums", "sums of tiles", "sums of own bins", "gain", "clip")
+    made = ("sums", "sums of tiles", "sums of own bins", "gain", "hermitian columns", "clip")
     for kernel, dtype in itertools.product(made, (torch.float32, torch.float64)):
         name = f"{kernel}, {str(dtype).removeprefix('torch.')}"
         yield Call(name, functools.partial(half_plane_call, kernels, kernel, dtype), source, HALF_PLANE[0], None)

@@ -25,6 +25,7 @@ if importlib.util.find_spec("triton") is None:
 from gpu_emulation import mutation
 from gpu_emulation.ptx_text import PtxError
 from gpu_emulation.triton_driver import Run, executed_on
+from inverse_transforms import check_hermitian
 from test_gpu_spectral import last_of_many
 
 from specops.ops.spectral import triton, triton_kernels
@@ -309,6 +310,8 @@ def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, mon
         check_tiles(80)
         for scale in ("amplitude", "log"):
             check_scaled(torch.float32, scale)
+        with executed_on(80, counting=False):
+            check_hermitian(triton, (6, 10), torch.float32)
     except (AssertionError, PtxError):
         return
     pytest.fail(f"not noticed: {mutant}")
@@ -343,6 +346,10 @@ def test_half_planes_beyond_two_to_the_31_numbers() -> None:
     with executed_on(90, **of_last, blocks=range(count - 1, count)):
         triton.AROUND_FFT.gain(X, torch.full((1,), 2.0), index, weight, around_fft.UNSCALED)
     assert torch.equal(X[-1], 2 * torch.arange(256.0).view(16, 8, 2))
+    programs = -(-count * 2 * 9 // triton.BLOCK)  # columns and rows from 0 to 8
+    with executed_on(90, **of_last, blocks=range(programs - 2, programs)):
+        triton.AROUND_FFT.hermitian(X, 2)
+    assert X[-1, 3, [0, -1], 1].tolist() == [2 * 0.5 * (49 - 209), 2 * 0.5 * (63 - 223)]  # ky = 3 and -3
     memory, slope = X.view(-1), torch.empty(X.numel(), dtype=torch.int8)
     memory[-3:] = torch.tensor([-2.0, 0.5, 3.0])
     programs = X.numel() // triton.BLOCK
@@ -380,6 +387,12 @@ def test_bins_of_two_maps(op: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_scaled(dtype: torch.dtype, scale: str) -> None:
     check_scaled(dtype, scale)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [((7, 12), torch.float32), ((12, 5), torch.float64)], ids=str)
+def test_half_planes_are_hermitian(size: tuple[int, int], dtype: torch.dtype) -> None:
+    with executed_on(90, counting=False):
+        check_hermitian(triton, size, dtype)
 
 
 def test_empty_batches() -> None:

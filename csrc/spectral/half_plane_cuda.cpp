@@ -60,6 +60,14 @@ void half_plane_gains(const at::Tensor& X, const at::Tensor& profiles, const at:
                                         n_points, n_maps, profile_stride, scale, factor, eps, stream_of(X)));
 }
 
+void half_plane_hermitian(const at::Tensor& X, int64_t wide, int64_t n_images, int64_t n_rows, int64_t n_columns,
+                          int64_t n_edges) {
+  check_tensors(wide, X, {}, {});
+  const c10::DeviceGuard guard(X.device());
+  check_launch("half_plane_hermitian", specops_half_plane_hermitian(X.mutable_data_ptr(), wide, n_images, n_rows,
+                                                                    n_columns, n_edges, stream_of(X)));
+}
+
 void half_plane_clip(const at::Tensor& filtered, const at::Tensor& b, const at::Tensor& swapped,
                      const at::Tensor& slopes, const at::Tensor& kept, int64_t wide, int64_t n_pixels, int64_t constant,
                      double low, double high) {
@@ -89,6 +97,7 @@ TORCH_LIBRARY_FRAGMENT(specops_native, m) {
       "half_plane_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int wide, int n_images, int "
       "n_points, "
       "int n_maps, int profile_stride, int scale, float factor, float eps) -> ()");
+  m.def("half_plane_hermitian(Tensor(a!) X, int wide, int n_images, int n_rows, int n_columns, int n_edges) -> ()");
   m.def(
       "half_plane_clip(Tensor filtered, Tensor b, Tensor(a!) swapped, Tensor(b!) slopes, Tensor(c!) kept, "
       "int wide, int n_pixels, int constant, float low, float high) -> ()");
@@ -98,5 +107,6 @@ TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
   m.impl("half_plane_sums", specops::half_plane_sums);
   m.impl("half_plane_tile_sums", specops::half_plane_tile_sums);
   m.impl("half_plane_gains", specops::half_plane_gains);
+  m.impl("half_plane_hermitian", specops::half_plane_hermitian);
   m.impl("half_plane_clip", specops::half_plane_clip);
 }

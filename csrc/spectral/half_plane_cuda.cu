@@ -72,6 +72,16 @@ int specops_half_plane_gains(void* X, const void* profiles, const int32_t* index
   });
 }
 
+int specops_half_plane_hermitian(void* X, int64_t wide, int64_t n_images, int64_t n_rows, int64_t n_columns,
+                                 int64_t n_edges, void* stream) {
+  return for_type(wide, [&](auto number) -> int {
+    using T = decltype(number);
+    const int64_t n_pairs = n_images * n_edges * (n_rows / 2 + 1);
+    return SPECOPS_LAUNCH((half_plane_hermitian_kernel<T>), blocks_for(n_pairs), dim3(kHalfPlaneThreads), 0, stream,
+                          static_cast<Coefficient<T>*>(X), n_pairs, n_rows, n_columns, n_edges);
+  });
+}
+
 int specops_half_plane_clip(const void* filtered, const void* b, void* swapped, int8_t* slopes, void* kept,
                             int64_t wide, int64_t n_pixels, int64_t constant, double low, double high, void* stream) {
   return for_type(wide, [&](auto number) -> int {

@@ -24,6 +24,11 @@ int specops_half_plane_gains(void* X, const void* profiles, const int32_t* index
                              int64_t n_images, int64_t n_points, int64_t n_maps, int64_t profile_stride, int64_t scale,
                              double factor, double eps, void* stream);
 
+// Spectra are [n_images, n_rows, n_columns]; the first n_edges of the columns kx = 0 and the last become Hermitian in
+// ky.
+int specops_half_plane_hermitian(void* X, int64_t wide, int64_t n_images, int64_t n_rows, int64_t n_columns,
+                                 int64_t n_edges, void* stream);
+
 // b is one element where `constant`; kept may be null.
 int specops_half_plane_clip(const void* filtered, const void* b, void* swapped, int8_t* slopes, void* kept,
                             int64_t wide, int64_t n_pixels, int64_t constant, double low, double high, void* stream);

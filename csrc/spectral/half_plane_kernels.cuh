@@ -162,6 +162,22 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, 4)
   X[image * n_points + point] = {gain * x.re, gain * x.im};
 }
 
+// Replaces the columns kx = 0 and, of images of even width, W/2 of each X [n_rows, n_columns] by their Hermitian part,
+// ½ (X(ky) + conj X(-ky)), which an inverse real transform presumes. A thread has both.
+template <class T>
+__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
+    half_plane_hermitian_kernel(Coefficient<T>* X, int64_t n_pairs, int n_rows, int n_columns, int n_edges) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x;
+  if (i >= n_pairs) return;
+  const int pairs = n_edges * (n_rows / 2 + 1), pair = static_cast<int>(i % pairs), ky = pair / n_edges;
+  Coefficient<T>* const column = X + i / pairs * n_rows * n_columns + (pair % n_edges == 0 ? 0 : n_columns - 1);
+  Coefficient<T>&here = column[ky * n_columns], &mirrored = column[(n_rows - ky) % n_rows * n_columns];
+  const Coefficient<T> x = here, y = mirrored;
+  const Coefficient<T> even = {T(0.5) * (x.re + y.re), T(0.5) * (x.im - y.im)};
+  here = even;
+  mirrored = {even.re, -even.im};
+}
+
 // u = b + filtered, folded and clipped, its slope, and b folded and clipped; b may be one number.
 template <class T>
 __global__ void __launch_bounds__(kHalfPlaneThreads, 4)

@@ -81,6 +81,22 @@ at::Tensor slopes(const at::Tensor& X, const PointScale& scale) {
   return at::mul(q.rsqrt(), 0.5).masked_fill(at::eq(q, 0), 0);
 }
 
+// Replaces the columns kx = 0 and W/2 of X [H, W/2 + 1] by their Hermitian part, ½ (X(ky) + conj X(-ky)): an inverse
+// real transform presumes that, and of other half planes each library makes another image.
+template <class T>
+void make_hermitian(at::Tensor& X, int64_t W) {
+  const int64_t H = X.size(0), columns = X.size(1);
+  auto* const x = X.mutable_data_ptr<c10::complex<T>>();
+  for (int64_t kx = 0; kx < columns; ++kx) {
+    if (half_plane_multiplicity(kx, W) != 1) continue;
+    for (int64_t ky = 0; ky <= H / 2; ++ky) {
+      auto &here = x[ky * columns + kx], &mirrored = x[(H - ky) % H * columns + kx];
+      here = (here + std::conj(mirrored)) / T(2);
+      mirrored = std::conj(here);
+    }
+  }
+}
+
 // Gives write(plane, filtered) the filter of each read(plane).
 template <class Read, class Write>
 void filter_each_plane(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
@@ -102,7 +118,13 @@ void filter_each_plane(const at::Tensor& x, const at::Tensor& c, const at::Tenso
     const at::Tensor gain = c.dim() == 1 ? shared : gain_of(profiles.select(0, plane));
     const at::Tensor X = at::fft_rfft2(read(plane));
     const at::Tensor all_gains = scale.scale == spectral::Scale::kPower ? gain : at::mul(gain, slopes(X, scale));
-    write(plane, at::fft_irfft2(at::mul(X, all_gains), at::IntArrayRef{H, W}, {-2, -1}, "forward"));
+    at::Tensor filtered = at::mul(X, all_gains).contiguous();
+    if (filtered.scalar_type() == at::kComplexDouble) {
+      make_hermitian<double>(filtered, W);
+    } else {
+      make_hermitian<float>(filtered, W);
+    }
+    write(plane, at::fft_irfft2(filtered, at::IntArrayRef{H, W}, {-2, -1}, "forward"));
   });
 }
 

@@ -35,6 +35,9 @@ class Kernels(Protocol):
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         """X *= weight · c[index], in place and summed over the maps, with a scale times its slope at |X|²."""
 
+    def hermitian(self, X: Tensor, n_edges: int) -> None:
+        """Makes the first column of X Hermitian in ky, in place; with two edges the last one too."""
+
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
     ) -> None:
@@ -65,6 +68,7 @@ def binned_filter(
         return x.new_empty(x.shape)
     X = half_plane(x)
     kernels.gain(X, c.contiguous(), *gpu_plans.half_plane_gains(index, weight, c.shape[-1], x.shape[-1]), scale)
+    kernels.hermitian(X, 2 - x.shape[-1] % 2)
     return reference.inverse_transform(torch.view_as_complex(X), (x.shape[-2], x.shape[-1])).to(x.dtype).contiguous()
 
 

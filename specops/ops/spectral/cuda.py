@@ -129,6 +129,11 @@ class HalfPlane:
         stride = c.shape[-1] if c.dim() > 1 else 0
         cuda_launch.launch("half_plane_gains", X, c, index, weight, *numbers, stride, *astuple(scale))
 
+    def hermitian(self, X: Tensor, n_edges: int) -> None:
+        n_rows, n_columns = X.shape[-3], X.shape[-2]
+        n_images = X.numel() // (2 * n_rows * n_columns)
+        cuda_launch.launch("half_plane_hermitian", X, is_wide(X), n_images, n_rows, n_columns, n_edges)
+
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
     ) -> None:

@@ -12,7 +12,7 @@ def multiplicity(size: tuple[int, int], dtype: torch.dtype, device: torch.device
     """Returns how often each half-plane coefficient stands in the full plane, 1 or 2: [1, W//2+1]."""
     kx = torch.arange(size[1] // 2 + 1, device=device)
     alone = (kx == 0) | (2 * kx == size[1])
-    return torch.where(alone, 1.0, 2.0).to(dtype).unsqueeze(0)
+    return (2 - alone.to(dtype)).unsqueeze(0)
 
 
 def _transform(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -116,12 +116,24 @@ def _power(X: Tensor) -> Tensor:
 def _inverse(X: Tensor, x: Tensor) -> Tensor:
     """Unscaled inverse DFT of half planes X, each divided by its multiplicity, to images like x."""
     size = (x.shape[-2], x.shape[-1])
-    X = X / multiplicity(size, compute_dtype(x.dtype), x.device)
+    X = _hermitian(X / multiplicity(size, compute_dtype(x.dtype), x.device), size[1])
     return inverse_transform(X, size).to(x.dtype).contiguous()
 
 
+def _hermitian(X: Tensor, width: int) -> Tensor:
+    """Half planes X [..., H, W//2+1], the columns kx = 0 and W/2 replaced, in place, by ½ (X(ky) + conj X(-ky))."""
+    columns = X[..., :: width // 2] if width % 2 == 0 else X[..., :1]
+    mirrored = columns.flip(-2).roll(1, -2)
+    columns.copy_((columns + mirrored.conj_physical()) / 2)  # a lazy conjugate is lost below a dispatch mode
+    return X
+
+
 def inverse_transform(X: Tensor, size: tuple[int, int]) -> Tensor:
-    """Unscaled inverse DFT of half planes to real images; what is not even in the frequency acts by its even part."""
+    """Unscaled inverse DFT of half planes to real images.
+
+    Their columns kx = 0 and W/2 must be Hermitian in ky: of others the libraries under torch.fft make different images,
+    some by the size of the batch.
+    """
     if size[1] == 1:  # cuFFT takes the one column for a half plane itself
         return torch.fft.ifft(X, dim=-2, norm="forward").real.clone(memory_format=torch.contiguous_format)
     return torch.fft.irfft2(X, s=size, norm="forward")

@@ -186,6 +186,11 @@ class AroundFft:
         maps = index.numel() // n_points
         kernels.gain_kernel[grid](X, c, index, weight, n_points, maps, _stride(c), *astuple(scale), BLOCK)
 
+    def hermitian(self, X: Tensor, n_edges: int) -> None:
+        n_rows, n_columns = X.shape[-3], X.shape[-2]
+        pairs = X.numel() // (2 * n_rows * n_columns) * n_edges * (n_rows // 2 + 1)
+        kernels.hermitian_kernel[(-(-pairs // BLOCK),)](X, pairs, n_rows, n_columns, n_edges, BLOCK)
+
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
     ) -> None:

@@ -426,6 +426,26 @@ def gain_kernel(
 
 
 @triton.jit
+def hermitian_kernel(X, n, rows, columns, edges, BLOCK: tl.constexpr):
+    """X [B, rows, columns] of (re, im) pairs with the first column, of two edges the last too, made Hermitian in place.
+
+    ½ (X(ky) + conj X(-ky)); n pairs of coefficients in all.
+    """
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    pairs = edges * (rows // 2 + 1)
+    ky, kx = i % pairs // edges, tl.where(i % edges == 0, 0, columns - 1)
+    image = i // pairs * rows
+    here = tl.expand_dims((image + ky) * columns + kx, 1) * 2 + tl.arange(0, 2)
+    mirrored = tl.expand_dims((image + (rows - ky) % rows) * columns + kx, 1) * 2 + tl.arange(0, 2)
+    within = tl.expand_dims(i < n, 1)
+    re, im = tl.split(tl.load(X + here, mask=within, other=0.0))
+    mirrored_re, mirrored_im = tl.split(tl.load(X + mirrored, mask=within, other=0.0))
+    re, im = 0.5 * (re + mirrored_re), 0.5 * (im - mirrored_im)
+    tl.store(X + here, tl.join(re, im), mask=within)
+    tl.store(X + mirrored, tl.join(re, -im), mask=within)
+
+
+@triton.jit
 def clip_kernel(
     filtered, y, out, slope, kept, n, low: tl.constexpr, high: tl.constexpr, ONE_VALUE: tl.constexpr,
     KEEP: tl.constexpr, BLOCK: tl.constexpr,
