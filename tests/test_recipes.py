@@ -11,24 +11,18 @@ import dcgan
 import numpy as np
 import pytest
 import torch
+from pages import PAGES, ROOT, blocks, sections
 from PIL import Image
 from torch import Tensor, nn
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "recipes.md").read_text()
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+PAGE = PAGES["docs/recipes.md"]
+SECTIONS = sections(PAGE)
 DIFFS = {
-    (title, number): text
-    for title, section in SECTIONS.items()
-    for number, text in enumerate(re.findall(r"^```diff\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
+    (title, number): text for title, section in SECTIONS.items() for number, text in enumerate(blocks(section, "diff"))
 }
 OF_DCGAN = [key for key, text in DIFFS.items() if "dcgan.py" in text]
 OF_STYLEGAN = [key for key, text in DIFFS.items() if "stylegan2.py" in text]
 HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-
-
-def python_blocks(title: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", SECTIONS[title], re.MULTILINE | re.DOTALL)
 
 
 def patched(diff: str) -> tuple[Path, str]:
@@ -98,12 +92,12 @@ def test_page_has_the_recipes() -> None:
         "High-frequency confusion (HFC)", "High-frequency filter (HFF)", "Spectrum discriminator",
         "Anti-aliased resampling", fsg, fsg,
     ]  # fmt: skip
-    assert [title for title, _ in OF_STYLEGAN] == ["StyleGAN"]
+    assert [title for title, _ in OF_STYLEGAN] == ["StyleGAN in one line"]
     assert len(DIFFS) == PAGE.count("```diff")
 
 
 def test_readme_shows_lines_of_a_recipe() -> None:
-    (shown,) = re.findall(r"^```diff\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (shown,) = blocks(PAGES["README.md"], "diff")
     lines = [line for line in shown.splitlines() if line != " ..."]
     assert len(lines) == 3
     assert set(lines) <= set(DIFFS[OF_DCGAN[0]].splitlines())
@@ -169,7 +163,7 @@ def test_stylegan_through_compat(key: tuple[str, int]) -> None:
 
 
 def test_hooks_on_stylegan_like_networks() -> None:
-    (block,) = python_blocks("Networks that you do not want to edit")
+    (block,) = blocks(SECTIONS["Networks that you do not want to edit"], "python")
     names: dict[str, object] = {}
     torch.manual_seed(0)
     exec(block, names)
@@ -197,7 +191,7 @@ def test_networks_of_mimicry() -> None:
         def add_metric(self, name: str, value: float | Tensor, **_: object) -> None:
             self[name] = float(value.detach() if isinstance(value, Tensor) else value)
 
-    networks, confusion = python_blocks("torch-mimicry")
+    networks, confusion = blocks(SECTIONS["torch-mimicry"], "python")
     names: dict[str, object] = {}
     exec(networks, names)
     generator, discriminator = names["generator"], names["discriminator"]

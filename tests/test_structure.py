@@ -7,6 +7,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import battery
@@ -75,6 +76,19 @@ def test_public_functions_document_shapes_errors_and_source(name: str) -> None:
         text = inspect.getdoc(function) or ""
         for part in ("[...]", "Args:", "Returns:", "Raises:", "Source:", "Example:"):
             assert part in text.replace("[..., ", "[...] ").replace("[H, W]", "[...]"), part
+
+
+def test_functions_that_take_a_pair_for_padding_say_what_it_means() -> None:
+    """Those where padding may be left out; an op takes all four numbers."""
+    modules = [importlib.import_module(name) for name in MODULES if not name.endswith("__main__")]
+    functions = {each for module in modules for each in vars(module).values() if inspect.isfunction(each)}
+    padded = [
+        each for each in functions if getattr(inspect.signature(each).parameters.get("padding"), "default", None) == 0
+    ]
+    assert len(padded) == 5
+    for function in padded:
+        text = " ".join((inspect.getdoc(function) or "").split())
+        assert re.search(r"[Aa] pair (in `padding` )?is \(x, y\)", text), function
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -68,6 +68,45 @@ def test_all_functions_equal_scipy(taps: int, impl: str) -> None:
     torch.testing.assert_close(flipped, stylegan.filter2d(x, f.flip(0)))
 
 
+def test_helpers_of_other_modules() -> None:
+    for padding, four in ((2, (2, 2, 2, 2)), ([2, np.int64(-1)], (2, 2, -1, -1)), ((1, 2, 3, 4), (1, 2, 3, 4))):
+        assert stylegan._parse_padding(padding) == four
+    assert stylegan._parse_scaling(2) == (2, 2)
+    assert stylegan._parse_scaling([2, 1]) == (2, 1)
+    for f, size in ((None, (1, 1)), (torch.ones(5), (5, 5)), (torch.ones(2, 3), (3, 2))):
+        assert stylegan._get_filter_size(f) == size
+    assert stylegan._init()
+
+
+@pytest.mark.parametrize("name", ["upfirdn2d", "filter2d", "upsample2d", "downsample2d"])
+def test_arguments_as_networks_have_them(name: str) -> None:
+    """By keyword; NumPy's numbers; lists; images of half precision with filters of float32; channels_last."""
+    function = getattr(stylegan, name)
+    x = torch.randn(2, 3, 8, 8).half()
+    for f in (torch.rand(1), torch.rand(12), torch.rand(3, 4), None):
+        options = {"f": f, "padding": [np.int64(12), 11, 12, 11], "gain": np.float32(1.5), "flip_filter": True}
+        half = function(x=x.to(memory_format=torch.channels_last), impl="ref", **options)
+        assert half.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(half, function(x.float(), **options).half(), rtol=1e-3, atol=1e-6)
+
+
+WRONG = {
+    "no padding": ({"padding": None}, TypeError, "padding must be an integer, .x, y. or"),
+    "three paddings": ({"padding": (1, 2, 3)}, ValueError, "padding must be an integer, .x, y. or"),
+    "half a pixel": ({"padding": [0.5, 1]}, TypeError, "padding must be an integer, .x, y. or"),
+    "a filter of no dimension": ({"f": torch.tensor(1.0)}, ValueError, r"f must be \[fh, fw\] or 1-D"),
+    "a filter per channel": ({"f": torch.ones(3, 1, 2, 2)}, ValueError, r"f must be \[fh, fw\] or 1-D"),
+    "a list for a filter": ({"f": [1, 2, 1]}, TypeError, "f must be a real floating-point tensor"),
+}
+
+
+@pytest.mark.parametrize("name", ["upfirdn2d", "filter2d", "upsample2d", "downsample2d"])
+@pytest.mark.parametrize(("wrong", "error", "text"), WRONG.values(), ids=WRONG)
+def test_wrong_arguments(name: str, wrong: dict[str, object], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        getattr(stylegan, name)(torch.ones(1, 3, 8, 8), **{"f": torch.ones(4), **wrong})
+
+
 def test_a_gradient_penalty_runs_through_them() -> None:
     x = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
     f = stylegan.setup_filter([1, 3, 3, 1]).double()

@@ -1,11 +1,16 @@
-"""The resampling functions that StyleGAN2 and StyleGAN3 networks call, with their argument order and defaults.
+"""The module `torch_utils.ops.upfirdn2d` of StyleGAN2-ADA and StyleGAN3: its functions, argument order and defaults.
 
-In a network, `from specops.compat import stylegan as upfirdn2d` takes the place of the import of the original module.
-`impl` is accepted and ignored: see `specops.backends`.
+One line before the import of a network moves every call of it over, in networks, convolutions, augmentation and loss:
+
+    sys.modules["torch_utils.ops.upfirdn2d"] = specops.compat.stylegan
+
+`padding` is an integer, (x, y) or (x0, x1, y0, y1), as in `specops.upfirdn2d`, which also says what f may be. `impl` is
+accepted and ignored: see `specops.backends`.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +18,10 @@ import torch
 from torch import Tensor
 
 from specops import functional
-from specops.functional.resampling import four_paddings, pair_of_factors
+from specops.compat._replacement import Replacement
+from specops.functional.resampling import check_filter, four_paddings, pair_of_factors
+
+sys.modules[__name__].__class__ = Replacement
 
 SEPARABLE_FROM = 8  # taps: shorter 1-D filters become outer products
 
@@ -76,6 +84,8 @@ def upfirdn2d(
 ) -> Tensor:
     """Returns x after zero insertion, padding with zeros, filtering and decimation: `specops.upfirdn2d`.
 
+    A pair in `padding` is (x, y).
+
     Example:
         >>> import torch
         >>> from specops.compat import stylegan
@@ -94,6 +104,8 @@ def filter2d(
     impl: str = "cuda",
 ) -> Tensor:
     """Returns x filtered by f, of the size of x: zeros around it, and `padding` more of them, or fewer.
+
+    A pair in `padding` is (x, y).
 
     Example:
         >>> import torch
@@ -116,6 +128,8 @@ def upsample2d(
 ) -> Tensor:
     """Returns x enlarged by `up`, filtered by f · up_x · up_y: of size up · x, plus `padding`.
 
+    `padding` is in pixels of the enlarged image; a pair is (x, y).
+
     Example:
         >>> import torch
         >>> from specops.compat import stylegan
@@ -135,7 +149,9 @@ def downsample2d(
     gain: float = 1,
     impl: str = "cuda",
 ) -> Tensor:
-    """Returns x filtered by f and reduced by `down`: of size x / down for sizes that it divides.
+    """Returns x filtered by f and reduced by `down`: of size x / down for sizes that it divides and `padding` 0.
+
+    `padding` is in pixels of x; a pair is (x, y).
 
     Example:
         >>> import torch
@@ -159,10 +175,36 @@ def _centred(
 
     taps - 1 samples where the image is enlarged, taps - down where it is reduced.
     """
-    fw, fh = (1, 1) if f is None else (f.shape[-1], f.shape[0])
-    x0, x1, y0, y1 = four_paddings("padding", padding)
+    fw, fh = _get_filter_size(f)
+    x0, x1, y0, y1 = _parse_padding(padding)
     around = []
     for taps, n_up, n_down in ((fw, up[0], down[0]), (fh, up[1], down[1])):
         around += [(taps + n_up - n_down) // 2, (taps - n_up - n_down + 1) // 2]
     padding = (x0 + around[0], x1 + around[1], y0 + around[2], y1 + around[3])
     return functional.upfirdn2d(x, f, up=up, down=down, padding=padding, flip_filter=flip_filter, gain=gain)
+
+
+# What the other modules of torch_utils.ops, and scripts that train, ask of that module beside its functions.
+
+
+def _parse_scaling(scaling: int | Sequence[int]) -> tuple[int, int]:
+    """Returns (x, y) of a factor or a pair."""
+    return pair_of_factors("scaling", scaling)
+
+
+def _parse_padding(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Returns (x0, x1, y0, y1) of an integer, (x, y) or all four."""
+    return four_paddings("padding", padding)
+
+
+def _get_filter_size(f: Tensor | None) -> tuple[int, int]:
+    """Returns (width, height) of a filter, which is one tap for None."""
+    if f is None:
+        return 1, 1
+    check_filter(f)
+    return f.shape[-1], f.shape[0]
+
+
+def _init() -> bool:
+    """Returns True: the kernels are ready, and nothing is compiled."""
+    return True

@@ -59,7 +59,9 @@ def upfirdn2d(
         f: [fh, fw]; or 1-D, applied along both axes; or None for the single tap 1. Gradient. Taps are to be finite: of
             others, backends differ in which samples they spoil (0 · inf in inserted zeros and in padding).
         up, down: integer factor, or (x, y).
-        padding: int, (x, y) or (x0, x1, y0, y1), in samples of the zero-inserted image.
+        padding: int, (x, y) or (x0, x1, y0, y1), in samples of the zero-inserted image. A pair is (x, y), as in
+            StyleGAN: x on both sides along the width, y along the height. In diffusers and in rosinality's networks a
+            pair is (before, after): (p0, p1) there is (p0, p1, p0, p1) here.
         flip_filter: False convolves, True correlates.
         gain: factor on the result.
         boundary: how the input is extended before step 1: `zeros`, `reflect` (edge sample once), `replicate` or
@@ -80,15 +82,21 @@ def upfirdn2d(
         >>> import torch, specops
         >>> specops.upfirdn2d(torch.ones(1, 3), torch.tensor([[1.0, 1.0]]), up=(2, 1), padding=(1, 0, 0, 0))
         tensor([[1., 1., 1., 1., 1., 1.]])
+
+        Twice the size with four taps, in other codes pad=(2, 1); the pair (2, 1) is (2, 2, 1, 1):
+
+        >>> x, blur = torch.ones(1, 3, 64, 64), torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        >>> specops.upfirdn2d(x, blur, up=2, padding=(2, 1, 2, 1), gain=4).shape
+        torch.Size([1, 3, 128, 128])
+        >>> specops.upfirdn2d(x, blur, up=2, padding=(2, 1), gain=4).shape
+        torch.Size([1, 3, 127, 129])
     """
     check_image("x", x)
     dtype = compute_dtype(x.dtype)
     up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     if f is None:
         f = x.new_ones(1, 1, dtype=dtype)
-    check_real("f", f)
-    if f.dim() not in (1, 2):
-        raise ValueError(f"f must be [fh, fw] or 1-D; got {list(f.shape)}.")
+    check_filter(f)
     gain = number("gain", gain)
     f = f.to(dtype)
     if flip_filter:
@@ -102,6 +110,13 @@ def upfirdn2d(
     return ops.upfirdn2d(across, along.unsqueeze(1), (1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary).to(
         x.dtype
     )
+
+
+def check_filter(f: Tensor) -> None:
+    """Raises TypeError or ValueError unless f is a filter, [fh, fw] or 1-D."""
+    check_real("f", f)
+    if f.dim() not in (1, 2):
+        raise ValueError(f"f must be [fh, fw] or 1-D; got {list(f.shape)}.")
 
 
 def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:

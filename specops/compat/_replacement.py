@@ -1,0 +1,30 @@
+"""Modules that take the place of another package's under `sys.modules`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class Replacement(ModuleType):
+    """A module that, put into `sys.modules` under a dotted name, is found by every form of import of that name.
+
+    `import a.b.c as d` loads a and reads a.b and a.b.c, attributes that importing a.b and c has set. Where c is in
+    `sys.modules` already, Python imports neither: it asks c for its `__spec__`, to see whether c is still loading. That
+    is when a replacement imports a.b and sets itself as its attribute c.
+    """
+
+    @property
+    def __spec__(self) -> ModuleSpec | None:  # type: ignore[override]
+        names = [name for name, module in sys.modules.copy().items() if module is self and name != self.__name__]
+        for parent, _, child in (name.rpartition(".") for name in names if "." in name):
+            with contextlib.suppress(ModuleNotFoundError):  # the package is not to be found yet
+                setattr(importlib.import_module(parent), child, self)
+        return self.__dict__["__spec__"]
+
+    @__spec__.setter
+    def __spec__(self, spec: ModuleSpec | None) -> None:
+        self.__dict__["__spec__"] = spec

@@ -1,0 +1,40 @@
+"""The pages of the documentation: their sections and blocks of code, and how those of Python run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from torch import Tensor
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}
+SHAPE = re.compile(r"#\s*(\[[^]]*\])")
+
+
+def sections(text: str) -> dict[str, str]:
+    """The parts of a page by their titles."""
+    return dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+
+
+def blocks(text: str, language: str = "") -> list[str]:
+    """The fenced blocks of a language; of none, those of a shell."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for name, block in fenced if name == language]
+
+
+def run(block: str, names: dict[str, object], sizes: dict[str, int]) -> None:
+    """Executes a block line by line: every tensor that a line assigns has the shape that its comment begins with.
+
+    As in `y = specops.upsample(x)  # [N, C, 2 * H, 2 * W]: bed of nails`. Numbers need no comment.
+    """
+    for statement in ast.parse(block).body:
+        exec(compile(ast.Module([statement], []), block, "exec"), names)
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        shape = SHAPE.search(block.splitlines()[statement.end_lineno - 1])
+        for name in (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)):
+            value = names[name]
+            if isinstance(value, Tensor) and (value.dim() > 0 or shape):
+                assert shape, f"no shape in the comment of: {ast.unparse(statement)}"
+                assert list(value.shape) == eval(shape[1], dict(sizes)), ast.unparse(statement)
