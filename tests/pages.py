@@ -9,7 +9,8 @@ from pathlib import Path
 from torch import Tensor
 
 ROOT = Path(__file__).parents[1]
-PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}
+PATHS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PATHS}
 SHAPE = re.compile(r"#\s*(\[[^]]*\])")
 
 
@@ -27,7 +28,7 @@ def blocks(text: str, language: str = "") -> list[str]:
 def run(block: str, names: dict[str, object], sizes: dict[str, int]) -> None:
     """Executes a block line by line: every tensor that a line assigns has the shape that its comment begins with.
 
-    As in `y = specops.upsample(x)  # [N, C, 2 * H, 2 * W]: bed of nails`. Numbers need no comment.
+    As in `y = specops.upsample(x)  # [N, C, 2H, 2W]: bed of nails`. Numbers need no comment.
     """
     for statement in ast.parse(block).body:
         exec(compile(ast.Module([statement], []), block, "exec"), names)
@@ -37,4 +38,5 @@ def run(block: str, names: dict[str, object], sizes: dict[str, int]) -> None:
             value = names[name]
             if isinstance(value, Tensor) and (value.dim() > 0 or shape):
                 assert shape, f"no shape in the comment of: {ast.unparse(statement)}"
-                assert list(value.shape) == eval(shape[1], dict(sizes)), ast.unparse(statement)
+                expected = eval(re.sub(r"(\d)([A-Z])", r"\1*\2", shape[1]), dict(sizes))
+                assert list(value.shape) == expected, ast.unparse(statement)

@@ -94,6 +94,8 @@ def test_page_has_the_recipes() -> None:
     ]  # fmt: skip
     assert [title for title, _ in OF_STYLEGAN] == ["StyleGAN in one line"]
     assert len(DIFFS) == PAGE.count("```diff")
+    hooks, line, mimicry = (title for title, section in SECTIONS.items() if blocks(section, "python"))
+    assert (hooks, line, mimicry) == ("Networks that you do not want to edit", "StyleGAN in one line", "torch-mimicry")
 
 
 def test_readme_shows_lines_of_a_recipe() -> None:

@@ -18,7 +18,7 @@ class Replacement(ModuleType):
     """
 
     @property
-    def __spec__(self) -> ModuleSpec | None:  # type: ignore[override]
+    def __spec__(self) -> ModuleSpec | None:
         names = [name for name, module in sys.modules.copy().items() if module is self and name != self.__name__]
         for parent, _, child in (name.rpartition(".") for name in names if "." in name):
             with contextlib.suppress(ModuleNotFoundError):  # the package is not to be found yet
