@@ -255,7 +255,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.radial_filter(X, [1.0] * 6), TypeError, "profile must be a real floating-point tensor; got list"),
     (lambda: specops.frequency_shift(X, 0.5), TypeError, r"shift must be a pair \(fx, fy\)"),
     (lambda: specops.frequency_shift(X, (0.5, 0), imag=Y[:2]), ValueError, "x and imag must have one shape"),
-    (lambda: specops.frequency_shift_complex(X, Y.double(), (0.5, 0)), ValueError, "real and imag must have one shape"),
+    (lambda: specops.frequency_shift_complex(X, Y[0], (0.5, 0)), ValueError, "real and imag must have one shape"),
     (lambda: specops.hff(X, 0), ValueError, "radius must be above 0; got 0"),
     (lambda: specops.hff(X, 2, kind=["ideal"]), ValueError, "kind must be one of ideal"),
     (lambda: specops.hff(X, 2, kind="box"), ValueError, "kind must be one of"),
@@ -263,8 +263,11 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.frequency_shift(X, (math.nan, 0)), ValueError, "pair .* of finite numbers"),
     (lambda: specops.hff(X, 2, value_range=(0, math.inf)), ValueError, "pair .* of finite numbers"),
     (lambda: specops.hff(X, 2, value_range=1), TypeError, "value_range must be a pair"),
-    (lambda: specops.hfc(X, Y[:2], 2), ValueError, "real and fake must have one shape, dtype and device"),
-    (lambda: specops.hfc(X, Y.double(), 2), ValueError, "real and fake must have one shape, dtype and device"),
+    (lambda: specops.hff(X), ValueError, "either radius in cycles per image or cutoff in cycles per pixel"),
+    (lambda: specops.hff(X, 2, cutoff=0.25), ValueError, "either radius .* not both or none"),
+    (lambda: specops.hfc(X, Y, cutoff=0), ValueError, "cutoff must be above 0; got 0"),
+    (lambda: specops.hfc(X, Y, cutoff="0.2"), TypeError, "cutoff must be a number or a tensor; got str"),
+    (lambda: specops.hfc(X, Y[:2], 2), ValueError, "real and fake must have one shape and device"),
     (lambda: specops.swap_bands(X, Y, torch.ones(3, 3)), ValueError, "mask must be"),
 ]
 

@@ -221,9 +221,9 @@ NUMBERS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "exponent": lambda x, value: focal_frequency_loss(x, x.flip(-1), alpha=value, loss_weight=2 * value),
     "gain": lambda x, value: upfirdn2d(x, None, gain=value),
     "shift": lambda x, value: specops.frequency_shift(x, (value, 0.5)),
-    "range": lambda x, value: specops.hfc(x, x.flip(-1), value, value_range=(0, value))[1],
+    "range": lambda x, value: specops.hfc(x, x.flip(-1), 4 * value, value_range=(0, value))[1],
     "width": lambda x, value: specops.frequency_filter(
-        x, specops.masks.lowpass((8, 8), value, kind="logistic", width=value)
+        x, specops.masks.lowpass((8, 8), 4 * value, kind="logistic", width=value)
     ),
 }
 

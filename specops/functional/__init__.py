@@ -1,4 +1,9 @@
-"""Stateless spectral operations on images [..., H, W]."""
+"""Stateless spectral operations on images [..., H, W].
+
+`hff` and `hfc` take values outside their `value_range` as the published code does, folded and clipped. While one looks
+for a mistake in the scaling of images, `check_value_range(True)`, called or in a `with`, makes such values an error; it
+is off at first, since a look at values on a GPU waits for it.
+"""
 
 from specops.functional.filters import frequency_filter, frequency_shift, frequency_shift_complex, radial_filter
 from specops.functional.high_frequency import hfc, hff, swap_bands
@@ -11,8 +16,10 @@ from specops.functional.spectra import (
     radial_cross_spectrum,
     radial_spectrum,
 )
+from specops.functional.value_range import check_value_range
 
 __all__ = [
+    "check_value_range",
     "downsample",
     "fourier_ring_correlation",
     "frequency_filter",

@@ -38,7 +38,7 @@ def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
     Example:
         >>> import torch, specops
         >>> x = torch.tensor([[1.0, 3.0], [1.0, 3.0]])
-        >>> specops.frequency_filter(x, specops.masks.lowpass((2, 2), 0.5))
+        >>> specops.frequency_filter(x, specops.masks.lowpass((2, 2), cutoff=0.25))
         tensor([[2., 2.],
                 [2., 2.]])
     """
@@ -102,13 +102,13 @@ def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | Non
     Args:
         x: real images [..., H, W].
         shift: (fx, fy) in cycles per pixel.
-        imag: imaginary parts [..., H, W], or None for 0.
+        imag: imaginary parts [..., H, W], or None for 0. Computed in the promoted dtype of both.
 
     Returns:
         [..., H, W] in the dtype of x. Gradients to x and imag of any order.
 
     Raises:
-        TypeError, ValueError: x and imag are no images of one shape, dtype and device; shift is no pair of numbers.
+        TypeError, ValueError: x and imag are no images of one shape and device; shift is no pair of numbers.
 
     Source:
         Khayatkhoei, Elgammal 2022, "Spatial Frequency Bias in Convolutional Generative Adversarial Networks", frequency
@@ -121,22 +121,23 @@ def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | Non
                 [-1.,  1.]])
     """
     check_image("x", x)
-    cosine, sine = _carrier(x, shift)
     if imag is None:
+        cosine, _ = _carrier(x, shift)
         return (x.to(cosine.dtype) * cosine).to(x.dtype).contiguous()
-    check_image_pair(("x", "imag"), x, imag)
-    return (x.to(cosine.dtype) * cosine - imag.to(cosine.dtype) * sine).to(x.dtype).contiguous()
+    a, b = check_image_pair(("x", "imag"), x, imag)
+    cosine, sine = _carrier(a, shift)
+    return (a.to(cosine.dtype) * cosine - b.to(cosine.dtype) * sine).to(x.dtype).contiguous()
 
 
 def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Returns real and imaginary part of (real + i·imag) · exp(2πi (fx·n + fy·m)): two [..., H, W].
 
     Args:
-        real, imag: images [..., H, W] of one shape, dtype and device.
+        real, imag: images [..., H, W] of one shape and device; computed in their promoted dtype.
         shift: (fx, fy) in cycles per pixel.
 
     Returns:
-        (real, imag) in the dtype of the input. Gradients of any order.
+        (real, imag), each in its own dtype. Gradients of any order.
 
     Raises:
         TypeError, ValueError: as `frequency_shift`.
@@ -150,11 +151,11 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
         >>> real
         tensor([[ 1., -1.]])
     """
-    check_image_pair(("real", "imag"), real, imag)
-    cosine, sine = _carrier(real, shift)
-    a, b = real.to(cosine.dtype), imag.to(cosine.dtype)
+    a, b = check_image_pair(("real", "imag"), real, imag)
+    cosine, sine = _carrier(a, shift)
+    a, b = a.to(cosine.dtype), b.to(cosine.dtype)
     shifted = a * cosine - b * sine, a * sine + b * cosine
-    return shifted[0].to(real.dtype).contiguous(), shifted[1].to(real.dtype).contiguous()
+    return shifted[0].to(real.dtype).contiguous(), shifted[1].to(imag.dtype).contiguous()
 
 
 def half_plane_gains(x: Tensor, mask: Tensor) -> Tensor:

@@ -9,43 +9,65 @@ from torch import Tensor
 
 from specops import geometry, masks, ops
 from specops.functional.filters import frequency_filter
-from specops.functional.options import check_choice, check_image_pair, number_pair
+from specops.functional.options import check_choice, check_image_pair, warn_of_small_radius
+from specops.functional.value_range import bounds, check_values
 from specops.ops.contract import check_image, compute_dtype
 
+Parameter = masks.Parameter
 
-def hff(x: Tensor, radius: float, *, kind: str = "ideal", value_range: tuple[float, float] = (-1, 1)) -> Tensor:
+
+def hff(
+    x: Tensor,
+    radius: Parameter | None = None,
+    *,
+    cutoff: Parameter | None = None,
+    kind: str = "ideal",
+    value_range: tuple[float, float] = (-1, 1),
+) -> Tensor:
     """Returns the images without their high frequencies (High-Frequency Filter): [..., H, W].
 
     With x' = (x - lo) / (hi - lo) and M the low-pass mask, clip(|IDFT(M · DFT(x'))|, 0, 1), brought back to [lo, hi].
 
     Args:
         x: real images [..., H, W] with values in `value_range`.
-        radius: in cycles per image, > 0; below it frequencies are kept.
+        radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it frequencies are kept.
+            A number below 1, which keeps the mean alone, is warned of.
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W).
         kind: of the low-pass: see `specops.masks`.
-        value_range: (lo, hi).
+        value_range: (lo, hi). Values outside are no error: what leaves the range is folded at lo by the |·| (for
+            (-1, 1), -1.2 becomes -0.8) and clipped at hi. `specops.functional.check_value_range` makes them one.
 
     Returns:
         [..., H, W] in the dtype of x, values in `value_range`. Gradients to x (0 where clipped, the sign of the abs).
 
     Raises:
-        TypeError, ValueError: wrong images, radius, kind or range.
+        TypeError, ValueError: wrong images, kind, range, radius or cutoff; both or none of the last two.
 
     Source:
         Li et al. 2021, "Are High-Frequency Components Beneficial for Training of Generative Adversarial Networks", HFF.
 
     Example:
         >>> import torch, specops
-        >>> specops.hff(torch.tensor([[0.5, -0.5], [0.5, -0.5]]), 0.5)
+        >>> specops.hff(torch.tensor([[0.5, -0.5], [0.5, -0.5]]), cutoff=0.25)
         tensor([[0., 0.],
                 [0., 0.]])
     """
     check_image("x", x)
-    low, _ = _range(value_range)
-    return _clipped_swap(x, x.new_full((), low).expand_as(x), radius, kind, value_range, keep=False)[0]
+    warn_of_small_radius(radius)
+    low, high = bounds(value_range)
+    check_values("x", x, low, high)
+    constant = x.new_full((), low).expand_as(x)
+    return _clipped_swap(x, constant, radius, cutoff, kind, (low, high), keep=False)[0]
 
 
 def hfc(
-    real: Tensor, fake: Tensor, radius: float, *, kind: str = "ideal", value_range: tuple[float, float] = (-1, 1)
+    real: Tensor,
+    fake: Tensor,
+    radius: Parameter | None = None,
+    *,
+    cutoff: Parameter | None = None,
+    kind: str = "ideal",
+    value_range: tuple[float, float] = (-1, 1),
 ) -> tuple[Tensor, Tensor]:
     """Returns real images, and fake ones with the high frequencies of the real (High-Frequency Confusion).
 
@@ -55,16 +77,19 @@ def hfc(
     real' + filter(fake' - real'): one transform and one inverse.
 
     Args:
-        real, fake: images [..., H, W] of one shape, dtype and device, values in `value_range`.
-        radius: in cycles per image, > 0; below it the fake keeps its own frequencies.
+        real, fake: images [..., H, W] of one shape and device, values in `value_range`; computed in their promoted
+            dtype.
+        radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it the fake keeps its own
+            frequencies. A number below 1, which keeps the mean alone, is warned of.
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W).
         kind: of the low-pass: see `specops.masks`.
-        value_range: (lo, hi).
+        value_range: (lo, hi). Values outside are no error: as in `hff`.
 
     Returns:
-        (real, fake), each [..., H, W] in their dtype. Gradients to both.
+        (real, fake), each [..., H, W] in its own dtype. Gradients to both.
 
     Raises:
-        TypeError, ValueError: no pair of images, wrong radius, kind or range.
+        TypeError, ValueError: no pair of images; wrong kind, range, radius or cutoff; both or none of these two.
 
     Source:
         Li et al. 2021, "Are High-Frequency Components Beneficial for Training of Generative Adversarial Networks", HFC.
@@ -72,12 +97,16 @@ def hfc(
     Example:
         >>> import torch, specops
         >>> real, fake = torch.tensor([[0.5, -0.5]]), torch.tensor([[0.25, 0.25]])
-        >>> specops.hfc(real, fake, 0.5)[1]
+        >>> specops.hfc(real, fake, cutoff=0.25)[1]
         tensor([[ 0.7500, -0.2500]])
     """
-    check_image_pair(("real", "fake"), real, fake)
-    confused, kept = _clipped_swap(fake, real, radius, kind, value_range, keep=True)
-    return kept, confused
+    wide_real, wide_fake = check_image_pair(("real", "fake"), real, fake)
+    warn_of_small_radius(radius)
+    low, high = bounds(value_range)
+    check_values("real", real, low, high)
+    check_values("fake", fake, low, high)
+    confused, kept = _clipped_swap(wide_fake, wide_real, radius, cutoff, kind, (low, high), keep=True)
+    return kept.to(real.dtype), confused.to(fake.dtype)
 
 
 def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
@@ -86,11 +115,11 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     Inverse DFT of mask · A + (1 - mask) · B, computed as b + filter(a - b); nothing is clipped.
 
     Args:
-        a, b: real images [..., H, W] of one shape, dtype and device.
+        a, b: real images [..., H, W] of one shape and device.
         mask: share of a per coefficient, [H, W//2+1] or [H, W] as in `frequency_filter`.
 
     Returns:
-        [..., H, W] in their dtype. Gradients to a, b and mask of any order.
+        [..., H, W] in the promoted dtype of a and b. Gradients to a, b and mask of any order.
 
     Raises:
         TypeError, ValueError: no pair of images, or a mask of another shape.
@@ -100,37 +129,45 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
 
     Example:
         >>> import torch, specops
-        >>> specops.swap_bands(torch.ones(1, 2), torch.tensor([[3.0, 5.0]]), specops.masks.lowpass((1, 2), 0.5))
+        >>> mask = specops.masks.lowpass((1, 2), cutoff=0.25)
+        >>> specops.swap_bands(torch.ones(1, 2), torch.tensor([[3.0, 5.0]]), mask)
         tensor([[0., 2.]])
     """
-    check_image_pair(("a", "b"), a, b)
+    a, b = check_image_pair(("a", "b"), a, b)
     dtype = compute_dtype(a.dtype)
     wide_a, wide_b = a.to(dtype), b.to(dtype)
     return (wide_b + frequency_filter(wide_a - wide_b, mask)).to(a.dtype).contiguous()
 
 
 def _clipped_swap(
-    a: Tensor, b: Tensor, radius: float, kind: str, value_range: tuple[float, float], keep: bool
+    a: Tensor,
+    b: Tensor,
+    radius: Parameter | None,
+    cutoff: Parameter | None,
+    kind: str,
+    value_range: tuple[float, float],
+    keep: bool,
 ) -> tuple[Tensor, Tensor]:
     """The low band of a with the rest of b, and b, both folded and clipped."""
-    low, high = _range(value_range)
     check_choice("kind", kind, masks.KINDS)
     H, W = a.shape[-2:]
     dtype = compute_dtype(a.dtype)
-    gains_of = _lowpass_gains if isinstance(radius, numbers.Real) else _lowpass_gains.__wrapped__  # type: ignore[attr-defined]
-    gains = gains_of(H, W, radius, kind, dtype, a.device)
+    plain = all(value is None or isinstance(value, numbers.Real) for value in (radius, cutoff))
+    gains_of = _lowpass_gains if plain else _lowpass_gains.__wrapped__  # type: ignore[attr-defined]
+    gains = gains_of(H, W, radius, cutoff, kind, dtype, a.device)
     index, _, weight = geometry.coefficient_maps(H, W, dtype, a.device)
-    swapped, _, kept = ops.clipped_band_swap(a, b, gains, index, weight, low, high, keep)
+    swapped, _, kept = ops.clipped_band_swap(a, b, gains, index, weight, *value_range, keep)
     return swapped, kept
 
 
 @geometry.cached_tensors
-def _lowpass_gains(H: int, W: int, radius: float, kind: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return masks.lowpass((H, W), radius, kind=kind, device=device, dtype=dtype).flatten()
-
-
-def _range(value_range: tuple[float, float]) -> tuple[float, float]:
-    low, high = number_pair("value_range", value_range, "(lo, hi)")
-    if not low < high:
-        raise ValueError(f"value_range must be (lo, hi) with lo < hi; got {value_range!r}.")
-    return low, high
+def _lowpass_gains(
+    H: int,
+    W: int,
+    radius: Parameter | None,
+    cutoff: Parameter | None,
+    kind: str,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    return masks.lowpass((H, W), radius, cutoff=cutoff, kind=kind, device=device, dtype=dtype).flatten()

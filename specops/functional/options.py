@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
+import warnings
 
+import torch
 from torch import Tensor
 
 from specops.ops.contract import check_image
@@ -17,17 +20,44 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def check_image_pair(names: tuple[str, str], x: object, y: object) -> tuple[Tensor, Tensor]:
-    """Returns x and y, or raises TypeError or ValueError unless they are images of one shape, dtype and device."""
+    """Returns x and y in torch's promoted dtype, themselves where that is theirs.
+
+    Raises TypeError or ValueError unless they are images of one shape and device.
+    """
     check_image(names[0], x)
     check_image(names[1], y)
     assert isinstance(x, Tensor)
     assert isinstance(y, Tensor)
-    if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
+    if x.shape != y.shape or x.device != y.device:
         raise ValueError(
-            f"{names[0]} and {names[1]} must have one shape, dtype and device; got {list(x.shape)} {x.dtype} on "
-            f"{x.device} and {list(y.shape)} {y.dtype} on {y.device}. Expand or convert one of them."
+            f"{names[0]} and {names[1]} must have one shape and device; got {list(x.shape)} on {x.device} and "
+            f"{list(y.shape)} on {y.device}. Expand or move one of them."
         )
-    return x, y
+    return promoted(x, y)
+
+
+def promoted(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns x and y in torch's promoted dtype, themselves where that is theirs."""
+    if x.dtype == y.dtype:
+        return x, y
+    dtype = torch.promote_types(x.dtype, y.dtype)
+    return x.to(dtype), y.to(dtype)
+
+
+def warn_of_small_radius(radius: object) -> None:
+    """Warns, at the line that calls the caller, of a number below 1 as radius; not of calls from within this package.
+
+    Nothing where torch traces: a graph keeps no warnings, and a look at the number would bind it to its value.
+    """
+    if torch.compiler.is_compiling() or not isinstance(radius, numbers.Real) or not 0 < float(radius) < 1:
+        return
+    if sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] != "specops":
+        warnings.warn(
+            f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If cycles per "
+            f"pixel are meant, give cutoff={radius}.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def number(name: str, value: object, least: float = -math.inf) -> float:

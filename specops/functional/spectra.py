@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from specops import geometry, ops
-from specops.functional.options import check_choice, check_image_pair, number
+from specops.functional.options import check_choice, check_image_pair, number, promoted
 from specops.ops.contract import check_image, check_real, compute_dtype, ordered_share, ordered_sum
 
 SCALES = ("power", "amplitude", "log", "db")
@@ -89,11 +89,11 @@ def radial_cross_spectrum(
     `out[..., i]` is the mean of Re(conj(X_k) Y_k) over the coefficients k in bin i; y = x gives `radial_spectrum(x)`.
 
     Args:
-        x, y: real images [..., H, W] of one shape, dtype and device.
+        x, y: real images [..., H, W] of one shape and device; computed in their promoted dtype.
         convention, norm, window: as in `radial_spectrum`; the window multiplies both.
 
     Returns:
-        [..., K], float64 for float64 images, else float32. Gradients to x and y of any order.
+        [..., K], float64 where one of the images is, else float32. Gradients to x and y of any order.
 
     Raises:
         TypeError, ValueError: x and y are no pair of images, or an option is none of those listed.
@@ -122,11 +122,11 @@ def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain")
     powers is 0.
 
     Args:
-        x, y: real images [..., H, W] of one shape, dtype and device.
+        x, y: real images [..., H, W] of one shape and device; computed in their promoted dtype.
         convention: as in `radial_spectrum`.
 
     Returns:
-        [..., K], float64 for float64 images, else float32. Gradients to x and y of any order.
+        [..., K], float64 where one of the images is, else float32. Gradients to x and y of any order.
 
     Raises:
         TypeError, ValueError: x and y are no pair of images, or the convention is unknown.
@@ -140,6 +140,7 @@ def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain")
         >>> specops.fourier_ring_correlation(x, 3 * x).allclose(torch.ones(6))
         True
     """
+    x, y = check_image_pair(("x", "y"), x, y)
     cross = radial_cross_spectrum(x, y, convention=convention)
     amplitudes = [_root(radial_spectrum(image, convention=convention)) for image in (x, y)]
     empty = (amplitudes[0] == 0) | (amplitudes[1] == 0)
@@ -187,7 +188,7 @@ def leakage_ratio(real_power: Tensor, fake_power: Tensor) -> Tensor:
         real_power, fake_power: mean power spectra [H, W], as of `power_spectrum(images).mean(0)`; not negative.
 
     Returns:
-        A 0-dimensional tensor. Gradients to both.
+        A 0-dimensional tensor, float64 where one of the spectra is, else float32. Gradients to both.
 
     Raises:
         TypeError, ValueError: not two real floating-point tensors [H, W] of one shape and device.
@@ -208,8 +209,8 @@ def leakage_ratio(real_power: Tensor, fake_power: Tensor) -> Tensor:
             f"real_power and fake_power must be two mean spectra [H, W] on one device; got {list(real_power.shape)} on "
             f"{real_power.device} and {list(fake_power.shape)} on {fake_power.device}. Average over images first."
         )
-    dtype = torch.promote_types(compute_dtype(real_power.dtype), compute_dtype(fake_power.dtype))
-    real, fake = (ordered_share(power.to(dtype).flatten()) for power in (real_power, fake_power))
+    powers = promoted(real_power, fake_power)
+    real, fake = (ordered_share(power.to(compute_dtype(power.dtype)).flatten()) for power in powers)
     return ordered_sum((real - fake).abs()) / 2
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from specops.functional.options import promoted
 from specops.ops.contract import SUM_BLOCK, check_image, compute_dtype
 
 
@@ -26,7 +26,8 @@ def checked_sides(a: object, b: object, names: tuple[str, str], *, paired: bool)
         raise ValueError(
             f"{names[0]} and {names[1]} must have one size [..., H, W]; got {list(a.shape)} and {list(b.shape)}."
         )
-    dtype = torch.promote_types(compute_dtype(a.dtype), compute_dtype(b.dtype))
+    a, b = promoted(a, b)
+    dtype = compute_dtype(a.dtype)
     return a.to(dtype), b.to(dtype)
 
 

@@ -10,6 +10,7 @@ from specops.functional import normalize_profile, radial_spectrum
 from specops.functional.options import check_choice
 from specops.functional.spectra import NORMS
 from specops.losses.contract import checked_sides, mean_of
+from specops.ops.contract import compute_dtype
 
 GREY_DURALL = (0.2989, 0.5870, 0.1140)
 GREY_JUNG = (0.299, 0.587, 0.114)
@@ -204,7 +205,8 @@ def log_profile(
         convention, eps: as in `specops.radial_spectrum`.
         name: of x in error messages.
     """
-    profile = radial_spectrum(_grey(name, x, weights), convention=convention, scale="log", eps=eps)
+    grey = _grey(name, x.to(compute_dtype(x.dtype)), weights)
+    profile = radial_spectrum(grey, convention=convention, scale="log", eps=eps)
     return normalize_profile(profile, "minmax")
 
 

@@ -6,45 +6,59 @@ import torch
 from torch import Tensor, nn
 
 from specops import functional
+from specops.functional.options import warn_of_small_radius
+from specops.functional.value_range import bounds
 
 
-class _OfRadius(nn.Module):
-    def __init__(self, radius: float, *, kind: str = "ideal", value_range: tuple[float, float] = (-1, 1)) -> None:
+class _LowPassed(nn.Module):
+    def __init__(
+        self,
+        radius: float | None = None,
+        *,
+        cutoff: float | None = None,
+        kind: str = "ideal",
+        value_range: tuple[float, float] = (-1, 1),
+    ) -> None:
         super().__init__()
-        functional.hff(torch.zeros(1, 1, device="cpu"), radius, kind=kind, value_range=value_range)
-        self.radius, self.kind, self.value_range = radius, kind, value_range
+        warn_of_small_radius(radius)
+        inside = torch.full((1, 1), sum(bounds(value_range)) / 2, device="cpu")
+        functional.hff(inside, radius, cutoff=cutoff, kind=kind, value_range=value_range)
+        self.radius, self.cutoff, self.kind, self.value_range = radius, cutoff, kind, value_range
 
     def extra_repr(self) -> str:
-        return f"radius={self.radius}, kind={self.kind!r}, value_range={self.value_range}"
+        extent = f"radius={self.radius}" if self.cutoff is None else f"cutoff={self.cutoff}"
+        return f"{extent}, kind={self.kind!r}, value_range={self.value_range}"
 
 
-class HFF(_OfRadius):
+class HFF(_LowPassed):
     """Returns, called with images [..., H, W], these without their high frequencies: `specops.hff`.
 
     Args:
-        radius, kind, value_range: as in `specops.hff`.
+        radius, cutoff, kind, value_range: as in `specops.hff`; numbers.
 
     Raises:
-        TypeError, ValueError: wrong radius, kind or range.
+        TypeError, ValueError: wrong kind, range, radius or cutoff; both or none of the last two.
 
     Example:
         >>> import specops.nn
         >>> specops.nn.HFF(20.0)
         HFF(radius=20.0, kind='ideal', value_range=(-1, 1))
+        >>> specops.nn.HFF(cutoff=0.3125)
+        HFF(cutoff=0.3125, kind='ideal', value_range=(-1, 1))
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.hff(x, self.radius, kind=self.kind, value_range=self.value_range)
+        return functional.hff(x, self.radius, cutoff=self.cutoff, kind=self.kind, value_range=self.value_range)
 
 
-class HFC(_OfRadius):
+class HFC(_LowPassed):
     """Returns, called with (real, fake), real images and fake ones with their high frequencies: `specops.hfc`.
 
     Args:
-        radius, kind, value_range: as in `specops.hfc`.
+        radius, cutoff, kind, value_range: as in `specops.hfc`; numbers.
 
     Raises:
-        TypeError, ValueError: wrong radius, kind or range.
+        TypeError, ValueError: wrong kind, range, radius or cutoff; both or none of the last two.
 
     Example:
         >>> import specops.nn
@@ -53,4 +67,4 @@ class HFC(_OfRadius):
     """
 
     def forward(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        return functional.hfc(real, fake, self.radius, kind=self.kind, value_range=self.value_range)
+        return functional.hfc(real, fake, self.radius, cutoff=self.cutoff, kind=self.kind, value_range=self.value_range)
