@@ -10,7 +10,7 @@ import pytest
 import scipy.ndimage
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from specops import downsample
 from specops.nn import BlurPool, Downsample
@@ -76,7 +76,47 @@ def test_blur_pool(taps: int) -> None:
     kernel = torch.tensor([math.comb(taps - 1, i) / 2 ** (taps - 1) for i in range(taps)])
     padded = F.pad(x, ((taps - 1) // 2, taps // 2) * 2)
     expected = F.conv2d(padded, torch.outer(kernel, kernel).expand(3, 1, taps, taps), stride=3, groups=3)
-    torch.testing.assert_close(BlurPool(3, taps, stride=3, pad_type="zero")(x), expected)
+    pool = BlurPool(3, taps, stride=3, pad_type="zero")
+    torch.testing.assert_close(pool(x), expected)
+    assert torch.equal(pool.state_dict()["filt"], torch.outer(kernel, kernel).expand(3, 1, taps, taps))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_blur_pool_loads_its_filter_from_any_dtype(dtype: torch.dtype) -> None:
+    pool = BlurPool(3, 7)
+    pool.load_state_dict(BlurPool(3, 7).to(dtype).state_dict())
+    pool.to(dtype).load_state_dict(BlurPool(3, 7).state_dict())
+    assert torch.equal(pool.filt, BlurPool(3, 7).filt.to(dtype))
+
+
+def test_blur_pool_loads_a_state_without_a_filter() -> None:
+    """Strictly, and only the filter may be missing; memory that nobody has written to holds the filter then."""
+    with torch.device("meta"):
+        network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), BlurPool(3))
+    network.to_empty(device="cpu")
+    network[1].filt.fill_(torch.nan)
+    network.load_state_dict({"0.weight": torch.ones(3), "0.bias": torch.zeros(3)})
+    assert torch.equal(network[1].filt, BlurPool(3).filt)
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "0\.weight", "0\.bias"\.'):
+        network.load_state_dict({})
+    with pytest.raises(RuntimeError, match=r'Unexpected key\(s\) in state_dict: "1\.taps"'):
+        network.load_state_dict({**network.state_dict(), "1.taps": torch.ones(4)})
+
+
+OTHER_FILTERS = {
+    "taps": (torch.ones(3, 1, 4, 4) / 16, r"0\.filt must hold the binomial filter that BlurPool\(3, .* got other taps"),
+    "nan": (torch.full((3, 1, 4, 4), torch.nan), "got other taps"),
+    "size": (torch.ones(3, 1, 3, 3), r"filt_size\] = \[3, 1, 4, 4\] for BlurPool\(3, .* got \[3, 1, 3, 3\]"),
+    "channels": (torch.ones(1, 1, 4, 4), r"\[channels, 1, .* = \[3, 1, 4, 4\] for .* got \[1, 1, 4, 4\]"),
+}
+
+
+@pytest.mark.parametrize(("filt", "message"), OTHER_FILTERS.values(), ids=OTHER_FILTERS.keys())
+def test_blur_pool_refuses_another_filter(filt: Tensor, message: str) -> None:
+    network = nn.Sequential(BlurPool(3))
+    with pytest.raises(RuntimeError, match=message):
+        network.load_state_dict({"0.filt": filt}, strict=False)
+    assert torch.equal(network[0].filt, BlurPool(3).filt)
 
 
 @pytest.mark.parametrize("mode", MODES)

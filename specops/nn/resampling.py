@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from specops import functional
 from specops.functional.options import check_choice, integer
 from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, blurred, check_taps
+from specops.functional.taps import binomial
 from specops.ops.contract import check_image
 from specops.ops.resample.contract import BOUNDARIES
 
@@ -74,14 +77,21 @@ class Downsample(nn.Module):
 class BlurPool(nn.Module):
     """Returns, called with images [..., C, H, W], these blurred by a binomial filter and subsampled.
 
+    Its state is that of the layer of antialiased-cnns and loads strictly into either: the filter, which is constant. A
+    state without one loads too.
+
     Args:
         channels: C, checked at each call.
         filt_size: taps of the filter, 1 to 7.
         stride: factor, >= 1.
         pad_type: how edges are extended: `reflect`, `replicate`, `zeros` (also `zero`) or `circular`.
 
+    Attributes:
+        filt: the filter per channel, a buffer [C, 1, filt_size, filt_size].
+
     Raises:
         TypeError, ValueError: wrong arguments, or images of another number of channels.
+        RuntimeError: load_state_dict of another filter.
 
     Source:
         Zhang 2019, "Making Convolutional Networks Shift-Invariant Again"; the arguments are its layer's.
@@ -92,14 +102,53 @@ class BlurPool(nn.Module):
         torch.Size([1, 3, 5, 4])
     """
 
+    filt: Tensor
+
     def __init__(self, channels: int, filt_size: int = 4, stride: int = 2, pad_type: str = "reflect") -> None:
         super().__init__()
         check_choice("pad_type", pad_type, (*BOUNDARIES, *SHORT_NAMES))
         boundary = SHORT_NAMES.get(pad_type, pad_type)
-        check_taps(filt_size)
+        self.filt_size = check_taps(filt_size)
         functional.downsample(torch.zeros(1, 1, device="cpu"), stride, mode="stride")
         self.channels = integer("channels", channels, least=1)
-        self.filt_size, self.stride, self.pad_type = filt_size, stride, boundary
+        self.stride, self.pad_type = stride, boundary
+        self.register_buffer("filt", torch.empty(self.channels, 1, self.filt_size, self.filt_size))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Sets the buffer to the filter."""
+        self.filt.copy_(self._filter())
+
+    def _filter(self) -> Tensor:
+        taps = torch.tensor(binomial(self.filt_size), dtype=torch.float64, device="cpu")
+        return torch.outer(taps, taps)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Loads the filter: one of other taps is an error, since it is not what would be applied; none is none."""
+        given = state_dict.get(f"{prefix}filt")
+        if given is None:
+            self.reset_parameters()
+        elif wrong := self._what_is_wrong_with(given):
+            error_msgs.append(f"{prefix}filt {wrong}")
+            return
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, [], unexpected_keys, error_msgs)
+
+    def _what_is_wrong_with(self, filt: Tensor) -> str | None:
+        if filt.shape != self.filt.shape:
+            shape = "[channels, 1, filt_size, filt_size]"
+            return f"must be {shape} = {list(self.filt.shape)} for {self}; got {list(filt.shape)}."
+        if not filt.is_meta and not filt.cpu().double().allclose(self._filter().expand_as(filt), rtol=1e-3, atol=0):
+            return f"must hold the binomial filter that {self} applies; got other taps."
+        return None
 
     def forward(self, x: Tensor) -> Tensor:
         check_image("x", x)

@@ -45,5 +45,9 @@ def test_diffusers_by_the_names_of_stylegan(factor: int, n_taps: int) -> None:
 def test_antialiased_cnns(pad_type: str, stride: int, taps: int) -> None:
     cnns = pytest.importorskip("antialiased_cnns", reason="the extra `peers` is not installed")
     x = torch.randn(2, 3, 12, 17)
-    theirs = cnns.BlurPool(3, pad_type=pad_type, filt_size=taps, stride=stride)(x)
-    torch.testing.assert_close(BlurPool(3, taps, stride, pad_type)(x), theirs, rtol=1e-6, atol=1e-6)
+    theirs = cnns.BlurPool(3, pad_type=pad_type, filt_size=taps, stride=stride)
+    ours = BlurPool(3, taps, stride, pad_type)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-6, atol=1e-6)
+    assert torch.equal(ours.filt, theirs.filt)
+    ours.load_state_dict(theirs.state_dict())
+    theirs.load_state_dict(ours.state_dict())
