@@ -167,6 +167,84 @@ def test_dtypes_and_gradients(build: Callable[[], Any]) -> None:
     assert not any(value.requires_grad for value in half.values())
 
 
+@each_metric
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_sides_of_two_dtypes(build: Callable[[], Any], dtype: torch.dtype) -> None:
+    """Kept is what the same values in float32 make: rounding to half would tell the sides apart."""
+    real, fake = both_sides()
+    metric, wide = build(), build()
+    computed(metric, [real], [fake.to(dtype)])
+    computed(wide, [real], [fake.to(dtype).float()])
+    assert_same(dict(named_states(metric)), dict(named_states(wide)))
+
+
+def named_states(metric: Any) -> list[tuple[str, Tensor]]:
+    states = [(name, getattr(metric, name)) for name in metric.metric_state]
+    return [(name, torch.cat(state) if isinstance(state, list) else state) for name, state in states]
+
+
+def units(scale: float, shift: float, n: int = 6) -> Tensor:
+    """Images with values from `shift` to `shift + scale`."""
+    x = torch.rand(n, 3, 32, 32)
+    return (x - x.amin()) / (x.amax() - x.amin()) * scale + shift
+
+
+UNITS = {
+    "[0, 1] and [-1, 1]": (units(1, 0), units(2, -1), "from 0 to 1, generated ones from -1 to 1"),
+    "[-1, 1] and [0, 1]": (units(2, -1), units(1, 0), "from -1 to 1, generated ones from 0 to 1"),
+    "[0, 255] and [-1, 1]": (units(255, 0), units(2, -1), "from 0 to 255, generated ones from -1 to 1"),
+    "[0, 1] and [0, 255]": (units(1, 0), units(255, 0), r"Bring both to one range before update, as by 2 \* x - 1"),
+}
+
+
+@pytest.mark.parametrize(("real", "fake", "message"), UNITS.values(), ids=UNITS.keys())
+def test_sides_in_other_units_are_warned_of_once(real: Tensor, fake: Tensor, message: str) -> None:
+    """At the line that computes, and not again (warnings are errors) after update or reset."""
+    metric = LeakageRatio(32)
+    with pytest.warns(UserWarning, match=message) as told:
+        computed(metric, real.split(2), fake.split(1))
+    assert [warning.filename for warning in told] == [__file__]
+    computed(metric, [real], [fake])
+    metric.reset()
+    computed(metric, [real], [fake])
+
+
+@each_metric
+def test_every_metric_warns_of_other_units(build: Callable[[], Any]) -> None:
+    real, fake, message = UNITS["[0, 1] and [-1, 1]"]
+    with pytest.warns(UserWarning, match=message):
+        computed(build(), [real.bfloat16()], [fake.double()])
+
+
+SAME_UNITS = {
+    "one range": (units(2, -1), units(1.8, -0.9)),
+    "overshoot": (units(1, 0), units(1.08, -0.04)),
+    "little contrast": (units(2, -1), units(0.1, 0.45)),
+    "blank": (torch.ones(6, 3, 32, 32), units(2, -1)),
+    "black": (torch.zeros(6, 3, 32, 32), units(1, 0)),
+    "yet to learn": (units(2, -1), units(0.02, -0.01)),
+    "NaN": (units(1, 0), units(2, -1).index_fill(0, torch.tensor(0), torch.nan)),
+    "few images": (units(1, 0, 3), units(2, -1)),
+}
+
+
+@pytest.mark.parametrize(("real", "fake"), SAME_UNITS.values(), ids=SAME_UNITS.keys())
+def test_sides_that_may_have_the_same_units(real: Tensor, fake: Tensor) -> None:
+    """Warnings are errors."""
+    computed(LeakageRatio(32), [real], [fake])
+
+
+def test_values_of_all_parts_are_compared() -> None:
+    real, fake, message = UNITS["[0, 1] and [-1, 1]"]
+    metric, other = SpectralDistance(32), SpectralDistance(32)
+    for part, images in ((metric, slice(3)), (other, slice(3, None))):
+        part.update(real[images], real=True)
+        part.update(fake[images], real=False)
+    metric.merge_state(other)
+    with pytest.warns(UserWarning, match=message):
+        metric.compute()
+
+
 SHARDS = {2: [(0, 4), (4, 17)], 3: [(0, 1), (1, 1), (1, 17)]}
 
 
@@ -338,7 +416,7 @@ def test_laplacian_pyramid_equals_scipy(size: tuple[int, int]) -> None:
 
 def test_sliced_wasserstein_of_whole_levels() -> None:
     """Images of one patch each: the distance by its definition, from the images themselves."""
-    real, fake = torch.randn(9, 1, 7, 7), torch.rand(9, 1, 7, 7) ** 3
+    real, fake = torch.randn(9, 1, 7, 7), torch.rand(9, 1, 7, 7) ** 3 - 0.5
     value = computed(SlicedWassersteinDistance(7, channels=1, patches_per_image=1, directions=4096), [real], [fake])
     assert list(value) == ["swd_7", "swd"]
     rows = [x.flatten(1).double() for x in (real, fake)]
@@ -380,7 +458,7 @@ def test_defaults_of_the_sliced_wasserstein_distance() -> None:
 
 def test_each_channel_is_brought_to_mean_0_and_deviation_1() -> None:
     """Other units per channel do not change the distance; images of one patch, since pixels choose positions."""
-    real, fake = torch.randn(9, 3, 7, 7), torch.rand(9, 3, 7, 7) ** 3
+    real, fake = torch.randn(9, 3, 7, 7), torch.rand(9, 3, 7, 7) ** 3 - 0.5
     gain, offset = torch.tensor([1.0, 2.0, 8.0])[:, None, None], torch.tensor([0.0, -1.0, 4.0])[:, None, None]
     build = functools.partial(SlicedWassersteinDistance, 7, patches_per_image=1)
     expected = computed(build(), [real], [fake])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from specops.functional.options import integer
 from specops.losses.radial import GREY_JUNG, log_profile
-from specops.metrics.two_sided import TwoSided
+from specops.metrics.two_sided import SIDES, TwoSided
 from specops.nn.arguments import n_bins
 
 
@@ -54,18 +54,20 @@ class SpectralDetectability(TwoSided):
     def __init__(self, size: int | tuple[int, int], *, folds: int = 5, seed: int = 0, **options: Any) -> None:
         super().__init__(size, **options)
         self.folds, self.seed = integer("folds", folds, least=2), integer("seed", seed, least=0, most=2**32 - 1)
-        for side in ("real", "fake"):
+        for side in SIDES:
             self.add_rows(f"{side}_profiles", n_bins(self.size, "jung2021"))
 
     def update(self, images: Tensor, real: bool) -> None:
         """Adds images [..., C, H, W], C = 3 or 1."""
         side = self.side(real)
-        profiles = log_profile(self.images(images), GREY_JUNG, "jung2021", 1e-8, name="images")
+        x = self.images(images)
+        profiles = log_profile(x, GREY_JUNG, "jung2021", 1e-8, name="images")
+        self.note_values(side, x)
         getattr(self, f"{side}_profiles").append(profiles.float())
 
     def compute(self) -> dict[str, Tensor]:
         """Returns accuracy and cloaking score of all images so far, of all processes."""
-        sides = {side: self.rows(f"{side}_profiles").cpu().numpy() for side in ("real", "fake")}
+        sides = {side: self.rows(f"{side}_profiles").cpu().numpy() for side in SIDES}
         self.require({side: len(profiles) for side, profiles in sides.items()}, at_least=self.folds)
         profiles = np.concatenate([side[np.lexsort(side.T)] for side in sides.values()])
         labels = np.repeat([1, 0], [len(side) for side in sides.values()])

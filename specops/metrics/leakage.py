@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from specops import functional
-from specops.metrics.two_sided import TwoSided
+from specops.metrics.two_sided import SIDES, TwoSided
 
 
 class LeakageRatio(TwoSided):
@@ -47,14 +47,16 @@ class LeakageRatio(TwoSided):
         if window not in (None, "hann"):
             raise ValueError(f"window must be None or 'hann'; got {window!r}.")
         self.window = window
-        for side in ("real", "fake"):
+        for side in SIDES:
             self.add_state(f"{side}_power", torch.zeros(self.size, dtype=torch.float64), dist_reduce_fx="sum")
             self.add_state(f"{side}_count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, images: Tensor, real: bool) -> None:
         """Adds images [..., C, H, W]."""
         side = self.side(real)
-        grey = self.images(images).double().mean(-3)
+        x = self.images(images)
+        self.note_values(side, x)
+        grey = x.double().mean(-3)
         if self.window is not None:
             rows, columns = (
                 torch.hann_window(n, periodic=False, dtype=grey.dtype, device=grey.device) for n in self.size
@@ -66,6 +68,6 @@ class LeakageRatio(TwoSided):
 
     def compute(self) -> Tensor:
         """Returns the leakage ratio of all images so far, of all processes."""
-        self.require({side: int(getattr(self, f"{side}_count")) for side in ("real", "fake")})
-        real, fake = (getattr(self, f"{side}_power") / getattr(self, f"{side}_count") for side in ("real", "fake"))
+        self.require({side: int(getattr(self, f"{side}_count")) for side in SIDES})
+        real, fake = (getattr(self, f"{side}_power") / getattr(self, f"{side}_count") for side in SIDES)
         return functional.leakage_ratio(real, fake)

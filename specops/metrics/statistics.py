@@ -9,10 +9,9 @@ from torch import Tensor
 
 from specops import functional, geometry
 from specops.functional.options import integer
-from specops.metrics.two_sided import TwoSided
+from specops.metrics.two_sided import SIDES, TwoSided
 from specops.nn.arguments import check_convention, n_bins
 
-SIDES = ("real", "fake")
 BANDS = ("low", "mid", "high", "corner")
 
 
@@ -71,10 +70,10 @@ class RadialSpectrumStatistics(TwoSided):
 
     def update(self, images: Tensor, real: bool) -> None:
         """Adds images [..., C, H, W]."""
-        name = f"{self.side(real)}_moments"
-        profiles = functional.radial_spectrum(
-            self.images(images), convention=self.convention, scale=self.scale, norm=self.norm
-        )
+        side, x = self.side(real), self.images(images)
+        name = f"{side}_moments"
+        self.note_values(side, x)
+        profiles = functional.radial_spectrum(x, convention=self.convention, scale=self.scale, norm=self.norm)
         moments = torch.stack([getattr(self, name), moments_of(profiles.double().mean(-2))])
         setattr(self, name, merged_moments(moments))
 
@@ -88,6 +87,7 @@ class RadialSpectrumStatistics(TwoSided):
                 statistics[f"{side}_std"] = (squares / (count - self.correction).clamp(min=0)).sqrt()
         if not statistics:
             raise RuntimeError(f"{type(self).__name__} has seen no images. Call update(images, real=...) first.")
+        self.compare_values()
         return statistics
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import Any
 
 import torch
@@ -10,9 +12,15 @@ from torchmetrics import Metric
 
 from specops.nn.arguments import check_size, pair_of_sides
 
+SIDES = ("real", "fake")
+FEW = 4  # images, of which the least and greatest value say little about the range of a set
+
 
 class TwoSided(Metric):
-    """A metric fed by update(images, real); one batch holds one kind of image, so that it has no value of its own."""
+    """A metric fed by update(images, real); one batch holds one kind of image, so that it has no value of its own.
+
+    It warns once, when it is computed, of sides whose values plainly have other units.
+    """
 
     is_differentiable = False
     full_state_update = False
@@ -22,6 +30,10 @@ class TwoSided(Metric):
         super().__init__(**{"compute_with_cache": False, **options})
         self.size = pair_of_sides(size)
         self._widths: dict[str, int] = {}
+        self._has_warned = False
+        for side in SIDES:
+            none = torch.tensor([torch.inf, -torch.inf, 0], dtype=torch.float64)
+            self.add_state(f"{side}_values", default=none, dist_reduce_fx=merged_values)
 
     def forward(self, images: Tensor, real: bool) -> Any:
         """Updates; returns None, since a value needs both kinds of images: call `compute`."""
@@ -61,10 +73,63 @@ class TwoSided(Metric):
             raise TypeError(f"real must be True for real images, False for generated ones; got {real!r}.")
         return "real" if real else "fake"
 
+    def note_values(self, side: str, images: Tensor) -> None:
+        """Adds the least and the greatest value of images [n, C, H, W] and n to the state of a side."""
+        if images.numel() > 0:
+            n = images.new_full((), images.shape[0], dtype=torch.float64)
+            seen = torch.stack([*(value.double() for value in images.aminmax()), n])
+            setattr(self, f"{side}_values", merged_values(torch.stack([getattr(self, f"{side}_values"), seen])))
+
+    def compare_values(self) -> None:
+        """Warns, once in the life of the metric, of sides whose values plainly have other units."""
+        real, fake = (getattr(self, f"{side}_values").tolist() for side in SIDES)
+        if self._has_warned or min(real[2], fake[2]) < FEW or not units_differ((real[0], real[1]), (fake[0], fake[1])):
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"{type(self).__name__}: real images have values from {real[0]:g} to {real[1]:g}, generated ones from "
+            f"{fake[0]:g} to {fake[1]:g}. Bring both to one range before update, as by 2 * x - 1 for [0, 1] and "
+            "x / 127.5 - 1 for [0, 255].",
+            UserWarning,
+            stacklevel=_level_of_user(),
+        )
+
     def require(self, counts: dict[str, int], at_least: int = 1) -> None:
-        """Raises RuntimeError unless there were that many images of each side."""
+        """Raises RuntimeError unless there were that many images of each side, and compares their values."""
         if min(counts.values()) < at_least:
             raise RuntimeError(
                 f"{type(self).__name__} needs at least {at_least} real and {at_least} generated images; got "
                 f"{counts['real']} and {counts['fake']}. Call update(images, real=True) and update(images, real=False)."
             )
+        self.compare_values()
+
+
+def merged_values(parts: Tensor) -> Tensor:
+    """Returns the least value, the greatest and the number of images of the union of parts [n, 3]: [3]."""
+    least, greatest, count = parts.unbind(1)
+    return torch.stack([least.amin(), greatest.amax(), count.sum()])
+
+
+def units_differ(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """Returns whether sides with values from a[0] to a[1] and b[0] to b[1] plainly have other units.
+
+    One begins near 0 and the other has as much below 0, as [0, 1] and [-1, 1]; or one is as many times larger as
+    [0, 255] is than [0, 1] or, dark, [-1, 1]. A blank side, and one of little contrast, as of a generator that has yet
+    to learn, tell nothing.
+    """
+    for (low, high), (other_low, other_high) in ((a, b), (b, a)):
+        begins_at_0 = -0.05 * high <= low <= 0.2 * high and high > 0
+        if begins_at_0 and other_low < 0 and other_low <= -0.5 * other_high:
+            return True
+        largest, other_largest = max(-low, high), max(-other_low, other_high)
+        if largest > 64 and largest > 32 * other_largest > 0:
+            return True
+    return False
+
+
+def _level_of_user() -> int:
+    """The stack level, for a warning by the caller, of the first frame outside this package and torchmetrics."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("specops", "torchmetrics"):
+        frame, level = frame.f_back, level + 1
+    return level

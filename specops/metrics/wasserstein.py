@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specops import functional
 from specops.functional.options import integer
-from specops.metrics.two_sided import TwoSided
+from specops.metrics.two_sided import SIDES, TwoSided
 
 PATCH = 7  # pixels
 SMALLEST = 16  # pixels, of the last level
@@ -78,7 +78,7 @@ class SlicedWassersteinDistance(TwoSided):
         if min(self.size) < PATCH:
             raise ValueError(f"size must be at least {PATCH} x {PATCH} pixels, one patch; got {self.size}.")
         self.levels = _level_sizes(self.size)
-        for side in ("real", "fake"):
+        for side in SIDES:
             for level in self.levels:
                 self.add_rows(_state(side, level), self.channels * PATCH**2)
 
@@ -88,6 +88,7 @@ class SlicedWassersteinDistance(TwoSided):
         x = self.images(images).float()
         if x.shape[1] != self.channels:
             raise ValueError(f"images must have {self.channels} channels, as this was built for; got {x.shape[1]}.")
+        self.note_values(side, x)
         draws = [torch.Generator().manual_seed(key) for key in self._keys(x)]
         for level, band in zip(self.levels, laplacian_pyramid(x, len(self.levels)), strict=True):
             corners = (level[0] - PATCH + 1, level[1] - PATCH + 1)
@@ -107,7 +108,7 @@ class SlicedWassersteinDistance(TwoSided):
         directions = (directions / directions.norm(dim=1, keepdim=True)).float().to(self.device)
         values = {}
         for level in self.levels:
-            patches = {side: self.rows(_state(side, level)) for side in ("real", "fake")}
+            patches = {side: self.rows(_state(side, level)) for side in SIDES}
             self.require({side: len(rows) // self.patches_per_image for side, rows in patches.items()})
             real, fake = (_normalized(rows, self.channels) for rows in patches.values())
             distances = [wasserstein_1(real @ some, fake @ some).mean() for some in directions]
