@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,6 +134,22 @@ def test_other_ways_to_train(more: list[str], tmp_path: Path) -> None:
     assert all(np.isfinite(float(value)) for value in row.values())
     assert (float(row.get("loss_d_self", 0)) > 0) == ("--arch" in more)
     assert (float(row.get("penalty", 0)) > 0) == ("--workers" in more)
+
+
+def test_run_on_another_toyset_is_not_resumed(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that recorded no recipe; on photographs there is none to record."""
+    shutil.copytree(finished, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    del config["toyset_recipe"]
+    options = arguments(tmp_path / "run", "--fix", "hfc", "--fix", "ssd", "--resume")
+    path.write_text(json.dumps(config | {"data": "toyset"}))
+    assert start(*options, "--data", "toyset") == 2
+    assert "its run has no toyset_recipe, which is 2 now;" in capsys.readouterr().err
+    path.write_text(json.dumps(config))
+    assert start(*options) == 0
 
 
 def test_shifted_images_are_shifted_back(source: Source) -> None:

@@ -17,6 +17,7 @@ from gans.sources import PHOTOS, Folder, PhotoCrops, Source, Toyset, open_source
 from PIL import Image
 from testbeds.errors import InputError
 from testbeds.evaluation import band_errors, reduced_spectrum, relative_error
+from testbeds.toyset import toy_pixels
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
@@ -209,6 +210,7 @@ def test_toyset_is_disjoint() -> None:
     assert len(np.unique(training.flatten(1).numpy(), axis=0)) == 1024
     everything = torch.cat([training, source.held_out(512)]).flatten(1).numpy()
     assert len(np.unique(everything, axis=0)) == 1536
+    assert np.array_equal(source.held_out(1)[0], toy_pixels(1024, 32))
 
 
 def test_seeds_and_streams_are_independent() -> None:

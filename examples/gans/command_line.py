@@ -9,12 +9,13 @@ from pathlib import Path
 
 from testbeds import command_line
 from testbeds.errors import InputError
+from testbeds.toyset import TOYSET
 
 from .architectures import DISCRIMINATORS, PUBLISHED_WIDTH
 from .fixes import FIXES, NONE, parse_fixes
 from .losses import LOSSES
 from .run import GanSettings
-from .sources import PHOTO_CROPS, TOYSET
+from .sources import PHOTO_CROPS
 
 _SHARE_OF_RADIUS = 0.625
 """R = 20 at 32², the published one, as a share of the side."""

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from testbeds.errors import InputError
 from testbeds.run_folder import CONFIG, check_folder, prepare_folder, read_config
+from testbeds.toyset import recipe_of
 from testbeds.training import Training, restore
 
 from . import command_line, distributed
@@ -44,11 +45,12 @@ def run_gan(options: argparse.Namespace) -> str:
             settings,
             options.device,
             data=command_line.source_name(options.data),
+            toyset_recipe=recipe_of(options.data),
             flip=not options.no_flip,
             features=options.features,
             processes=distributed.size(),
         )
-        fixed = [*fixed_settings(settings), "testbed", "data", "flip", "features"]
+        fixed = [*fixed_settings(settings), "testbed", "data", "toyset_recipe", "flip", "features"]
         check_folder(options.out, config, fixed, resume=options.resume, overwrite=options.overwrite)
         features = None
         if options.features:

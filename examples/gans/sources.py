@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from testbeds.errors import InputError
 from testbeds.images import image_paths, load_images
-from testbeds.toyset import toy_image
+from testbeds.toyset import TOYSET, toy_pixels
 from torch import Tensor
 
 from . import draws
 
-PHOTO_CROPS, TOYSET = "photo-crops", "toyset"
+PHOTO_CROPS = "photo-crops"
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Toyset(_Pictures):
     @cached_property
     def _all(self) -> Tensor:
         total = _TOY_IMAGES + _TOY_IMAGES_HELD_OUT
-        return _rounded(torch.stack([torch.from_numpy(toy_image(number, self._resolution)) for number in range(total)]))
+        return torch.stack([torch.from_numpy(toy_pixels(number, self._resolution)) for number in range(total)])
 
 
 class Folder(_Pictures):

@@ -15,9 +15,7 @@ import torch
 from .arithmetic import ARITHMETICS
 from .errors import InputError, TrainingError
 from .images import BUNDLED, ImageSet, highpass, load_bundled, load_images
-from .toyset import cached_toyset
-
-TOYSET = "toyset"
+from .toyset import TOYSET, load_toyset
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,7 +83,7 @@ def read_images(options: argparse.Namespace) -> ImageSet:
     if options.image:
         images = load_images(options.image, options.resolution)
     elif options.data == TOYSET:
-        images = load_images(cached_toyset(options.resolution), options.resolution)
+        images = load_toyset(options.resolution)
     else:
         images = load_bundled(options.data or "photo", options.resolution)
     return replace(images, pixels=highpass(images.pixels)) if options.highpass else images

@@ -20,10 +20,14 @@ from .report import write_report
 from .results import RunResult, format_table
 from .run import Run, RunSettings, train
 from .run_folder import Config, check_folder, prepare_folder
+from .toyset import recipe_of
 from .training import restore, write_metrics
 
 _FREE = ("steps",)
 """Settings that a resumed run need not share with what it resumes."""
+
+_RECORDED = ("testbed", "toyset_recipe", "pixels_sha256")
+"""What it has to share beside its settings."""
 
 
 def run_experiment(
@@ -47,7 +51,7 @@ def run_experiment(
     if several:
         check_folder(options.out, comparison, ("testbed",), resume=options.resume, overwrite=options.overwrite)
     for folder, config in zip(folders, configs, strict=True):
-        fixed = [name for name in (*asdict(settings[0]), "testbed", "pixels_sha256") if name not in _FREE]
+        fixed = [name for name in (*asdict(settings[0]), *_RECORDED) if name not in _FREE]
         check_folder(folder, config, fixed, resume=options.resume, overwrite=options.overwrite)
     runs = [kind(each, images, options.device) for each in settings]
     if options.resume:
@@ -74,6 +78,7 @@ def _config(options: argparse.Namespace, kind: type[Run], settings: RunSettings,
         "testbed": kind.testbed,
         **asdict(settings),
         "images": list(images.names),
+        "toyset_recipe": recipe_of(options.data),
         "highpass": options.highpass,
         "pixels_sha256": images.sha256,
         "device": str(options.device),

@@ -79,7 +79,11 @@ def read_config(path: Path) -> Config:
 
 
 def _compare(path: Path, found: Config, asked: Config, fixed: Sequence[str]) -> None:
-    contradictions = [f"{key} {found.get(key)!r}, not {asked[key]!r}" for key in fixed if found.get(key) != asked[key]]
+    contradictions = [
+        f"{key} {found[key]!r}, not {asked[key]!r}" if key in found else f"no {key}, which is {asked[key]!r} now"
+        for key in fixed
+        if found.get(key) != asked[key]
+    ]
     if contradictions:
         advice = "use its settings, or start anew with --overwrite"
         raise InputError(f"cannot resume {path}: its run has {'; '.join(contradictions)}; {advice}")
