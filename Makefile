@@ -30,6 +30,7 @@ claims: setup
 	$(BIN)/python examples/claims.py --out output/claims --page docs/claims.md
 
 # PSNR and bands of the testbeds for seeds 0, 1 and 2 beside the published code's, where those are beside this checkout.
+# Goes on where it was stopped.
 parity: setup
 	$(BIN)/python tests/parity.py
 
