@@ -22,8 +22,11 @@ class MadeUp:
 
     def __call__(self, run: Run, arithmetic: str) -> Evaluations:
         self.trained.append((run, arithmetic))
-        numbers = GENERATORS[run.mode][0] if run.testbed == "generator" else DISCRIMINATORS[run.mode]
-        row = {name: 0.0 if value is None else value for name, value in zip(parity.COLUMNS, numbers, strict=True)}
+        if run.testbed == "generator":
+            psnr, corner = GENERATORS[run.mode][0]
+            row = {"psnr": psnr, "e_low": -0.1, "e_mid": -0.2, "e_high": 0.1, "e_corner": corner or 0.5}
+        else:
+            row = {name: number or 0.0 for name, number in zip(parity.COLUMNS, DISCRIMINATORS[run.mode], strict=True)}
         for name, error in self.errors.get((run, arithmetic), {}).items():
             row[name] += error
         steps = range(100, 1600, 100) if run.testbed == "generator" else [600]
@@ -35,19 +38,19 @@ def test_published_numbers_hold(capsys: pytest.CaptureFixture[str]) -> None:
     measure = MadeUp()
     assert parity.compare([0, 1], measure) == 0
     assert "all 20 runs are within tolerance" in capsys.readouterr().out
-    assert sum(arithmetic == "published" for _, arithmetic in measure.trained) == TRAININGS
-    assert {run.seed for run, arithmetic in measure.trained if arithmetic == "published"} == {1}
+    published = [run for run, arithmetic in measure.trained if arithmetic == "published"]
+    assert len(published) == TRAININGS + len(GENERATORS)  # of seed 0 for the bands of generators
 
 
 def test_other_seeds_are_held_against_the_published_arithmetic() -> None:
     """Which may leave the bounds around the published numbers, as long as ours goes along."""
     moved = {
-        (Run("generator", "nearest", seed), which): {"e_mid": -0.2}
+        (Run("generator", "nearest", seed), which): {"psnr": -1.2, "e_mid": -0.2}
         for seed in (0, 2)
         for which in ("fast", "published")
     }
     assert parity.compare([2], MadeUp(moved)) == 0
-    assert parity.compare([0], MadeUp(moved)) == 1
+    assert parity.compare([0], MadeUp(moved)) == 1  # the published PSNR
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -67,7 +70,6 @@ def test_one_number_out_of_tolerance_is_named(
     testbed: str, mode: str, column: str, bound: float, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(testbed, mode, seed)
-    bound += 0.005 if seed == 0 else 0  # what was published is rounded
     for error, code in (
         (0.98 * bound, 0),
         (-0.98 * bound, 0),
@@ -85,14 +87,15 @@ def test_one_number_out_of_tolerance_is_named(
         )
 
 
-def test_bands_of_the_published_seed_are_those_of_its_last_evaluation() -> None:
+def test_single_evaluations_are_not_judged() -> None:
+    """They jitter; their mean counts."""
     run = Run("generator", "zeros", 0)
 
     def measure(which: Run, arithmetic: str) -> Evaluations:
         rows = MadeUp()(which, arithmetic)
-        if which == run:
-            for row in rows[-5:-1]:
-                row["e_mid"] += 1
+        if which == run and arithmetic == "fast":
+            rows[-1]["e_mid"] += 1
+            rows[-2]["e_mid"] -= 1
         return rows
 
     assert parity.compare([0], measure) == 0
