@@ -286,7 +286,7 @@ CHOICES = {
         ("constant ? 0 : i", "i"),
         ("map < n_maps", "map < n_maps + 1"),
         ("pair % n_edges == 0 ? 0 : n_columns - 1", "0"),
-        ("(n_rows - ky) % n_rows", "(n_rows - ky)"),
+        ("(n_rows - ky)", "(n_rows - 1 - ky)"),
     ]
 }
 
@@ -295,7 +295,7 @@ def switchable() -> tuple[dict[str, str], list[str]]:
     return mutation.switchable({MUTATED: (cuda_source.CSRC / MUTATED).read_text()}, r"__syncthreads\(\);", CHOICES)
 
 
-SPEED_ONLY = "lane == 0"  # all lanes have the sum
+SPEED_ONLY = ("lane == 0", "!alone")  # all lanes have the sum; a real coefficient twice
 MUTANTS = [(number, what) for number, what in enumerate(switchable()[1]) if not what.endswith(SPEED_ONLY)]
 
 

@@ -171,11 +171,12 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, 4)
   if (i >= n_pairs) return;
   const int pairs = n_edges * (n_rows / 2 + 1), pair = static_cast<int>(i % pairs), ky = pair / n_edges;
   Coefficient<T>* const column = X + i / pairs * n_rows * n_columns + (pair % n_edges == 0 ? 0 : n_columns - 1);
-  Coefficient<T>&here = column[ky * n_columns], &mirrored = column[(n_rows - ky) % n_rows * n_columns];
-  const Coefficient<T> x = here, y = mirrored;
+  const int here = ky * n_columns, mirrored = (n_rows - ky) * n_columns;
+  const bool alone = 2 * ky % n_rows == 0;
+  const Coefficient<T> x = column[here], y = alone ? x : column[mirrored];
   const Coefficient<T> even = {T(0.5) * (x.re + y.re), T(0.5) * (x.im - y.im)};
-  here = even;
-  mirrored = {even.re, -even.im};
+  column[here] = even;
+  if (!alone) column[mirrored] = {even.re, -even.im};
 }
 
 // u = b + filtered, folded and clipped, its slope, and b folded and clipped; b may be one number.

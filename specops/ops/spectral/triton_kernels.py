@@ -436,13 +436,14 @@ def hermitian_kernel(X, n, rows, columns, edges, BLOCK: tl.constexpr):
     ky, kx = i % pairs // edges, tl.where(i % edges == 0, 0, columns - 1)
     image = i // pairs * rows
     here = tl.expand_dims((image + ky) * columns + kx, 1) * 2 + tl.arange(0, 2)
-    mirrored = tl.expand_dims((image + (rows - ky) % rows) * columns + kx, 1) * 2 + tl.arange(0, 2)
-    within = tl.expand_dims(i < n, 1)
+    mirrored = tl.expand_dims((image + rows - ky) * columns + kx, 1) * 2 + tl.arange(0, 2)
+    within, alone = tl.expand_dims(i < n, 1), 2 * ky % rows == 0
+    paired = within & tl.expand_dims(2 * ky % rows != 0, 1)
     re, im = tl.split(tl.load(X + here, mask=within, other=0.0))
-    mirrored_re, mirrored_im = tl.split(tl.load(X + mirrored, mask=within, other=0.0))
-    re, im = 0.5 * (re + mirrored_re), 0.5 * (im - mirrored_im)
+    mirrored_re, mirrored_im = tl.split(tl.load(X + mirrored, mask=paired, other=0.0))
+    re, im = tl.where(alone, re, 0.5 * (re + mirrored_re)), tl.where(alone, 0.0, 0.5 * (im - mirrored_im))
     tl.store(X + here, tl.join(re, im), mask=within)
-    tl.store(X + mirrored, tl.join(re, -im), mask=within)
+    tl.store(X + mirrored, tl.join(re, -im), mask=paired)
 
 
 @triton.jit
