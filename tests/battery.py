@@ -10,12 +10,12 @@ import numpy as np
 import oracle
 import torch
 from samples import Sample
+from tolerances import assert_near, gradient_tolerance, tolerance
 from torch import Tensor
 
 from specops import backends, ops
 from specops.ops.contract import compute_dtype
 
-UNIT_ROUNDOFF = {torch.float16: 2**-11, torch.bfloat16: 2**-8, torch.float32: 2**-24, torch.float64: 2**-53}
 REFERENCE = {
     "binned_cross_spectrum": ops.spectral.reference.binned_cross_spectrum,
     "binned_filter": ops.spectral.reference.binned_filter,
@@ -27,35 +27,6 @@ REFERENCE = {
 
 def call(sample: Sample) -> Callable[..., Tensor]:
     return getattr(ops, sample.op)
-
-
-def is_smooth(n: int) -> bool:
-    for prime in (2, 3, 5, 7, 11, 13):
-        while n % prime == 0:
-            n //= prime
-    return n == 1
-
-
-def tolerance(arithmetic: torch.dtype, out: torch.dtype, size: tuple[int, int]) -> float:
-    """Relative L2 error allowed: 2u·√log2(pixels), twice that for primes above 13, and half an ulp of the output."""
-    factor = 2 if is_smooth(size[0]) and is_smooth(size[1]) else 4
-    transform = factor * UNIT_ROUNDOFF[arithmetic] * math.sqrt(max(1.0, math.log2(size[0] * size[1])))
-    return transform + (UNIT_ROUNDOFF[out] if out != arithmetic else 0)
-
-
-def relative_error(value: Tensor, expected: Tensor) -> float:
-    value, expected = value.detach().double(), expected.detach().double()
-    norm = float(expected.norm())
-    return float((value - expected).norm()) / norm if norm else float(value.norm())
-
-
-def assert_near(value: Tensor, expected: Tensor, bound: float, magnitude: Tensor | None = None) -> None:
-    """`magnitude` is what the error is relative to, if not `expected`: the sum of absolute terms where terms cancel."""
-    assert value.shape == expected.shape
-    error = relative_error(value, expected)
-    if magnitude is not None:
-        error *= float(expected.norm() / magnitude.norm())
-    assert error <= bound, f"relative L2 error {error:.3g} above {bound:.3g}"
 
 
 def as_double(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -129,8 +100,7 @@ def gradients_against_reference(sample: Sample, dtype: torch.dtype) -> None:
         terms = gradients(call(sample), absolute, abs(cotangent)) if is_resampling(sample) else (None,) * len(expected)
     size = args[0].shape[-2:]
     for gradient, wanted, magnitude in zip(gradients(call(sample), args, cotangent), expected, terms, strict=True):
-        half = UNIT_ROUNDOFF[dtype] if compute_dtype(dtype) != dtype else 0  # a sum over images of rounded gradients
-        assert_near(gradient, wanted, 2 * tolerance(compute_dtype(dtype), gradient.dtype, size) + half, magnitude)
+        assert_near(gradient, wanted, gradient_tolerance(dtype, gradient.dtype, size), magnitude)
 
 
 def numerical_derivatives(sample: Sample) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from battery import UNIT_ROUNDOFF, layouts, relative_error
+from battery import layouts
 from functions import FUNCTIONS, Function
+from tolerances import UNIT_ROUNDOFF, relative_error
 from torch import Tensor
 
 import specops

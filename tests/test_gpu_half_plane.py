@@ -10,10 +10,11 @@ import numpy as np
 import oracle
 import pytest
 import torch
-from battery import REFERENCE, as_double, assert_near, tolerance
+from battery import REFERENCE, as_double
 from gpu_emulation import cuda_source, launches, mutation
 from inverse_transforms import check_hermitian
 from samples import SPECTRAL, Sample, randn, spectral_maps
+from tolerances import assert_near, tolerance
 
 from specops import geometry
 from specops.ops.spectral import around_fft, cuda, gpu_plans, reference

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from battery import UNIT_ROUNDOFF
 from gpu_emulation import cuda_source, launches, mutation
 from gpu_emulation.counters import SECTOR
 from samples import RESAMPLING, Sample
 from test_resample_fuzz import Draw
+from tolerances import UNIT_ROUNDOFF
 from torch import Tensor
 
 from specops.ops import cuda_launch

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from battery import relative_error, tolerance
 from gpu_emulation import cuda_source, launches, mutation
 from samples import randn, spectral_maps
+from tolerances import relative_error, tolerance
 from torch import Tensor
 
 from specops.ops.spectral import cuda, gpu_plans, reference

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import torch
-from battery import relative_error, tolerance
 from samples import randn, spectral_maps
+from tolerances import relative_error, tolerance
 from torch import Tensor
 
 from specops.ops.contract import compute_dtype

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from battery import UNIT_ROUNDOFF
+from tolerances import UNIT_ROUNDOFF
 from torch import Tensor
 
 from specops import backends, ops

@@ -8,8 +8,9 @@ import numpy as np
 import oracle
 import pytest
 import torch
-from battery import layouts, tolerance
+from battery import layouts
 from samples import spectral_maps
+from tolerances import tolerance
 from torch import Tensor
 
 import specops
