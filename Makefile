@@ -49,9 +49,10 @@ test-gpu: setup
 gpu-static: setup
 	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest tests/test_gpu_static.py
 
-# On a machine with a GPU: the battery on it, compute-sanitizer where it is installed, and speed in bench/results.
+# On a machine with a GPU: tests on it, compute-sanitizer where it is installed, and speed in bench/results; QUICK=1 a
+# choice of each in about four minutes.
 gpu-check: setup
-	$(BIN)/python -m bench.gpu
+	$(BIN)/python -m bench.gpu $(if $(QUICK),--quick)
 
 # The extension built again for the address and undefined-behaviour sanitizers, out of the source tree, and the tests on it.
 # Python's own leaks are not looked for.

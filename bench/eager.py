@@ -14,8 +14,9 @@ CPU = torch.device("cpu")
 class EagerSpectrum:
     """radial_spectrum as rfft2, power, index_add."""
 
-    def __init__(self, size: int, device: torch.device = CPU) -> None:
-        index, weight, self.n_bins = geometry.radial_mean_maps(size, size, "schwarz2021", torch.float32, device)
+    def __init__(self, size: int | tuple[int, int], device: torch.device = CPU) -> None:
+        H, W = (size, size) if isinstance(size, int) else size
+        index, weight, self.n_bins = geometry.radial_mean_maps(H, W, "schwarz2021", torch.float32, device)
         self.index, self.weight = index.flatten().long(), weight
 
     def __call__(self, x: Tensor) -> Tensor:

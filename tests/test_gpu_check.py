@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,28 +34,80 @@ def test_without_a_gpu_one_line_says_so() -> None:
     assert run.stderr.splitlines() == [f"gpu-check: {backends.no_gpu()}"]
 
 
-def test_no_speed_while_tests_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch, **answers: bool) -> list[str]:
+    """Makes main believe in a GPU, its steps answer as told, and returns the list of those that it takes."""
     for name in ("no_gpu", "cuda_build", "no_driver"):
         monkeypatch.setattr(backends, name, lambda: None)
-    for battery, under_sanitizers in ((False, True), (True, False)):
-        monkeypatch.setattr(gpu, "pytest_on", lambda *_, passes=battery: passes)
-        monkeypatch.setattr(gpu, "sanitized", lambda device, passes=under_sanitizers: passes)
-        assert gpu.main(["--out", str(tmp_path)]) == 1
-    assert not any(tmp_path.iterdir())
+    taken: list[str] = []
+    steps = {name: lambda *_, name=name: taken.append(name) or answers.get(name, True) for name in gpu.STEPS}
+    monkeypatch.setattr(gpu, "STEPS", steps)
+    return taken
 
 
-@pytest.mark.parametrize("status", [0, 1])
-def test_each_tool_of_a_sanitizer_runs_until_one_reports(
-    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("failing", "taken"), [("tests", ["tests"]), ("sanitizers", ["tests", "sanitizers"]), ("speed", list(gpu.STEPS))]
+)
+def test_no_speed_while_tests_fail(
+    failing: str, taken: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program = tmp_path / "compute-sanitizer"
-    program.write_text(f'#!/bin/sh\necho "$SPECOPS_TEST_DEVICE $@"\nexit {status}\n')
+    steps = on_a_gpu(monkeypatch, **{failing: False})
+    assert gpu.main([]) == 1
+    assert steps == taken
+    assert capsys.readouterr().err == f"gpu-check: {failing} fail, so what follows is left out\n"
+
+
+def test_steps_that_are_asked_for_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = on_a_gpu(monkeypatch)
+    assert gpu.main(["--only", "speed", "tests", "--quick"]) == 0
+    assert steps == ["tests", "speed"]
+
+
+def test_each_file_of_tests_runs_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quick in one go, which leaves out the battery, of more packages; else what takes most of the memory by itself."""
+    runs: list[tuple[str, ...]] = []
+    monkeypatch.setattr(gpu, "pytest_on", lambda device, arguments, **extra: runs.append((*arguments, *extra)) or True)
+    assert gpu.tested(CPU, quick=True)
+    assert gpu.tested(CPU, quick=False)
+    quick, *full = [[word for word in run if word.endswith((".py", "EXTENT"))] for run in runs]
+    assert quick == ["tests/test_gpu_values.py", "tests/test_gpu_device.py", "SPECOPS_TEST_EXTENT"]
+    assert full == [["tests/test_gpu_values.py"], ["tests/test_battery.py"], ["tests/test_gpu_device.py"]]
+    assert not set(gpu.AT_ONCE) & set(runs[-1])
+    monkeypatch.setattr(gpu, "pytest_on", lambda device, arguments, **extra: "tests/test_battery.py" not in arguments)
+    assert not gpu.tested(CPU, quick=False)
+
+
+def sanitizer_of(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = folder / "compute-sanitizer"
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert gpu.sanitized(CPU) == (status == 0)
-    called = capfd.readouterr().out.splitlines()
-    assert [line.split()[2] for line in called] == list(gpu.SANITIZERS)[: 1 if status else None]
-    assert all(line.startswith("cpu --tool ") and "--error-exitcode 1" in line for line in called)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize("failing", [None, *gpu.SANITIZERS])
+def test_every_tool_of_a_sanitizer_is_asked(
+    failing: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = f'echo "$SPECOPS_TEST_DEVICE $SPECOPS_TEST_EXTENT $@"\n[ "$2" != {failing} ]'
+    sanitizer_of(tmp_path, monkeypatch, script)
+    assert gpu.sanitized(CPU, quick=True) == (failing is None)
+    lines = capsys.readouterr().out.splitlines()
+    called = [line for line in lines if line.startswith("cpu small --tool ") and "--error-exitcode 1" in line]
+    assert sorted(line.split()[3] for line in called) == sorted(gpu.SANITIZERS)
+    verdicts = {f"{tool}: exit status {int(tool == failing)}" for tool in gpu.SANITIZERS}
+    assert verdicts == set(lines) - set(called)
+
+
+@pytest.mark.parametrize("reported", [False, True], ids=["nothing", "an error"])
+def test_a_quick_sanitizer_ends_in_time_and_what_it_reported_counts(
+    reported: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = "echo '========= Invalid __global__ write'" if reported else "true"
+    sanitizer_of(tmp_path, monkeypatch, f"echo '========= COMPUTE-SANITIZER'\n{report}\nsleep 60 & wait")
+    monkeypatch.setitem(gpu.QUICK_SECONDS, "sanitizers", 0.3)
+    start = time.monotonic()
+    assert gpu.sanitized(CPU, quick=True) != reported
+    assert time.monotonic() - start < 30  # the children too that hold its output open
+    assert "memcheck: stopped after 0 s" in capsys.readouterr().out
 
 
 def test_without_a_sanitizer_that_is_said(
@@ -62,15 +115,30 @@ def test_without_a_sanitizer_that_is_said(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CUDA_HOME", str(tmp_path))
-    assert gpu.sanitized(CPU)
+    assert gpu.sanitized(CPU, quick=True)
     assert capsys.readouterr().out == "compute-sanitizer is not installed: left out\n"
 
 
+# The only packages beside torch and what it needs that a quick check may count on.
+BARE = """
+import sys, importlib.abc
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("hypothesis", "scipy", "xdist", "pytest_timeout", "pytest_benchmark", "tqdm"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
+
 @pytest.mark.slow
-def test_the_battery_runs_on_a_device_and_its_status_is_seen() -> None:
-    one = ("tests/test_battery.py", "-p", "no:xdist", "-k", "test_adjoint and reference-binned_filter-2x4x6-ragged")
-    assert gpu.pytest_on(CPU, one)
-    assert not gpu.pytest_on(CPU, (*one[:-1], "no test of this name"))
+def test_quick_tests_need_torch_and_pytest_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And their status is seen: 0 where one passes, another where none has the name."""
+    (tmp_path / "sitecustomize.py").write_text(BARE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(gpu, "PLUGINS", ())
+    files = (*gpu.OF_VALUES, *gpu.OF_GPUS, "-k")
+    assert gpu.pytest_on(CPU, (*files, "test_a_wrong_gradient_is_noticed"))
+    assert not gpu.pytest_on(CPU, (*files, "no test of this name"))
 
 
 def test_repeats_are_taken_in_turn_over_all_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,34 +194,100 @@ def test_results_have_a_row_for_every_case(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(events, "COPIED_BYTES", 2**20)
     monkeypatch.setattr(events, "LEAST_SECONDS", 1e-3)
     monkeypatch.setattr(events, "REPEATS", 1)
-    all_cases = list(gpu_cases.cases(pixels=2**16, few=1))
-    path = gpu.benchmark(all_cases, CPU, tmp_path, "NVIDIA H100 80GB (HBM3)")
-    assert path == tmp_path / "nvidia-h100-80gb-hbm3.csv"
+    monkeypatch.setattr(gpu_cases, "QUICK_SIZES", ((64, 64), (16, 32)))
+    all_cases = list(gpu_cases.quick_cases(pixels=2**14, few=1))
+    assert gpu.benchmark(all_cases, CPU, tmp_path / "card.csv", "card, torch 2.11", quick=False)
+    (path,) = tmp_path.iterdir()
     machine, *lines = path.read_text().splitlines()
     rows = list(csv.DictReader(lines))
-    assert machine.startswith("# NVIDIA H100 80GB (HBM3), copy 4 GB/s, torch ")
+    assert (path.name, machine) == ("card.csv", "# card, torch 2.11, copy 4 GB/s")
     assert [row["case"] for row in rows] == [case.name for case in all_cases]
     for row, case in zip(rows, all_cases, strict=True):
         assert (row["backend"], row["us"], row["eager us"], row["compiled us"]) == ("cpp", "500.0", "500.0", "500.0")
         assert row["eager / ours"] == row["compiled / ours"] == "1.0"
-        rate = case.moved * torch.Size(case.shape).numel() / 5e-4
+        rate = case.moved * case.dtype.itemsize * torch.Size(case.shape).numel() / 5e-4
         assert float(row["GB/s"]) == pytest.approx(rate / 1e9, abs=0.05)
-        assert float(row["share of copy"]) == pytest.approx(rate / (2 * 2**20 / 5e-4), abs=0.0005)
+        assert float(row["share of copy"]) == pytest.approx(rate / 4e9, abs=0.0005)  # of the copy in the first line
 
 
-def test_rows_before_a_failure_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def rows(case: str, *_: Any) -> Iterator[gpu.Row]:
-        yield {"case": case, "batch": 1}
-        if case == "second":
-            raise AssertionError("second is off")
+Named = SimpleNamespace  # what the file of rows knows of a case
+
+
+def rows_of(monkeypatch: pytest.MonkeyPatch, wrong: str = "", broken: str = "") -> list[str]:
+    """Makes a row of each case, and returns the list of the cases that are timed."""
+    timed: list[str] = []
+
+    def rows(case: Named, *_: Any) -> Iterator[gpu.Row]:
+        timed.append(case.name)
+        if case.name == broken:
+            raise RuntimeError("out of memory")
+        if case.name == wrong:
+            raise gpu.WrongResultError(f"{case.name} is off")
+        yield {"case": case.name, "batch": case.shape[0]}
 
     monkeypatch.setattr(gpu, "measured", rows)
-    monkeypatch.setattr(events, "COPIED_BYTES", 2**20)
-    with pytest.raises(AssertionError, match="second is off"):
-        gpu.benchmark(["first", "second", "third"], CPU, tmp_path, "card")
-    (left,) = tmp_path.iterdir()
-    assert left.name == "card.part"
-    assert [row["case"] for row in csv.DictReader(left.read_text().splitlines()[1:])] == ["first", "second"]
+    monkeypatch.setattr(gpu, "copy_bandwidth", lambda *_: 4e12)
+    return timed
+
+
+CASES = [Named(name=name, shape=(2, 8, 8)) for name in ("first", "second", "third")]
+
+
+def names_in(path: Path) -> list[str]:
+    return [row["case"] for row in csv.DictReader(path.read_text().splitlines()[1:])]
+
+
+def test_a_run_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = rows_of(monkeypatch, broken="third")
+    path, partial = tmp_path / "card.csv", tmp_path / "card.part"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        gpu.benchmark(CASES, CPU, path, "card, commit a", quick=False)
+    assert names_in(partial) == ["first", "second"]
+    partial.write_text(partial.read_text()[:-5])  # cut off inside a row
+    timed = rows_of(monkeypatch)
+    assert gpu.benchmark(CASES, CPU, path, "card, commit a", quick=False)
+    assert timed == ["second", "third"]
+    assert names_in(path) == ["first", "second", "third"]
+    assert not partial.exists()
+
+
+def test_rows_of_another_commit_are_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_of(monkeypatch)
+    (tmp_path / "card.part").write_text("# card, commit a, copy 4000 GB/s\ncase,batch\nfirst,2\n")
+    assert gpu.benchmark(CASES, CPU, tmp_path / "card.csv", "card, commit b", quick=False)
+    assert (tmp_path / "card.csv").read_text().splitlines()[0] == "# card, commit b, copy 4000 GB/s"
+    assert names_in(tmp_path / "card.csv") == ["first", "second", "third"]
+
+
+def test_a_quick_run_begins_no_case_after_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timed = rows_of(monkeypatch)
+    monkeypatch.setitem(gpu.QUICK_SECONDS, "speed", 0.0)
+    assert gpu.benchmark(CASES, CPU, tmp_path / "card.csv", "card", quick=True)
+    assert timed == []
+    assert f"0 wrong, 3 left for another call in {tmp_path / 'card.part'}" in capsys.readouterr().out
+
+
+def test_a_wrong_result_leaves_out_its_row_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(monkeypatch, wrong="second")
+    assert not gpu.benchmark(CASES, CPU, tmp_path / "card.csv", "card", quick=True)
+    assert names_in(tmp_path / "card.part") == ["first", "third"]
+    assert capsys.readouterr().err == "gpu-check: second is off\n"
+
+
+def test_quick_cases_have_a_row_per_size_class_and_op() -> None:
+    quick, full = list(gpu_cases.quick_cases()), list(gpu_cases.cases())
+    rows = [(case.name, case.shape[0]) for case in full]
+    assert rows[: len(quick)] == [(case.name, case.shape[0]) for case in quick]
+    assert len(set(rows)) == len(rows)  # by which they are gone on with
+    functions = {case.name.partition(" ")[0] for case in quick}
+    assert functions == {"radial_spectrum", "frequency_filter", "hff", "hfc", "up", "down", "upsample"}
+    for size in gpu_cases.QUICK_SIZES:
+        of_size = [case for case in quick if case.shape[1:] == size and case.dtype == torch.float32]
+        assert len({case.name for case in of_size}) == 5
 
 
 def test_a_peer_that_does_not_compile_is_left_out(
@@ -167,12 +301,12 @@ def test_a_peer_that_does_not_compile_is_left_out(
 
     monkeypatch.setattr(torch, "compile", broken)
     case = next(iter(gpu_cases.cases(pixels=2**16, few=1)))
-    assert set(gpu.works_of(case, CPU, [torch.randn(case.shape)])) <= {"eager", "cpp"}
+    assert set(gpu.works_of(case, CPU, [torch.randn(case.shape)], quick=False)) <= {"eager", "cpp"}
     assert capsys.readouterr().out == f"{case.name}: torch.compile is left out: no compiler\n"
 
 
 def test_wrong_results_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     case = gpu_cases.Case("wrong", "upfirdn2d", (4, 8, 8), 1, 4, lambda device: (torch.clone, torch.neg))
     monkeypatch.setattr(torch, "compile", lambda function: lambda x: -function(x))
-    with pytest.raises(AssertionError, match="wrong: compiled is off from eager torch by"):
-        gpu.works_of(case, CPU, [torch.randn(4, 8, 8)])
+    with pytest.raises(gpu.WrongResultError, match="wrong: compiled is off from eager torch by"):
+        gpu.works_of(case, CPU, [torch.randn(4, 8, 8)], quick=False)
