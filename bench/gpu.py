@@ -37,7 +37,8 @@ RESULTS = Path(__file__).parent / "results"
 PLUGINS = tuple(name for name in ("pytest_timeout", "xdist") if importlib.util.find_spec(name))
 PYTEST = ("-q", "-ra", "-o", "addopts=", "-W", "ignore:Unknown config option:pytest.PytestConfigWarning")
 CPUS = os.cpu_count() or 1
-AT_ONCE = ("--numprocesses", str(max(1, min(8, CPUS // 2)))) if "xdist" in PLUGINS else ()
+PROCESSES = max(1, min(8, CPUS // 2)) if "xdist" in PLUGINS else 1
+AT_ONCE = ("--numprocesses", str(PROCESSES)) if PROCESSES > 1 else ()
 ALONE = ("--noconftest",)  # these files need nothing of it, and so no other package
 OF_VALUES = ("tests/test_gpu_values.py", *ALONE)
 OF_GPUS = ("tests/test_gpu_device.py", *ALONE)
@@ -60,7 +61,7 @@ class WrongResultError(Exception):
 
 
 def environment(device: torch.device, **extra: str) -> dict[str, str]:
-    threads = str(max(1, CPUS // 8))  # of each process that runs tests
+    threads = str(CPUS // PROCESSES)
     settings = {"SPECOPS_TEST_DEVICE": str(device), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": threads}
     return os.environ | settings | extra
 

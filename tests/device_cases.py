@@ -101,6 +101,7 @@ class Function:
         parameter: the shape of what else it has a gradient to.
         of_bins: whether it depends on a bin convention.
         sums: whether its results are sums over bins, in the type of the arithmetic; else they are images.
+        dear: whether resampling has so many taps that the reference takes long on a CPU, tap by tap.
         indexed: whether torch indexes its parameter.
         turning: (case, *images) -> for each result, in float64, the numbers that it folds at ±1 and clips at ±1.
     """
@@ -111,6 +112,7 @@ class Function:
     of_bins: bool = False
     sums: bool = False
     resampling: bool = False
+    dear: bool = False
     indexed: bool = False
     turning: Callable[..., tuple[Tensor, ...]] | None = None
 
@@ -145,8 +147,15 @@ def _masked(shape: Callable[[Case], tuple[int, ...]]) -> Function:
 
 def _taps(*shape: int, **settings: object) -> Function:
     return Function(
-        lambda case, x, f: specops.upfirdn2d(x, f, **settings), parameter=lambda case: shape, resampling=True
+        lambda case, x, f: specops.upfirdn2d(x, f, **settings),
+        parameter=lambda case: shape,
+        resampling=True,
+        dear=max(shape) > 5,
     )
+
+
+def _mode(resample: Callable[..., Tensor], mode: str) -> Function:
+    return Function(lambda case, x: resample(x, mode=mode), resampling=True, dear=mode in ("sinc", "binomial"))
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -176,12 +185,9 @@ FUNCTIONS: dict[str, Function] = {
         turning=lambda case, real, fake: (real, specops.swap_bands(fake, real, _lowpass(case, fake))),
     ),
     "swap_bands": Function(lambda case, *tensors: specops.swap_bands(*tensors), images=2, parameter=_half_plane),
+    **{f"upsample ({mode})": _mode(specops.upsample, mode) for mode in specops.functional.resampling.UPSAMPLE_MODES},
     **{
-        f"upsample ({mode})": Function(lambda case, x, mode=mode: specops.upsample(x, mode=mode), resampling=True)
-        for mode in specops.functional.resampling.UPSAMPLE_MODES
-    },
-    **{
-        f"downsample ({mode})": Function(lambda case, x, mode=mode: specops.downsample(x, mode=mode), resampling=True)
+        f"downsample ({mode})": _mode(specops.downsample, mode)
         for mode in specops.functional.resampling.DOWNSAMPLE_MODES
     },
     "upfirdn2d (up, 4 taps)": _taps(4, up=2, padding=(2, 1, 2, 1), gain=4.0),
