@@ -65,13 +65,14 @@ def test_steps_that_are_asked_for_in_their_order(monkeypatch: pytest.MonkeyPatch
 def test_each_file_of_tests_runs_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Quick in one go, which leaves out the battery, of more packages; else what takes most of the memory by itself."""
     runs: list[tuple[str, ...]] = []
+    monkeypatch.setattr(gpu, "AT_ONCE", ("--numprocesses", "4"))
     monkeypatch.setattr(gpu, "pytest_on", lambda device, arguments, **extra: runs.append((*arguments, *extra)) or True)
     assert gpu.tested(CPU, quick=True)
     assert gpu.tested(CPU, quick=False)
     quick, *full = [[word for word in run if word.endswith((".py", "EXTENT"))] for run in runs]
     assert quick == ["tests/test_gpu_values.py", "tests/test_gpu_device.py", "SPECOPS_TEST_EXTENT"]
     assert full == [["tests/test_gpu_values.py"], ["tests/test_battery.py"], ["tests/test_gpu_device.py"]]
-    assert not set(gpu.AT_ONCE) & set(runs[-1])
+    assert ["--numprocesses" in run for run in runs] == [True, True, True, False]
     monkeypatch.setattr(gpu, "pytest_on", lambda device, arguments, **extra: "tests/test_battery.py" not in arguments)
     assert not gpu.tested(CPU, quick=False)
 
