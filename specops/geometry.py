@@ -109,9 +109,9 @@ def radial_bins(
     | `jung2021` | floor(k) | half plane, each once |
     | `ssd2021` | floor(k) | full plane, each once; the first and the last two bins dropped |
 
-    On square images `rapsd` has the bins of pysteps, whose power is that of `norm="ortho"` and which leaves out the last
-    bin, N/2, of even sides. On others pysteps takes hypot(ky, kx) of the integer frequencies, so that its bins are
-    ellipses in cycles per pixel, up to half the longer side; here they are circles, up to half the shorter side.
+    On square images `rapsd` has the bins of pysteps, whose power is that of `norm="ortho"` and which leaves out the
+    last bin, N/2, of even sides. On others pysteps takes hypot(ky, kx) of the integer frequencies, so that its bins
+    are ellipses in cycles per pixel, up to half the longer side; here they are circles, up to half the shorter side.
 
     Args:
         size: (H, W), each >= 1.

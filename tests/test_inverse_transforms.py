@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from battery import assert_near, tolerance
 from inverse_transforms import check_hermitian, recorded
+from tolerances import assert_near, tolerance
 
 import specops
 from specops import backends, ops

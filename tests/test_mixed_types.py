@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
-from battery import UNIT_ROUNDOFF, relative_error
+from tolerances import UNIT_ROUNDOFF, relative_error
 from torch import Tensor
 
 import specops
