@@ -1,8 +1,9 @@
 """Where each Fourier coefficient of an image lies: radial frequencies, bins and weights.
 
 Bins are decided by integers: with k = hypot(ky·n/H, kx·n/W), n = max(H, W), s = min(H, W), the number
-D = (2·ky·W)² + (2·kx·H)² is whole and k = √D / (2s), so that floor(k) = b where (2s·b)² <= D < (2s·(b + 1))². No map
-depends on how a device rounds, nor on whether torch traces.
+D = (2·ky·W)² + (2·kx·H)² is whole and k = √D / (2s), so that floor(k) = b where (2s·b)² <= D < (2s·(b + 1))². A root in
+floating point is a guess that these comparisons put right. No map depends on how a device rounds, nor on whether torch
+traces.
 
 A radius as a number is √D / (2s) in float64, two operations that IEEE 754 rounds in one way only. Where D < 2^51
 (H·W < 2^25) it lies on the same side of every integer as the exact one: D is exact, so are root and quotient where k is
@@ -25,7 +26,7 @@ from specops.ops.spectral.reference import bin_sums, multiplicity
 
 CPU = torch.device("cpu")
 WITHOUT_FLOAT64 = ("mps",)  # device types
-MOST_PIXELS = 2**31  # of images that are not square: their squared radii in int64 are up to 2·(H·W)²
+MOST_PIXELS = 2**30  # of images that are not square: int64 has to hold 2·(H·W)²
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -235,7 +236,7 @@ def _units(H: int, W: int) -> tuple[int, int, int]:
     if H == W:
         return 1, 1, 1
     if not traced() and H * W >= MOST_PIXELS:
-        raise ValueError(f"images must have fewer than 2^31 pixels; got {H} x {W}.")
+        raise ValueError(f"images must have fewer than 2^30 pixels; got {H} x {W}.")
     return W, H, min(H, W)
 
 
@@ -292,12 +293,16 @@ def _root(n: int) -> int:
 
 def _index(squared: Tensor, unit: int, n_bins: int, convention: Convention) -> Tensor:
     """Bin of each coefficient from (unit · position)², int32; -1 where the convention drops it."""
-    first, last = convention.dropped
-    b = torch.arange(1, n_bins + first + last + 1, device=squared.device)
-    # where each bin but the first starts; a half goes to the even bin
-    starts = (unit * b - unit // 2).square() + b % 2 if convention.nearest else (unit * b).square()
-    index = torch.bucketize(squared, starts, right=True, out_int32=True) - first
-    return torch.where((index >= 0) & (index < n_bins), index, -1)
+    half = unit // 2 if convention.nearest else 0
+
+    def start(b: Tensor) -> Tensor:  # of bin b, as a square; a half goes to the even bin
+        square = (unit * b - half).clamp(min=0).square()
+        return square + b % 2 if convention.nearest else square
+
+    guess = ((squared.to(wide_dtype(squared.device)).sqrt() + half) / unit).long()  # at most 1 off
+    bins = guess + (squared >= start(guess + 1)).long() - (squared < start(guess)).long()
+    index = bins - convention.dropped[0]
+    return torch.where((index >= 0) & (index < n_bins), index, -1).int()
 
 
 def _binning(H: int, W: int, convention: Convention, device: torch.device) -> Maps:
