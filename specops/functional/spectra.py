@@ -285,6 +285,10 @@ def _window(window: str | Tensor, H: int, W: int, dtype: torch.dtype, device: to
         return window.to(dtype)
     if not isinstance(window, str) or window != "hann":
         raise ValueError(f"window must be None, 'hann' or a tensor [{H}, {W}]; got {window!r}.")
-    rows = torch.hann_window(H, periodic=False, dtype=dtype, device=device)
-    columns = torch.hann_window(W, periodic=False, dtype=dtype, device=device)
+    return _hann(H, W, dtype, device)
+
+
+@geometry.cached_tensors
+def _hann(H: int, W: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    rows, columns = (torch.hann_window(n, periodic=False, dtype=dtype, device=device) for n in (H, W))
     return rows.unsqueeze(1) * columns
