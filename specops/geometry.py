@@ -201,7 +201,7 @@ def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
     mode.
     """
 
-    @functools.lru_cache(maxsize=128)
+    @functools.lru_cache(maxsize=128, typed=True)  # typed: True is no radius, though 1 was one
     def kept(*args: P.args, **kwargs: P.kwargs) -> T:
         device = next(arg for arg in args if isinstance(arg, torch.device))
         with torch.inference_mode(False), torch.no_grad():
@@ -382,6 +382,7 @@ def checked_size(size: tuple[int, int]) -> tuple[int, int]:
         raise TypeError(f"size must be a pair of integers (H, W); got {size!r}.")
     if H < 1 or W < 1:
         raise ValueError(f"size must be (H, W) with H, W >= 1; got {size!r}.")
+    H, W = (n if isinstance(n, torch.SymInt) else int(n) for n in (H, W))
     return H, W
 
 

@@ -149,7 +149,8 @@ def bandpass(
         raise ValueError(f"low must be below high; got {inner} and {outer}.")
     device, dtype = _placement({"low": inner, "high": outer, "width": width, "order": order}, device, dtype)
     unit = 1 if cutoff is None else max(geometry.checked_size(size))
-    kept, removed = (_lowpass(size, edge * unit, None, kind, width, order, device, dtype)[0] for edge in (outer, inner))
+    edges = (edge if isinstance(edge, Tensor) else float(edge) for edge in (outer, inner))
+    kept, removed = (_lowpass(size, edge * unit, None, kind, width, order, device, dtype)[0] for edge in edges)
     return (kept - removed).to(dtype)
 
 
@@ -172,7 +173,7 @@ def _lowpass(
     device, dtype = _placement(parameters, device, dtype)
     if radius is None:
         assert cutoff is not None
-        radius = cutoff * max(H, W)
+        radius = (cutoff if isinstance(cutoff, Tensor) else float(cutoff)) * max(H, W)
     with_tensors = any(isinstance(value, Tensor) for value in parameters.values())
     k = geometry.radii(H, W, device if with_tensors else geometry.building_device(device))
     width, order = 1.0 if width is None else width, 2.0 if order is None else order
@@ -225,7 +226,7 @@ def _readable(value: Tensor) -> bool:
 
 
 def _scalar(value: Parameter, dtype: torch.dtype) -> Parameter:
-    return value.reshape(()).to(dtype) if isinstance(value, Tensor) else value
+    return value.reshape(()).to(dtype) if isinstance(value, Tensor) else float(value)
 
 
 def _placement(
