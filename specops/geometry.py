@@ -2,16 +2,13 @@
 
 Bins are decided by integers: with k = hypot(ky·n/H, kx·n/W), n = max(H, W), s = min(H, W), the number
 D = (2·ky·W)² + (2·kx·H)² is whole and k = √D / (2s), so that floor(k) = b where (2s·b)² <= D < (2s·(b + 1))². A root in
-floating point is a guess that these comparisons put right. No map depends on how a device rounds, nor on whether torch
-traces.
-
-A radius as a number is √D / (2s) in float64, two operations that IEEE 754 rounds in one way only. Where D < 2^51
-(H·W < 2^25) it lies on the same side of every integer as the exact one: D is exact, so are root and quotient where k is
-an integer, and √D of another D is further than 2^-52·√D from every multiple of 2s.
+floating point is a guess that these comparisons put right: libraries round even roots differently. Ideal masks compare
+D as well (`inside`). So neither depends on the device, nor on whether torch traces.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import numbers
@@ -21,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from specops.ops.spectral.reference import bin_sums, multiplicity
 
@@ -176,11 +174,28 @@ def radii(H: int, W: int, device: torch.device) -> Tensor:
     return _radii(H, W, wide_dtype(device), device)
 
 
+def inside(H: int, W: int, radius: float | Tensor, device: torch.device) -> Tensor:
+    """Returns where k < radius on the half plane: bool [H, W//2+1]. A k within 2^-51 of the radius is not.
+
+    Decided as D < (2s·radius)², by products alone. So much is allowed for radii that are rounded themselves, as those
+    of coefficients off the axes are; D below 2^50 are further from each other.
+    """
+    reach = 2 * _units(H, W)[2] * radius
+    limit = reach * reach * (1 - 2**-50)
+    squared = _squared_radii(H, W, device)
+    if isinstance(limit, Tensor):
+        return squared.to(limit.dtype) < limit
+    return squared < math.ceil(min(limit, 2.0**62))
+
+
 def traced() -> bool:
     """Returns whether torch traces, transforms or intercepts what runs now: tensors then have no values to look at."""
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
-        return True
-    return torch._C._functorch.peek_interpreter_stack() is not None
+    return _traced_by_others() or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def _traced_by_others() -> bool:
+    """Whether that is by other than functorch's transforms."""
+    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
 
 
 def wide_dtype(device: torch.device) -> torch.dtype:
@@ -188,17 +203,11 @@ def wide_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
 
 
-def building_device(device: torch.device) -> torch.device:
-    """Returns where to build what has the same bits on every device: the CPU, but in compiled graphs the device."""
-    return device if torch.compiler.is_compiling() else CPU
-
-
 def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
     """Builds on the CPU, moves to the device among the arguments, and caches.
 
-    Where torch traces or transforms, the maps are part of the graph instead, on the device: a cached tensor must be a
-    plain one, so nothing is kept that was made under a dispatch mode (fake tensors), a functorch transform or inference
-    mode.
+    Where torch traces, the maps are part of the graph instead, on the device. A cached tensor must be a plain one: it
+    is made outside of functorch's transforms and inference mode, and none under a dispatch mode (fake tensors).
     """
 
     @functools.lru_cache(maxsize=128, typed=True)  # typed: True is no radius, though 1 was one
@@ -209,9 +218,10 @@ def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(build)
     def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
-        if traced():
+        if _traced_by_others():
             return build(*args, **kwargs)
-        return kept(*args, **kwargs)  # type: ignore[arg-type]
+        with temporarily_clear_interpreter_stack() if traced() else contextlib.nullcontext():
+            return kept(*args, **kwargs)  # type: ignore[arg-type]
 
     return lookup
 
@@ -299,7 +309,8 @@ def _index(squared: Tensor, unit: int, n_bins: int, convention: Convention) -> T
         square = (unit * b - half).clamp(min=0).square()
         return square + b % 2 if convention.nearest else square
 
-    guess = ((squared.to(wide_dtype(squared.device)).sqrt() + half) / unit).long()  # at most 1 off
+    dtype = torch.float64 if not traced() and n_bins >= 2**22 else torch.float32
+    guess = ((squared.to(dtype).sqrt() + half) / unit).long()  # at most 1 off
     bins = guess + (squared >= start(guess + 1)).long() - (squared < start(guess)).long()
     index = bins - convention.dropped[0]
     return torch.where((index >= 0) & (index < n_bins), index, -1).int()

@@ -72,7 +72,7 @@ def lowpass(
                 [1., 0., 0.]])
     """
     mask, dtype = _lowpass(size, radius, cutoff, kind, width, order, device, dtype)
-    return mask.to(dtype)
+    return mask.to(dtype, copy=True)
 
 
 def highpass(
@@ -149,8 +149,9 @@ def bandpass(
         raise ValueError(f"low must be below high; got {inner} and {outer}.")
     device, dtype = _placement({"low": inner, "high": outer, "width": width, "order": order}, device, dtype)
     unit = 1 if cutoff is None else max(geometry.checked_size(size))
-    edges = (edge if isinstance(edge, Tensor) else float(edge) for edge in (outer, inner))
-    kept, removed = (_lowpass(size, edge * unit, None, kind, width, order, device, dtype)[0] for edge in edges)
+    kept, removed = (
+        _lowpass(size, _number(edge) * unit, None, kind, width, order, device, dtype)[0] for edge in (outer, inner)
+    )
     return (kept - removed).to(dtype)
 
 
@@ -164,7 +165,7 @@ def _lowpass(
     device: torch.device | str | None,
     dtype: torch.dtype | None,
 ) -> tuple[Tensor, torch.dtype]:
-    """The mask [H, W//2+1] on its device in the widest dtype there, and the dtype that it is to be rounded to."""
+    """The mask [H, W//2+1], not to be written to, and the dtype that it is to be rounded to."""
     H, W = geometry.checked_size(size)
     parameters = {"radius": radius, "cutoff": cutoff, "width": width, "order": order}
     if (radius is None) == (cutoff is None):
@@ -173,17 +174,25 @@ def _lowpass(
     device, dtype = _placement(parameters, device, dtype)
     if radius is None:
         assert cutoff is not None
-        radius = (cutoff if isinstance(cutoff, Tensor) else float(cutoff)) * max(H, W)
-    with_tensors = any(isinstance(value, Tensor) for value in parameters.values())
-    k = geometry.radii(H, W, device if with_tensors else geometry.building_device(device))
-    width, order = 1.0 if width is None else width, 2.0 if order is None else order
-    mask = _low(k, kind, *(_scalar(value, k.dtype) for value in (radius, width, order)))
-    return mask.to(geometry.wide_dtype(device)).to(device), dtype
+        radius = _number(cutoff) * max(H, W)
+    wide = geometry.wide_dtype(device)
+    given = (radius, 1.0 if width is None else width, 2.0 if order is None else order)
+    values = tuple(value.reshape(()).to(wide) if isinstance(value, Tensor) else float(value) for value in given)
+    made = _low if any(isinstance(value, Tensor) for value in values) else _kept
+    return made(H, W, kind, values, dtype if kind == "ideal" else wide, device), dtype
 
 
-def _low(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Parameter) -> Tensor:
+def _low(H: int, W: int, kind: str, values: tuple[Parameter, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The mask [H, W//2+1] of a radius, width and order, of which kinds without one make no use."""
     if kind == "ideal":
-        return (k < radius).to(k.dtype)
+        return geometry.inside(H, W, values[0], device).to(dtype)
+    return _smooth(geometry.radii(H, W, device), kind, *values).to(dtype)
+
+
+_kept = geometry.cached_tensors(_low)
+
+
+def _smooth(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Parameter) -> Tensor:
     if kind == "gaussian":
         return torch.exp(-((k / radius) ** 2) / 2)
     if kind == "logistic":
@@ -225,8 +234,9 @@ def _readable(value: Tensor) -> bool:
     return value.device.type == "cpu" and not geometry.traced()
 
 
-def _scalar(value: Parameter, dtype: torch.dtype) -> Parameter:
-    return value.reshape(()).to(dtype) if isinstance(value, Tensor) else float(value)
+def _number(value: Parameter) -> Parameter:
+    """The tensor, or the number as Python's, which NumPy's narrow ones do not compute like."""
+    return value if isinstance(value, Tensor) else float(value)
 
 
 def _placement(

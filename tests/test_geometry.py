@@ -99,6 +99,18 @@ def test_nothing_made_under_a_transform_is_kept() -> None:
         assert count(H) is count(H)
 
 
+def test_transforms_of_functorch_take_what_is_kept() -> None:
+    found = []
+
+    def count(x: torch.Tensor) -> torch.Tensor:
+        found.append(geometry.radial_bins((9, 45)))
+        return (x * found[-1].count[0]).sum()
+
+    torch.func.vmap(torch.func.grad(count))(torch.ones(2, 2))
+    torch.func.jvp(torch.func.vmap(count), (torch.ones(2, 2),), (torch.ones(2, 2),))
+    assert found[0] is found[1] is geometry.radial_bins((9, 45))
+
+
 @pytest.mark.parametrize(
     ("size", "options", "error", "message"),
     [

@@ -66,6 +66,14 @@ def test_a_radius_below_1_is_warned_of_once_where_it_is_given(call: Callable[[fl
     call(1.0)
 
 
+@pytest.mark.parametrize("call", [*FILTERS.values()], ids=FILTERS.keys())
+def test_a_cutoff_of_1_or_more_is_warned_of(call: Callable[..., Tensor]) -> None:
+    with pytest.warns(UserWarning, match=r"cutoff=12.0 is in cycles per pixel, .* give radius=12.0") as told:
+        call(cutoff=12.0)
+    assert [warning.filename for warning in told] == [__file__]
+    call(cutoff=0.9)
+
+
 def test_nothing_is_warned_of_where_torch_compiles() -> None:
     torch.compiler.reset()
     fast = torch.compile(lambda x: specops.hff(x, 0.3), fullgraph=True, backend="aot_eager")

@@ -193,15 +193,22 @@ def _interpolated(profile: Tensor, H: int, W: int, convention: str) -> Tensor:
 
 
 def _carrier(x: Tensor, shift: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of 2π (fx·n + fy·m): [H, W], rounded once from the widest dtype of the device."""
+    """Cosine and sine of 2π (fx·n + fy·m): [H, W], in the dtype of the arithmetic."""
     fx, fy = number_pair("shift", shift, "(fx, fy) in cycles per pixel")
     H, W = x.shape[-2:]
-    built = geometry.building_device(x.device)
-    column, row = (torch.arange(length, dtype=geometry.wide_dtype(built), device=built) for length in (W, H))
-    angle = 2 * torch.pi * (torch.cat([fx * column, fy * row]) % 1)
-    cosines, sines = torch.stack([angle.cos(), angle.sin()]).to(geometry.wide_dtype(x.device)).to(x.device)
-    row_cos, row_sin = cosines[W:].unsqueeze(1), sines[W:].unsqueeze(1)
-    dtype = compute_dtype(x.dtype)
-    cosine = row_cos * cosines[:W] - row_sin * sines[:W]
-    sine = row_sin * cosines[:W] + row_cos * sines[:W]
+    return _cosine_and_sine(H, W, fx, fy, compute_dtype(x.dtype), x.device)
+
+
+@geometry.cached_tensors
+def _cosine_and_sine(
+    H: int, W: int, fx: float, fy: float, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    wide = geometry.wide_dtype(device)
+    column, row = (
+        2 * torch.pi * (frequency * torch.arange(length, dtype=wide, device=device) % 1)
+        for frequency, length in ((fx, W), (fy, H))
+    )
+    row_cos, row_sin = row.cos().unsqueeze(1), row.sin().unsqueeze(1)
+    cosine = row_cos * column.cos() - row_sin * column.sin()
+    sine = row_sin * column.cos() + row_cos * column.sin()
     return cosine.to(dtype), sine.to(dtype)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specops import geometry, masks, ops
 from specops.functional.filters import frequency_filter
-from specops.functional.options import check_choice, check_image_pair, warn_of_small_radius
+from specops.functional.options import check_choice, check_image_pair, warn_of_units
 from specops.functional.value_range import bounds, check_values
 from specops.ops.contract import check_image, compute_dtype
 
@@ -32,7 +32,8 @@ def hff(
         x: real images [..., H, W] with values in `value_range`.
         radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it frequencies are kept.
             A number below 1, which keeps the mean alone, is warned of.
-        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W).
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on, which
+            keeps everything, is warned of.
         kind: of the low-pass: see `specops.masks`.
         value_range: (lo, hi). Values outside are no error: what leaves the range is folded at lo by the |·| (for
             (-1, 1), -1.2 becomes -0.8) and clipped at hi. `specops.functional.check_value_range` makes them one.
@@ -53,7 +54,7 @@ def hff(
                 [0., 0.]])
     """
     check_image("x", x)
-    warn_of_small_radius(radius)
+    warn_of_units(radius, cutoff)
     low, high = bounds(value_range)
     check_values("x", x, low, high)
     constant = x.new_full((), low).expand_as(x)
@@ -81,7 +82,8 @@ def hfc(
             dtype.
         radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it the fake keeps its own
             frequencies. A number below 1, which keeps the mean alone, is warned of.
-        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W).
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on, which
+            keeps everything, is warned of.
         kind: of the low-pass: see `specops.masks`.
         value_range: (lo, hi). Values outside are no error: as in `hff`.
 
@@ -101,7 +103,7 @@ def hfc(
         tensor([[ 0.7500, -0.2500]])
     """
     wide_real, wide_fake = check_image_pair(("real", "fake"), real, fake)
-    warn_of_small_radius(radius)
+    warn_of_units(radius, cutoff)
     low, high = bounds(value_range)
     check_values("real", real, low, high)
     check_values("fake", fake, low, high)

@@ -44,20 +44,20 @@ def promoted(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return x.to(dtype), y.to(dtype)
 
 
-def warn_of_small_radius(radius: object) -> None:
-    """Warns, at the line that calls the caller, of a number below 1 as radius; not of calls from within this package.
+def warn_of_units(radius: object, cutoff: object) -> None:
+    """Warns of a radius below 1 and of a cutoff from 1 on, each nearly always the other, at the line that gave it.
 
-    Nothing where torch traces: a graph keeps no warnings, and a look at the number would bind it to its value.
+    That is the line that calls the caller; calls from within this package are silent. Nothing where torch traces: a
+    graph keeps no warnings, and a look at the number would bind it to its value.
     """
-    if torch.compiler.is_compiling() or not isinstance(radius, numbers.Real) or not 0 < float(radius) < 1:
+    if torch.compiler.is_compiling() or sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] == "specops":
         return
-    if sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] != "specops":
-        warnings.warn(
-            f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If cycles per "
-            f"pixel are meant, give cutoff={radius}.",
-            UserWarning,
-            stacklevel=3,
-        )
+    if isinstance(radius, numbers.Real) and 0 < float(radius) < 1:
+        told = f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If cycles per "
+        warnings.warn(f"{told}pixel are meant, give cutoff={radius}.", UserWarning, stacklevel=3)
+    if isinstance(cutoff, numbers.Real) and 1 <= float(cutoff) < math.inf:
+        told = f"cutoff={cutoff} is in cycles per pixel, and every frequency lies below it. If cycles per "
+        warnings.warn(f"{told}image are meant, give radius={cutoff}.", UserWarning, stacklevel=3)
 
 
 def number(name: str, value: object, least: float = -math.inf) -> float:

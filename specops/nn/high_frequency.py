@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from specops import functional
-from specops.functional.options import warn_of_small_radius
+from specops.functional.options import warn_of_units
 from specops.functional.value_range import bounds
 
 
@@ -20,7 +20,7 @@ class _LowPassed(nn.Module):
         value_range: tuple[float, float] = (-1, 1),
     ) -> None:
         super().__init__()
-        warn_of_small_radius(radius)
+        warn_of_units(radius, cutoff)
         inside = torch.full((1, 1), sum(bounds(value_range)) / 2, device="cpu")
         functional.hff(inside, radius, cutoff=cutoff, kind=kind, value_range=value_range)
         self.radius, self.cutoff, self.kind, self.value_range = radius, cutoff, kind, value_range

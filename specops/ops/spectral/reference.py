@@ -123,8 +123,9 @@ def _inverse(X: Tensor, x: Tensor) -> Tensor:
 def _hermitian(X: Tensor, width: int) -> Tensor:
     """Half planes X [..., H, W//2+1], the columns kx = 0 and W/2 replaced, in place, by ½ (X(ky) + conj X(-ky))."""
     columns = X[..., :: width // 2] if width % 2 == 0 else X[..., :1]
-    mirrored = columns.flip(-2).roll(1, -2)
-    columns.copy_((columns + mirrored.conj_physical()) / 2)  # a lazy conjugate is lost below a dispatch mode
+    rows = -torch.arange(X.shape[-2], device=X.device) % X.shape[-2]
+    mirrored = columns.index_select(-2, rows).conj_physical_()  # a lazy conjugate is lost below a dispatch mode
+    columns.add_(mirrored).mul_(0.5)
     return X
 
 
