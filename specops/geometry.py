@@ -8,7 +8,6 @@ D as well (`inside`). So neither depends on the device, nor on whether torch tra
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import numbers
@@ -190,12 +189,9 @@ def inside(H: int, W: int, radius: float | Tensor, device: torch.device) -> Tens
 
 def traced() -> bool:
     """Returns whether torch traces, transforms or intercepts what runs now: tensors then have no values to look at."""
-    return _traced_by_others() or torch._C._functorch.peek_interpreter_stack() is not None
-
-
-def _traced_by_others() -> bool:
-    """Whether that is by other than functorch's transforms."""
-    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
+        return True
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def wide_dtype(device: torch.device) -> torch.dtype:
@@ -218,9 +214,11 @@ def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(build)
     def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
-        if _traced_by_others():
+        if not traced():
+            return kept(*args, **kwargs)  # type: ignore[arg-type]
+        if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
             return build(*args, **kwargs)
-        with temporarily_clear_interpreter_stack() if traced() else contextlib.nullcontext():
+        with temporarily_clear_interpreter_stack():
             return kept(*args, **kwargs)  # type: ignore[arg-type]
 
     return lookup

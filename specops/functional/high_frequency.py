@@ -108,6 +108,8 @@ def hfc(
     check_values("real", real, low, high)
     check_values("fake", fake, low, high)
     confused, kept = _clipped_swap(wide_fake, wide_real, radius, cutoff, kind, (low, high), keep=True)
+    if real.dtype == fake.dtype:
+        return kept, confused
     return kept.to(real.dtype), confused.to(fake.dtype)
 
 
@@ -154,7 +156,7 @@ def _clipped_swap(
     check_choice("kind", kind, masks.KINDS)
     H, W = a.shape[-2:]
     dtype = compute_dtype(a.dtype)
-    plain = all(value is None or isinstance(value, numbers.Real) for value in (radius, cutoff))
+    plain = isinstance(radius if cutoff is None else cutoff, numbers.Real) and (radius is None or cutoff is None)
     gains_of = _lowpass_gains if plain else _lowpass_gains.__wrapped__  # type: ignore[attr-defined]
     gains = gains_of(H, W, radius, cutoff, kind, dtype, a.device)
     index, _, weight = geometry.coefficient_maps(H, W, dtype, a.device)

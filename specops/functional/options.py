@@ -50,14 +50,18 @@ def warn_of_units(radius: object, cutoff: object) -> None:
     That is the line that calls the caller; calls from within this package are silent. Nothing where torch traces: a
     graph keeps no warnings, and a look at the number would bind it to its value.
     """
-    if torch.compiler.is_compiling() or sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] == "specops":
+    if torch.compiler.is_compiling():
         return
     if isinstance(radius, numbers.Real) and 0 < float(radius) < 1:
         told = f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If cycles per "
-        warnings.warn(f"{told}pixel are meant, give cutoff={radius}.", UserWarning, stacklevel=3)
-    if isinstance(cutoff, numbers.Real) and 1 <= float(cutoff) < math.inf:
-        told = f"cutoff={cutoff} is in cycles per pixel, and every frequency lies below it. If cycles per "
-        warnings.warn(f"{told}image are meant, give radius={cutoff}.", UserWarning, stacklevel=3)
+        told += f"pixel are meant, give cutoff={radius}."
+    elif isinstance(cutoff, numbers.Real) and 1 <= float(cutoff) < math.inf:
+        told = f"cutoff={cutoff} is in cycles per pixel, and every frequency lies below it. If cycles per image are "
+        told += f"meant, give radius={cutoff}."
+    else:
+        return
+    if sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] != "specops":
+        warnings.warn(told, UserWarning, stacklevel=3)
 
 
 def number(name: str, value: object, least: float = -math.inf) -> float:
