@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -69,6 +72,25 @@ def test_a_replacement_can_be_imported_before_its_package_is_found(monkeypatch: 
         assert importlib.import_module("specops.compat.stylegan") is stylegan
         assert importlib.reload(stylegan) is stylegan
     exec(IMPORTS["dotted"], {})
+
+
+@moved
+def test_errors_of_the_package_are_met_by_imports_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch_utils").mkdir()
+    (tmp_path / "torch_utils" / "__init__.py").write_text("raise OSError('no driver')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert stylegan.__name__ in repr(stylegan)
+    for form in ("package", "renamed", "dotted"):
+        with pytest.raises(OSError, match="no driver"):
+            exec(IMPORTS[form], {})
+
+
+COPIES = {"pickle": lambda module: pickle.loads(pickle.dumps(module)), "copy": copy.copy, "deepcopy": copy.deepcopy}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+def test_copies_are_the_module_itself(copied: Callable[[ModuleType], ModuleType]) -> None:
+    assert copied(stylegan) is stylegan
 
 
 @moved

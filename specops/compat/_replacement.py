@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -15,16 +16,23 @@ class Replacement(ModuleType):
     `import a.b.c as d` loads a and reads a.b and a.b.c, attributes that importing a.b and c has set. Where c is in
     `sys.modules` already, Python imports neither: it asks c for its `__spec__`, to see whether c is still loading. That
     is when a replacement imports a.b and sets itself as its attribute c.
+
+    Pickles and copies of it are the module of its own name.
     """
 
     @property
     def __spec__(self) -> ModuleSpec | None:
         names = [name for name, module in sys.modules.copy().items() if module is self and name != self.__name__]
         for parent, _, child in (name.rpartition(".") for name in names if "." in name):
-            with contextlib.suppress(ModuleNotFoundError):  # the package is not to be found yet
+            # repr() and inspect read this too: errors of another's package are none of theirs. An import statement that
+            # needs the package imports it by itself, and fails.
+            with contextlib.suppress(Exception):
                 setattr(importlib.import_module(parent), child, self)
         return self.__dict__["__spec__"]
 
     @__spec__.setter
     def __spec__(self, spec: ModuleSpec | None) -> None:
         self.__dict__["__spec__"] = spec
+
+    def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
+        return importlib.import_module, (self.__name__,)
