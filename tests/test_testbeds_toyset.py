@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import generator_testbed
@@ -132,6 +133,53 @@ def test_pictures_of_another_set_are_not_taken_for_this_one(tmp_path: Path, caps
     assert make_toyset.main([*options, "--resolution", "16"]) == 2
     assert "001.png is not of this toyset" in capsys.readouterr().err
     assert not (tmp_path / "000.png").exists()
+
+
+ENCODINGS = {
+    "fast": lambda picture, path: picture.save(path, compress_level=1),
+    "palette": lambda picture, path: picture.quantize(256).save(path, compress_level=1),
+    "opaque": lambda picture, path: picture.convert("RGBA").save(path),
+}
+
+
+@pytest.mark.parametrize("save", ENCODINGS.values(), ids=ENCODINGS)
+def test_the_same_picture_may_be_encoded_in_another_way(
+    save: Callable[[Image.Image, Path], None], tmp_path: Path
+) -> None:
+    (path,) = write_toyset(tmp_path, 8, range(1))
+    content = path.read_bytes()
+    with Image.open(path) as picture:
+        picture.load()
+    save(picture, path)
+    assert path.read_bytes() != content
+    with Image.open(path) as stored:
+        assert np.array_equal(stored.convert("RGB"), picture)
+    assert write_toyset(tmp_path, 8, range(1)) == [path]
+
+
+def transparent(picture: Image.Image, path: Path) -> None:
+    picture.putalpha(0)
+    picture.save(path)
+
+
+SPOILT = {
+    "a pixel": lambda picture, path: (picture.putpixel((3, 5), (0, 0, 0)), picture.save(path)),
+    "alpha": transparent,
+    "truncated": lambda picture, path: path.write_bytes(path.read_bytes()[:100]),
+    "empty": lambda picture, path: path.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_another_picture_or_none_is_refused(spoil: Callable[[Image.Image, Path], object], tmp_path: Path) -> None:
+    (path,) = write_toyset(tmp_path, 8, range(1))
+    with Image.open(path) as picture:
+        picture.load()
+    spoil(picture, path)
+    content = path.read_bytes()
+    with pytest.raises(InputError, match="not of this toyset"):
+        write_toyset(tmp_path, 8, range(1))
+    assert path.read_bytes() == content
 
 
 def test_highpass_is_the_difference_of_diagonal_neighbours() -> None:

@@ -22,6 +22,9 @@ BUNDLED = {"photo": "chelsea.png", "grass": "grass.png"}
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".npy"}
 _HIGH_BIT_DEPTH = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises of a broken picture."""
+
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -111,7 +114,7 @@ def _load_picture(path: Path, resolution: int) -> torch.Tensor:
             resampled = [np.asarray(_square(channel, resolution), dtype=np.float32) for channel in channels]
     except UnidentifiedImageError as error:
         raise InputError(f"image {path} is no picture that Pillow can read") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise InputError(f"image {path} cannot be read: {' '.join(str(error).split())}") from error
     scaled = np.clip(np.stack(resampled) / np.float32(127.5) - np.float32(1), -1, 1)
     return torch.from_numpy(scaled).expand(3, -1, -1).contiguous()

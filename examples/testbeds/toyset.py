@@ -24,7 +24,7 @@ from PIL import Image
 
 from .errors import InputError
 from .files import write_atomically
-from .images import ImageSet
+from .images import UNREADABLE, ImageSet
 
 TOYSET = "toyset"
 """What `--data` calls it."""
@@ -70,16 +70,17 @@ def recipe_of(data: str | None) -> int | None:
 def write_toyset(folder: Path, resolution: int, numbers: Sequence[int]) -> list[Path]:
     """Write those images of the set as PNGs, and return their paths.
 
-    Raises InputError, before it writes any, where the folder holds another picture under the name of one.
+    Raises InputError, before it writes any, where the folder holds another picture under the name of one, or a file
+    that cannot be read. Pictures are compared by their pixels, since encoders differ.
     """
-    pictures = {folder / f"{number:03}.png": _png(toy_pixels(number, resolution)) for number in numbers}
+    pictures = {folder / f"{number:03}.png": _picture(number, resolution) for number in numbers}
     try:
-        for path, content in pictures.items():
-            if path.exists() and path.read_bytes() != content:
+        for path, picture in pictures.items():
+            if path.exists() and not _holds(path, picture):
                 raise InputError(f"{path} is not of this toyset at {resolution} pixels; give another --out")
         folder.mkdir(parents=True, exist_ok=True)
-        for path, content in pictures.items():
-            write_atomically(path, content)
+        for path, picture in pictures.items():
+            write_atomically(path, _png(picture))
     except OSError as error:
         raise InputError(f"toyset cannot be written to {folder} ({error.strerror}); give another --out") from error
     return list(pictures)
@@ -113,7 +114,21 @@ def _ring(radius: NDArray[np.float64], centre: float) -> NDArray[np.float64]:
     return ring
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def _picture(number: int, resolution: int) -> Image.Image:
+    return Image.fromarray(toy_pixels(number, resolution).transpose(1, 2, 0))
+
+
+def _holds(path: Path, picture: Image.Image) -> bool:
+    """Whether the file decodes to the pixels of the picture, and to no transparent ones."""
+    try:
+        with Image.open(path) as stored:
+            found, wanted = (np.asarray(each.convert("RGBA")) for each in (stored, picture))
+            return np.array_equal(found, wanted)
+    except UNREADABLE:
+        return False
+
+
+def _png(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(pixels.transpose(1, 2, 0)).save(stream, format="PNG")
+    picture.save(stream, format="PNG")
     return stream.getvalue()
