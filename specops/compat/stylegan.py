@@ -1,8 +1,10 @@
 """The module `torch_utils.ops.upfirdn2d` of StyleGAN2-ADA and StyleGAN3: its functions, argument order and defaults.
 
-One line before the import of a network moves every call of it over, in networks, convolutions, augmentation and loss:
+One line before the import of a network moves their calls over, in networks, convolutions, augmentation and loss:
 
     sys.modules["torch_utils.ops.upfirdn2d"] = specops.compat.stylegan
+
+StyleGAN3's `filtered_lrelu` keeps its own CUDA kernels.
 
 `padding` is an integer, (x, y) or (x0, x1, y0, y1), as in `specops.upfirdn2d`, which also says what f may be. `impl` is
 accepted and ignored: see `specops.backends`.
