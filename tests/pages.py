@@ -11,6 +11,7 @@ from torch import Tensor
 ROOT = Path(__file__).parents[1]
 PATHS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PATHS}
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHAPE = re.compile(r"#\s*(\[[^]]*\])")
 
 
@@ -21,8 +22,7 @@ def sections(text: str) -> dict[str, str]:
 
 def blocks(text: str, language: str = "") -> list[str]:
     """The fenced blocks of a language; of none, those of a shell."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [block for name, block in fenced if name == language]
+    return [block for name, block in FENCED.findall(text) if name == language]
 
 
 def run(block: str, names: dict[str, object], sizes: dict[str, int]) -> None:

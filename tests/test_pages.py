@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import torch
-from pages import PAGES, ROOT, blocks, run
+from pages import FENCED, PAGES, ROOT, blocks, run
 from torch import nn
 
 SIZES = {"N": 2, "C": 3, "H": 64, "W": 64, "K": 46}
@@ -66,6 +66,16 @@ def test_no_block_is_of_another_language() -> None:
     assert languages <= {"", "python", "diff"}
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_is_fenced_at_the_margin(page: str) -> None:
+    """Indented ones would not be looked at."""
+    assert not re.findall(r"^\n {4}.*|^ +```.*", FENCED.sub("", PAGES[page]), re.MULTILINE)
+
+
+# After variables of the environment; the options of setup.py are those of setuptools.
+COMMAND = re.compile(r"make [a-z]|((\w+=\S+ )*(python3?|torchrun) (?!setup\.py))")
+
+
 def commands() -> list[str]:
     """Commands in blocks and in the text, as far as they call this repository's."""
     found = []
@@ -74,14 +84,14 @@ def commands() -> list[str]:
         spans = re.findall(r"(?<!`)`([^`]+)`(?!`)", text)
         found += [" ".join(shlex.split(" ".join(line.split()), comments=True)) for line in lines]
         found += [" ".join(span.split()) for span in spans]
-    return sorted({command for command in found if re.match(r"make [a-z]|(python|torchrun) ", command)})
+    return sorted({command for command in found if COMMAND.match(command)})
 
 
 @pytest.mark.parametrize("command", commands(), ids=str)
 def test_commands_exist_with_their_options(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = command.split()
+    words = re.sub(r"^(\w+=\S+ )+|[][]", "", command).split()  # brackets are around what may be left out
     if words[0] == "make":
         assert words[1] in TARGETS
         assert all(f"$({word.split('=')[0]})" in (ROOT / "Makefile").read_text() for word in words[2:])
@@ -90,6 +100,7 @@ def test_commands_exist_with_their_options(
     start = of_a_script[0] if of_a_script else words.index("-m") + 1
     target, arguments = words[start], words[start + 1 :]
     monkeypatch.setattr(sys, "argv", [target, *([] if of_a_script else arguments[:1]), "--help"])
+    monkeypatch.delitem(sys.modules, target, raising=False)  # or runpy warns that it was imported before
     with pytest.raises(SystemExit) as caught:
         (runpy.run_path if of_a_script else runpy.run_module)(target, run_name="__main__")
     assert not caught.value.code
