@@ -52,7 +52,8 @@ def lowpass(
 
     Returns:
         [H, W//2+1]; the argument of `specops.frequency_filter`. Computed in float64 and rounded once; where all
-        parameters are numbers on the CPU, so that the mask is the same on every device.
+        parameters are numbers on the CPU, so that the mask is the same on every device. A compiled graph computes it on
+        the device, whose library may round smooth kinds in another way.
 
     Raises:
         ValueError: both or none of radius and cutoff, a number <= 0, an unknown kind, a parameter that the kind lacks.
