@@ -36,6 +36,7 @@ from specops.metrics import (
     SpectralDistance,
 )
 from specops.metrics.statistics import merged_moments, moments_of
+from specops.metrics.two_sided import units_differ
 from specops.metrics.wasserstein import laplacian_pyramid, wasserstein_1
 
 METRICS: dict[str, Callable[[], Any]] = {
@@ -218,12 +219,13 @@ def test_every_metric_warns_of_other_units(build: Callable[[], Any]) -> None:
 
 SAME_UNITS = {
     "one range": (units(2, -1), units(1.8, -0.9)),
-    "overshoot": (units(1, 0), units(1.08, -0.04)),
-    "little contrast": (units(2, -1), units(0.1, 0.45)),
     "blank": (torch.ones(6, 3, 32, 32), units(2, -1)),
     "black": (torch.zeros(6, 3, 32, 32), units(1, 0)),
-    "yet to learn": (units(2, -1), units(0.02, -0.01)),
     "NaN": (units(1, 0), units(2, -1).index_fill(0, torch.tensor(0), torch.nan)),
+    "one infinite pixel": (
+        units(1, 0),
+        units(1, 0).flatten().index_fill(0, torch.tensor(7), torch.inf).view(6, 3, 32, 32),
+    ),
     "few images": (units(1, 0, 3), units(2, -1)),
 }
 
@@ -232,6 +234,36 @@ SAME_UNITS = {
 def test_sides_that_may_have_the_same_units(real: Tensor, fake: Tensor) -> None:
     """Warnings are errors."""
     computed(LeakageRatio(32), [real], [fake])
+
+
+INF = float("inf")
+RANGES: dict[tuple[tuple[float, float], tuple[float, float]], bool] = {
+    ((0, 1), (-1, 1)): True,
+    ((0.02, 0.98), (-0.9, 0.95)): True,
+    ((0, 1), (-2.1, 2.6)): True,
+    ((0, 255), (0, 1)): True,
+    ((3, 250), (-0.9, 0.95)): True,
+    ((0, 255), (-128, 127)): True,
+    ((-1, 1), (0, 0.02)): False,
+    ((-1, 1), (-0.01, 0.01)): False,
+    ((-1, 1), (0, 0.3)): False,
+    ((-1, 1), (0.1, 0.9)): False,
+    ((0, 1), (-0.01, 0.01)): False,
+    ((0, 1), (-0.3, 0.5)): False,
+    ((0, 1), (-0.04, 1.04)): False,
+    ((0, 1), (0.45, 0.55)): False,
+    ((0, 255), (-9, 264)): False,
+    ((0, 255), (0, 3)): False,
+    ((0, 255), (-0.01, 0.01)): False,
+    ((-1, 1), (-300, 300)): False,
+    ((-1, 1), (0, INF)): False,
+    ((0, 1), (-INF, INF)): False,
+}
+
+
+@pytest.mark.parametrize(("sides", "differ"), RANGES.items(), ids=map(str, RANGES))
+def test_both_sides_must_show_their_units(sides: tuple[tuple[float, float], tuple[float, float]], differ: bool) -> None:
+    assert units_differ(*sides) == units_differ(*sides[::-1]) == differ
 
 
 def test_values_of_all_parts_are_compared() -> None:

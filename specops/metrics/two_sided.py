@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from typing import Any
@@ -113,18 +114,26 @@ def merged_values(parts: Tensor) -> Tensor:
 def units_differ(a: tuple[float, float], b: tuple[float, float]) -> bool:
     """Returns whether sides with values from a[0] to a[1] and b[0] to b[1] plainly have other units.
 
-    One begins near 0 and the other has as much below 0, as [0, 1] and [-1, 1]; or one is as many times larger as
-    [0, 255] is than [0, 1] or, dark, [-1, 1]. A blank side, and one of little contrast, as of a generator that has yet
-    to learn, tell nothing.
+    Both must show their units by a wide range, and these must not be the same. A blank side, one of little contrast, as
+    of a generator that has yet to learn, and one with values that are not finite show none.
     """
-    for (low, high), (other_low, other_high) in ((a, b), (b, a)):
-        begins_at_0 = -0.05 * high <= low <= 0.2 * high and high > 0
-        if begins_at_0 and other_low < 0 and other_low <= -0.5 * other_high:
-            return True
-        largest, other_largest = max(-low, high), max(-other_low, other_high)
-        if largest > 64 and largest > 32 * other_largest > 0:
-            return True
-    return False
+    units = {_units(*a), _units(*b)}
+    return len(units) == 2 and None not in units
+
+
+def _units(low: float, high: float) -> str | None:
+    """The units that values from low to high plainly have, or None.
+
+    Signed, as [-1, 1]: they reach 0.5 on both sides of 0, and half as far on one side as on the other. As [0, 1] or as
+    [0, 255]: they begin at 0, give or take 5 % of the greatest, which is 0.5 to 2 or above 64.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return None
+    if min(-low, high) >= 0.5 * max(1, -low, high):
+        return "signed"
+    if abs(low) > 0.05 * high:
+        return None
+    return "[0, 1]" if 0.5 <= high <= 2 else "[0, 255]" if high > 64 else None
 
 
 def _level_of_user() -> int:
