@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import importlib
@@ -23,11 +24,12 @@ import scipy.ndimage
 import scipy.stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from test_exact_maps import NoFloat64
 from testbeds import evaluation
 from torchmetrics import Metric, MetricCollection
 
 import specops
-from specops import metrics
+from specops import backends, geometry, metrics
 from specops.metrics import (
     LeakageRatio,
     RadialSpectrumStatistics,
@@ -264,6 +266,24 @@ RANGES: dict[tuple[tuple[float, float], tuple[float, float]], bool] = {
 @pytest.mark.parametrize(("sides", "differ"), RANGES.items(), ids=map(str, RANGES))
 def test_both_sides_must_show_their_units(sides: tuple[tuple[float, float], tuple[float, float]], differ: bool) -> None:
     assert units_differ(*sides) == units_differ(*sides[::-1]) == differ
+
+
+def test_which_metrics_need_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it two are built and updated; moved to a device that has it they compute."""
+    real, fake = both_sides()
+    updated = {}
+    monkeypatch.setattr(geometry, "WITHOUT_FLOAT64", ("cpu",))
+    for name, build in METRICS.items():
+        with contextlib.suppress(AssertionError), backends.use("reference"), NoFloat64():
+            metric = build()
+            metric.update(real, real=True)
+            metric.update(fake, real=False)
+            updated[name] = metric
+    assert list(updated) == ["SpectralDetectability", "SlicedWassersteinDistance"]
+    for name, metric in updated.items():
+        with pytest.raises(AssertionError, match="makes float64"), NoFloat64():
+            metric.compute()
+        assert_same(values_of(metric), computed(METRICS[name](), [real], [fake]), 1e-4)
 
 
 def test_values_of_all_parts_are_compared() -> None:

@@ -33,7 +33,7 @@ class TwoSided(Metric):
         self._widths: dict[str, int] = {}
         self._has_warned = False
         for side in SIDES:
-            none = torch.tensor([torch.inf, -torch.inf, 0], dtype=torch.float64)
+            none = torch.tensor([torch.inf, -torch.inf, 0], dtype=torch.float32)
             self.add_state(f"{side}_values", default=none, dist_reduce_fx=merged_values)
 
     def forward(self, images: Tensor, real: bool) -> Any:
@@ -77,8 +77,8 @@ class TwoSided(Metric):
     def note_values(self, side: str, images: Tensor) -> None:
         """Adds the least and the greatest value of images [n, C, H, W] and n to the state of a side."""
         if images.numel() > 0:
-            n = images.new_full((), images.shape[0], dtype=torch.float64)
-            seen = torch.stack([*(value.double() for value in images.aminmax()), n])
+            n = images.new_full((), images.shape[0], dtype=torch.float32)
+            seen = torch.stack([*(value.float() for value in images.aminmax()), n])
             setattr(self, f"{side}_values", merged_values(torch.stack([getattr(self, f"{side}_values"), seen])))
 
     def compare_values(self) -> None:
