@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -122,9 +124,63 @@ def test_the_check_is_off_unless_switched_on() -> None:
         check_value_range(False)
 
 
+def is_checked() -> bool:
+    try:
+        specops.hff(2 * X, 2)
+    except ValueError:
+        return True
+    return False
+
+
+def test_a_block_sets_the_check_again_and_ends_with_what_held_before() -> None:
+    check = check_value_range(True)
+    check_value_range(False)
+    for _ in range(2):
+        with check:
+            with check:
+                assert is_checked()
+            assert is_checked()
+            with check_value_range(False):
+                assert not is_checked()
+        assert not is_checked()
+    with check_value_range(True), pytest.raises(KeyError):
+        raise KeyError
+    assert not is_checked()
+
+
+def test_each_thread_has_a_check_of_its_own() -> None:
+    """Blocks that overlap: the other begins in this one and ends after it."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def overlap() -> list[bool]:
+        seen = [is_checked()]
+        with check_value_range(True):
+            begun.set()
+            ended.wait(10)
+            seen.append(is_checked())
+        return [*seen, is_checked()]
+
+    with ThreadPoolExecutor(1) as pool:
+        with check_value_range(True):
+            other = pool.submit(overlap)
+            begun.wait(10)
+        assert not is_checked()
+        ended.set()
+        assert other.result() == [False, True, False]
+    assert not is_checked()
+
+
 def test_tensors_without_values_are_not_checked() -> None:
     torch.compiler.reset()
     with check_value_range(True):
         assert specops.hff(X.to("meta"), 2).is_meta
         fast = torch.compile(lambda x: specops.hff(x, 2), fullgraph=True, backend="aot_eager")
         torch.testing.assert_close(torch.func.vmap(lambda x: specops.hff(x, 2))(2 * X), fast(2 * X))
+
+
+def test_the_check_compiles_nothing_again() -> None:
+    torch.compiler.reset()
+    fast = torch.compile(lambda x: specops.hff(x, 2), fullgraph=True, backend="aot_eager")
+    expected = fast(2 * X)
+    with torch._dynamo.config.patch(error_on_recompile=True), check_value_range(True):
+        assert torch.equal(fast(2 * X), expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 
 from torch import Tensor
@@ -9,15 +10,25 @@ from torch import Tensor
 from specops.functional.options import number_pair
 from specops.geometry import traced
 
-_checked = False
+
+class _Thread(threading.local):
+    """What holds in a thread: whether values are checked, and what the ends of the blocks it is in bring back."""
+
+    def __init__(self) -> None:
+        self.checked = False
+        self.before: list[bool] = []
+
+
+_thread = _Thread()
 
 
 class check_value_range:  # noqa: N801 - called as torch.set_grad_enabled is
-    """Makes `hff` and `hfc` raise ValueError for images with values outside `value_range`, or no longer.
+    """Sets whether `hff` and `hfc` raise ValueError for images with values outside `value_range`, in this thread.
 
-    A look at the values waits for the device of the images, so nobody looks unless asked to. Called, it holds from then
-    on and in all threads; in a `with`, until the end of the block. NaN lies outside every range. Nothing is looked at
-    where torch traces or transforms (torch.compile, torch.export, torch.func), nor on the meta device.
+    A call sets it for all that follows; in a `with`, it holds until the end of the block. Every thread has a check of
+    its own, which is off at first, since to look at values is to wait for the device of the images. NaN lies outside
+    every range. Values are never looked at where torch traces or transforms (torch.compile, torch.export, torch.func),
+    nor on the meta device.
 
     Args:
         on: whether values are checked.
@@ -31,15 +42,18 @@ class check_value_range:  # noqa: N801 - called as torch.set_grad_enabled is
     """
 
     def __init__(self, on: bool) -> None:
-        global _checked
-        self.before, _checked = _checked, bool(on)
+        self.on = bool(on)
+        self._replaced: bool | None = _thread.checked
+        _thread.checked = self.on
 
     def __enter__(self) -> None:
-        """Nothing is left to do."""
+        # In `with check_value_range(True):` the call has set it, so a first block brings back what the call replaced.
+        _thread.before.append(_thread.checked if self._replaced is None else self._replaced)
+        self._replaced = None
+        _thread.checked = self.on
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        global _checked
-        _checked = self.before
+        _thread.checked = _thread.before.pop()
 
 
 def bounds(value_range: object) -> tuple[float, float]:
@@ -52,7 +66,8 @@ def bounds(value_range: object) -> tuple[float, float]:
 
 def check_values(name: str, x: Tensor, low: float, high: float) -> None:
     """Raises ValueError unless x has its values in [low, high], if `check_value_range` is on."""
-    if not _checked or traced() or x.is_meta or x.numel() == 0:
+    # traced() first: torch.compile then does not depend on the switch, and compiles nothing again when it changes.
+    if traced() or not _thread.checked or x.is_meta or x.numel() == 0:
         return
     least, most = x.detach().aminmax()
     if not bool((least >= low) & (most <= high)):  # compared in the dtype of x, to which its own range was rounded
