@@ -103,6 +103,25 @@ def test_blur_pool_loads_a_state_without_a_filter() -> None:
         network.load_state_dict({**network.state_dict(), "1.taps": torch.ones(4)})
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_blur_pool_is_assigned_its_filter_where_the_state_has_none(dtype: torch.dtype) -> None:
+    """To a module on the meta device too, in memory of its own."""
+    with torch.device("meta"):
+        network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), BlurPool(3)).to(dtype)
+    state = {"0.weight": torch.ones(3), "0.bias": torch.zeros(3)}
+    network.load_state_dict(state, assign=True)
+    expected = BlurPool(3).filt.to(dtype)
+    assert (network[1].filt.device, network[1].filt.stride()) == (expected.device, expected.stride())
+    assert torch.equal(network[1].filt, expected)
+    assert list(state) == ["0.weight", "0.bias"]
+
+
+@pytest.mark.parametrize("value", [None, [1.0, 3.0, 3.0, 1.0]], ids=["None", "list"])
+def test_blur_pool_leaves_what_is_no_tensor_to_torch(value: object) -> None:
+    with pytest.raises(RuntimeError, match=r'parameter named "0\.filt", expected torch\.Tensor .* but received'):
+        nn.Sequential(BlurPool(3)).load_state_dict({"0.filt": value})
+
+
 OTHER_FILTERS = {
     "taps": (torch.ones(3, 1, 4, 4) / 16, r"0\.filt must hold the binomial filter that BlurPool\(3, .* got other taps"),
     "nan": (torch.full((3, 1, 4, 4), torch.nan), "got other taps"),

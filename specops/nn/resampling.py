@@ -77,8 +77,8 @@ class Downsample(nn.Module):
 class BlurPool(nn.Module):
     """Returns, called with images [..., C, H, W], these blurred by a binomial filter and subsampled.
 
-    Its state is that of the layer of antialiased-cnns and loads strictly into either: the filter, which is constant. A
-    state without one loads too.
+    Its state is that of the layer of antialiased-cnns, and each loads the other's strictly: the filter, which is
+    constant. A state without the filter loads too.
 
     Args:
         channels: C, checked at each call.
@@ -119,6 +119,11 @@ class BlurPool(nn.Module):
         """Sets the buffer to the filter."""
         self.filt.copy_(self._filter())
 
+    def _buffer(self) -> Tensor:
+        """The filter per channel as a new buffer, of the dtype of the present one and, unless meta, on its device."""
+        device = "cpu" if self.filt.is_meta else self.filt.device
+        return self._filter().to(device, self.filt.dtype).repeat(self.channels, 1, 1, 1)
+
     def _filter(self) -> Tensor:
         taps = torch.tensor(binomial(self.filt_size), dtype=torch.float64, device="cpu")
         return torch.outer(taps, taps)
@@ -133,14 +138,14 @@ class BlurPool(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Loads the filter: one of other taps is an error, since it is not what would be applied; none is none."""
-        given = state_dict.get(f"{prefix}filt")
-        if given is None:
-            self.reset_parameters()
-        elif wrong := self._what_is_wrong_with(given):
+        """Loads the filter, added to a state that has none; other taps are an error, as they would not be applied."""
+        given = state_dict.setdefault(f"{prefix}filt", self._buffer())
+        if isinstance(given, Tensor) and (wrong := self._what_is_wrong_with(given)):
             error_msgs.append(f"{prefix}filt {wrong}")
             return
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, [], unexpected_keys, error_msgs)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
     def _what_is_wrong_with(self, filt: Tensor) -> str | None:
         if filt.shape != self.filt.shape:
