@@ -156,10 +156,8 @@ class _CutoffFilter(nn.Module):
         share = (float(value) / NYQUIST - MARGIN) / (1 - 2 * MARGIN)
         if not 0 < share < 1:
             low, high = MARGIN * NYQUIST, (1 - MARGIN) * NYQUIST
-            raise ValueError(
-                f"cutoff must be in ({low:g}, {high:g}) cycles per pixel; got {value}. Divide a radius in cycles per "
-                "image by the longer side."
-            )
+            advice = " Divide a radius in cycles per image by the longer side." if share >= 1 else ""
+            raise ValueError(f"cutoff must be in ({low:g}, {high:g}) cycles per pixel; got {value}.{advice}")
         nn.init.constant_(self.cutoff_logit, math.log(share / (1 - share)))
 
     def extra_repr(self) -> str:
