@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -336,5 +337,5 @@ def test_wrong_arguments(make: Callable[[], object], error: type[Exception], mes
 def test_everything_public_is_documented() -> None:
     for name in snn.__all__:
         text = getattr(snn, name).__doc__
-        assert text.startswith("Returns"), name
+        assert re.match(r"[A-Z][a-z]+s[ ,].*\.\n", text), f"{name}: the first line tells in a sentence what it does"
         assert "Example:" in text, name

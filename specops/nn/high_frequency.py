@@ -31,7 +31,7 @@ class _LowPassed(nn.Module):
 
 
 class HFF(_LowPassed):
-    """Returns, called with images [..., H, W], these without their high frequencies: `specops.hff`.
+    """Removes high frequencies from images [..., H, W], with `specops.hff`.
 
     Args:
         radius, cutoff, kind, value_range: as in `specops.hff`; numbers.
@@ -52,7 +52,7 @@ class HFF(_LowPassed):
 
 
 class HFC(_LowPassed):
-    """Returns, called with (real, fake), real images and fake ones with their high frequencies: `specops.hfc`.
+    """Gives fake images the high frequencies of real ones, with `specops.hfc`; called with both, it returns both.
 
     Args:
         radius, cutoff, kind, value_range: as in `specops.hfc`; numbers.

@@ -75,7 +75,7 @@ class Downsample(nn.Module):
 
 
 class BlurPool(nn.Module):
-    """Returns, called with images [..., C, H, W], these blurred by a binomial filter and subsampled.
+    """Blurs images [..., C, H, W] with a binomial filter and subsamples them.
 
     Its state is that of the layer of antialiased-cnns, and each loads the other's strictly: the filter, which is
     constant. A state without the filter loads too.
