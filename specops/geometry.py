@@ -199,14 +199,14 @@ def wide_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
 
 
-def cached_tensors(build: Callable[P, T]) -> Callable[P, T]:
-    """Builds on the CPU, moves to the device among the arguments, and caches.
+def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
+    """Builds on the CPU, moves to the device among the arguments, and keeps so many results.
 
     Where torch traces, the maps are part of the graph instead, on the device. A cached tensor must be a plain one: it
     is made outside of functorch's transforms and inference mode, and none under a dispatch mode (fake tensors).
     """
 
-    @functools.lru_cache(maxsize=128, typed=True)  # typed: True is no radius, though 1 was one
+    @functools.lru_cache(maxsize=entries, typed=True)  # typed: True is no radius, though 1 was one
     def kept(*args: P.args, **kwargs: P.kwargs) -> T:
         device = next(arg for arg in args if isinstance(arg, torch.device))
         with torch.inference_mode(False), torch.no_grad():

@@ -190,7 +190,7 @@ def _low(H: int, W: int, kind: str, values: tuple[Parameter, ...], dtype: torch.
     return _smooth(geometry.radii(H, W, device), kind, *values).to(dtype)
 
 
-_kept = geometry.cached_tensors(_low)
+_kept = geometry.cached_tensors(_low, entries=16)
 
 
 def _smooth(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Parameter) -> Tensor:

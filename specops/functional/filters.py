@@ -193,22 +193,20 @@ def _interpolated(profile: Tensor, H: int, W: int, convention: str) -> Tensor:
 
 
 def _carrier(x: Tensor, shift: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of 2π (fx·n + fy·m): [H, W], in the dtype of the arithmetic."""
+    """Cosine and sine of 2π (fx·n + fy·m): [H, W], rounded once from the widest dtype of the device."""
     fx, fy = number_pair("shift", shift, "(fx, fy) in cycles per pixel")
-    H, W = x.shape[-2:]
-    return _cosine_and_sine(H, W, fx, fy, compute_dtype(x.dtype), x.device)
+    wide = geometry.wide_dtype(x.device)
+    column_cos, column_sin = _cosine_and_sine(x.shape[-1], fx, wide, x.device)
+    row_cos, row_sin = (wave.unsqueeze(1) for wave in _cosine_and_sine(x.shape[-2], fy, wide, x.device))
+    dtype = compute_dtype(x.dtype)
+    cosine = row_cos * column_cos - row_sin * column_sin
+    sine = row_sin * column_cos + row_cos * column_sin
+    return cosine.to(dtype), sine.to(dtype)
 
 
 @geometry.cached_tensors
-def _cosine_and_sine(
-    H: int, W: int, fx: float, fy: float, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    wide = geometry.wide_dtype(device)
-    column, row = (
-        2 * torch.pi * (frequency * torch.arange(length, dtype=wide, device=device) % 1)
-        for frequency, length in ((fx, W), (fy, H))
-    )
-    row_cos, row_sin = row.cos().unsqueeze(1), row.sin().unsqueeze(1)
-    cosine = row_cos * column.cos() - row_sin * column.sin()
-    sine = row_sin * column.cos() + row_cos * column.sin()
-    return cosine.to(dtype), sine.to(dtype)
+def _cosine_and_sine(length: int, frequency: float, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Of 2π·frequency·n: two [length]."""
+    n = torch.arange(length, dtype=geometry.wide_dtype(device), device=device)
+    angle = 2 * torch.pi * (frequency * n % 1)
+    return angle.cos().to(dtype), angle.sin().to(dtype)
