@@ -174,17 +174,17 @@ def radii(H: int, W: int, device: torch.device) -> Tensor:
 
 
 def inside(H: int, W: int, radius: float | Tensor, device: torch.device) -> Tensor:
-    """Returns where k < radius on the half plane: bool [H, W//2+1]. A k within 2^-51 of the radius is not.
+    """Returns where k < radius, by more than 2^-51 of it, on the half plane: bool [H, W//2+1].
 
-    Decided as D < (2s·radius)², by products alone. So much is allowed for radii that are rounded themselves, as those
-    of coefficients off the axes are; D below 2^50 are further from each other.
+    Decided as D < (2s·radius)², by products alone. The margin covers the rounding of a radius that was computed as some
+    coefficient's own. It puts no other coefficient outside while D < 2^50, where neighbouring D differ by more.
     """
     reach = 2 * _units(H, W)[2] * radius
     limit = reach * reach * (1 - 2**-50)
     squared = _squared_radii(H, W, device)
     if isinstance(limit, Tensor):
-        return squared.to(limit.dtype) < limit
-    return squared < math.ceil(min(limit, 2.0**62))
+        return squared.to(limit.dtype) < limit.clamp(min=1)  # the mean, D = 0, lies inside of every radius
+    return squared < math.ceil(max(1.0, min(limit, 2.0**62)))
 
 
 def traced() -> bool:
@@ -200,10 +200,10 @@ def wide_dtype(device: torch.device) -> torch.dtype:
 
 
 def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
-    """Builds on the CPU, moves to the device among the arguments, and keeps so many results.
+    """Keeps the last `entries` results of `build`, made on the CPU and moved to the device argument.
 
-    Where torch traces, the maps are part of the graph instead, on the device. A cached tensor must be a plain one: it
-    is made outside of functorch's transforms and inference mode, and none under a dispatch mode (fake tensors).
+    They are plain tensors, not to be written to: functorch's transforms and inference mode are left while they are
+    made. Under torch.compile or a dispatch mode (fake tensors) nothing is kept, and all is built on the device.
     """
 
     @functools.lru_cache(maxsize=entries, typed=True)  # typed: True is no radius, though 1 was one
@@ -225,7 +225,7 @@ def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
 
 
 def _moved(made: Any, device: torch.device) -> Any:
-    """The tensor, the tuple or the bins, on the device."""
+    """What was made, on the device."""
     if isinstance(made, tuple):
         return tuple(_moved(part, device) for part in made)
     if isinstance(made, RadialBins):
@@ -248,6 +248,7 @@ def _units(H: int, W: int) -> tuple[int, int, int]:
     return W, H, min(H, W)
 
 
+@functools.partial(cached_tensors, entries=16)
 def _squared_radii(H: int, W: int, device: torch.device) -> Tensor:
     """(2s·k)² of the half-plane coefficients: int64 [H, W//2+1]."""
     u, v, _ = _units(H, W)

@@ -5,7 +5,7 @@ pixel: radius = cutoff · max(H, W). The kinds of low-pass, with radius r, width
 
 | kind | value at k |
 |---|---|
-| `ideal` | 1 where k < r, else 0; no gradient |
+| `ideal` | 1 where k < r (by more than 2^-51 of r), else 0; no gradient |
 | `gaussian` | exp(-k² / (2 r²)) |
 | `butterworth` | 1 / (1 + (k / r)^(2n)), n = 2 unless given |
 | `logistic` | sigmoid((r - k) / w), w = 1 unless given |
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from specops import geometry
+from specops.ops.contract import compute_dtype
 
 KINDS = ("ideal", "gaussian", "butterworth", "logistic", "raised_cosine")
 Parameter = float | Tensor
@@ -51,9 +52,9 @@ def lowpass(
         device, dtype: of the mask; those of a tensor parameter, or torch's defaults, if None.
 
     Returns:
-        [H, W//2+1]; the argument of `specops.frequency_filter`. Computed in float64 and rounded once; where all
-        parameters are numbers on the CPU, so that the mask is the same on every device. A compiled graph computes it on
-        the device, whose library may round smooth kinds in another way.
+        [H, W//2+1]; the argument of `specops.frequency_filter`. Computed in float64 and rounded once. If all parameters
+        are numbers, that is done on the CPU, so that every device gets the same mask; a compiled graph computes on its
+        device, where smooth kinds may round differently.
 
     Raises:
         ValueError: both or none of radius and cutoff, a number <= 0, an unknown kind, a parameter that the kind lacks.
@@ -180,7 +181,7 @@ def _lowpass(
     given = (radius, 1.0 if width is None else width, 2.0 if order is None else order)
     values = tuple(value.reshape(()).to(wide) if isinstance(value, Tensor) else float(value) for value in given)
     made = _low if any(isinstance(value, Tensor) for value in values) else _kept
-    return made(H, W, kind, values, dtype if kind == "ideal" else wide, device), dtype
+    return made(H, W, kind, values, compute_dtype(dtype) if kind == "ideal" else wide, device), dtype
 
 
 def _low(H: int, W: int, kind: str, values: tuple[Parameter, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -236,8 +237,8 @@ def _readable(value: Tensor) -> bool:
 
 
 def _number(value: Parameter) -> Parameter:
-    """The tensor, or the number as Python's, which NumPy's narrow ones do not compute like."""
-    return value if isinstance(value, Tensor) else float(value)
+    """The parameter where products of it lose nothing: a tensor in its compute dtype, or a number of Python's."""
+    return value.to(compute_dtype(value.dtype)) if isinstance(value, Tensor) else float(value)
 
 
 def _placement(

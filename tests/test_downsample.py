@@ -11,6 +11,7 @@ import scipy.ndimage
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from specops import downsample
 from specops.nn import BlurPool, Downsample
@@ -87,6 +88,13 @@ def test_blur_pool_loads_its_filter_from_any_dtype(dtype: torch.dtype) -> None:
     pool.load_state_dict(BlurPool(3, 7).to(dtype).state_dict())
     pool.to(dtype).load_state_dict(BlurPool(3, 7).state_dict())
     assert torch.equal(pool.filt, BlurPool(3, 7).filt.to(dtype))
+
+
+def test_blur_pool_loads_fake_states() -> None:
+    with FakeTensorMode():
+        pool = BlurPool(3)
+        pool.load_state_dict(pool.state_dict())
+        nn.Sequential(pool).load_state_dict({})
 
 
 def test_blur_pool_loads_a_state_without_a_filter() -> None:

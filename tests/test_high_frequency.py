@@ -76,6 +76,12 @@ def test_a_cutoff_of_1_or_more_is_warned_of(call: Callable[..., Tensor]) -> None
     call(cutoff=0.9)
 
 
+def test_wrong_extents_are_errors_and_no_warnings() -> None:
+    for wrong, error in (({"cutoff": True}, TypeError), ({"radius": 0.5, "cutoff": 3}, ValueError)):
+        with pytest.raises(error):
+            specops.hff(X, **wrong)
+
+
 def test_nothing_is_warned_of_where_torch_compiles() -> None:
     torch.compiler.reset()
     fast = torch.compile(lambda x: specops.hff(x, 0.3), fullgraph=True, backend="aot_eager")

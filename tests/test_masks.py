@@ -40,6 +40,23 @@ def test_formulas(H: int, W: int, radius: float, kind: str) -> None:
     assert ((mask >= 0) & (mask <= 1)).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_cutoffs_lose_nothing(dtype: torch.dtype) -> None:
+    """0.4 of 2^18 is infinite in float16."""
+    cutoff = torch.tensor(0.4, dtype=dtype)
+    for size, kind in (((500, 500), "ideal"), ((1, 2**18), "gaussian")):
+        expected = masks.lowpass(size, cutoff=cutoff.item(), kind=kind, dtype=torch.float64)
+        assert torch.equal(masks.lowpass(size, cutoff=cutoff, kind=kind, dtype=torch.float64), expected)
+
+
+def test_ideal_masks_of_any_dtype_and_radius() -> None:
+    size = (8, 6)
+    for mask in (masks.highpass, lambda *args, **kwargs: masks.bandpass(size, 1, 2, **kwargs)):
+        assert torch.equal(mask(size, 2, dtype=torch.float8_e4m3fn).float(), mask(size, 2))
+    for tiny in (1e-170, torch.tensor(1e-170, dtype=torch.float64)):
+        assert masks.lowpass(size, tiny).sum() == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_low_band_and_high_pass_add_to_one(kind: str) -> None:
     size = (12, 17)

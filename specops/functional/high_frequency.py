@@ -31,9 +31,9 @@ def hff(
     Args:
         x: real images [..., H, W] with values in `value_range`.
         radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it frequencies are kept.
-            A number below 1, which keeps the mean alone, is warned of.
-        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on, which
-            keeps everything, is warned of.
+            A number below 1 is warned of: no frequency but the mean lies below it.
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on is
+            warned of: every frequency lies below it.
         kind: of the low-pass: see `specops.masks`.
         value_range: (lo, hi). Values outside are no error: what leaves the range is folded at lo by the |·| (for
             (-1, 1), -1.2 becomes -0.8) and clipped at hi. `specops.functional.check_value_range` makes them one.
@@ -81,9 +81,9 @@ def hfc(
         real, fake: images [..., H, W] of one shape and device, values in `value_range`; computed in their promoted
             dtype.
         radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it the fake keeps its own
-            frequencies. A number below 1, which keeps the mean alone, is warned of.
-        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on, which
-            keeps everything, is warned of.
+            frequencies. A number below 1 is warned of: no frequency but the mean lies below it.
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on is
+            warned of: every frequency lies below it.
         kind: of the low-pass: see `specops.masks`.
         value_range: (lo, hi). Values outside are no error: as in `hff`.
 

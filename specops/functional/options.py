@@ -50,17 +50,18 @@ def warn_of_units(radius: object, cutoff: object) -> None:
     That is the line that calls the caller; calls from within this package are silent. Nothing where torch traces: a
     graph keeps no warnings, and a look at the number would bind it to its value.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or (radius is None) == (cutoff is None):
         return
     if isinstance(radius, numbers.Real) and 0 < float(radius) < 1:
         told = f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If cycles per "
         told += f"pixel are meant, give cutoff={radius}."
-    elif isinstance(cutoff, numbers.Real) and 1 <= float(cutoff) < math.inf:
+    elif isinstance(cutoff, numbers.Real) and not isinstance(cutoff, bool) and 1 <= float(cutoff) < math.inf:
         told = f"cutoff={cutoff} is in cycles per pixel, and every frequency lies below it. If cycles per image are "
         told += f"meant, give radius={cutoff}."
     else:
         return
-    if sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] != "specops":
+    user = sys._getframe(1).f_back  # None where C calls the caller
+    if user is None or user.f_globals.get("__name__", "").partition(".")[0] != "specops":
         warnings.warn(told, UserWarning, stacklevel=3)
 
 

@@ -25,10 +25,10 @@ _thread = _Thread()
 class check_value_range:  # noqa: N801 - called as torch.set_grad_enabled is
     """Sets whether `hff` and `hfc` raise ValueError for images with values outside `value_range`, in this thread.
 
-    A call sets it for all that follows; in a `with`, it holds until the end of the block. Every thread has a check of
-    its own, which is off at first, since to look at values is to wait for the device of the images. NaN lies outside
-    every range. Values are never looked at where torch traces or transforms (torch.compile, torch.export, torch.func),
-    nor on the meta device.
+    A call sets it for all that follows; in a `with`, it holds until the end of the block. Each thread has its own
+    setting, off at first because looking at values waits for the images' device. NaN lies outside every range. Values
+    are never looked at where torch traces or transforms (torch.compile, torch.export, torch.func), nor on the meta
+    device.
 
     Args:
         on: whether values are checked.

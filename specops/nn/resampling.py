@@ -11,6 +11,7 @@ from specops import functional
 from specops.functional.options import check_choice, integer
 from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, blurred, check_taps
 from specops.functional.taps import binomial
+from specops.geometry import traced
 from specops.ops.contract import check_image
 from specops.ops.resample.contract import BOUNDARIES
 
@@ -151,7 +152,9 @@ class BlurPool(nn.Module):
         if filt.shape != self.filt.shape:
             shape = "[channels, 1, filt_size, filt_size]"
             return f"must be {shape} = {list(self.filt.shape)} for {self}; got {list(filt.shape)}."
-        if not filt.is_meta and not filt.cpu().double().allclose(self._filter().expand_as(filt), rtol=1e-3, atol=0):
+        if not (filt.is_meta or traced()) and not filt.cpu().double().allclose(
+            self._filter().expand_as(filt), rtol=1e-3, atol=0
+        ):
             return f"must hold the binomial filter that {self} applies; got other taps."
         return None
 
