@@ -32,7 +32,7 @@ claims: setup
 # PSNR and bands of the testbeds for seeds 0, 1 and 2 beside the published code's, where those are beside this checkout.
 # Goes on where it was stopped.
 parity: setup
-	$(BIN)/python tests/parity.py
+	$(BIN)/python tests/studies/testbeds/parity.py
 
 # Writes docs/fixes.md from 24 trainings with and without fixes and a sweep of planar cosines; goes on where it was stopped.
 fixes: setup
@@ -47,7 +47,7 @@ test-gpu: setup
 
 # Writes docs/gpu_kernels.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
 gpu-static: setup
-	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest tests/test_gpu_static.py
+	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest tests/gpu/test_gpu_static.py
 
 # On a machine with a GPU: tests on it, compute-sanitizer where it is installed, and speed in bench/results; QUICK=1 a
 # choice of each in about four minutes.
@@ -65,9 +65,9 @@ test-asan: $(VENV)/installed
 	$(BIN)/python -P -m specops info | grep 'with sanitizers' && \
 	$(BIN)/pytest --numprocesses 2 -m 'not slow' --ignore-glob='*testbeds*' $(TESTS)
 
-# Writes docs/conformance.md from the matrix of tests/test_conformance.py.
+# Writes docs/conformance.md from the matrix of tests/functional/test_conformance.py.
 conformance: setup
-	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest --numprocesses 2 tests/test_conformance.py
+	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest --numprocesses 2 tests/functional/test_conformance.py
 
 # Ratios against named peers; CHECK=1 fails where one is missed that must be reached, ONLY=text picks claims.
 bench: setup

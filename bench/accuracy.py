@@ -14,7 +14,7 @@ from torch import Tensor
 import specops
 from bench.registry import REGISTRY, AccuracyEntry
 
-TESTS = ("test_native.py", "test_scaled_spectra.py")
+TESTS = ("ops/test_native.py", "ops/test_scaled_spectra.py")
 SIZES = [(n, n) for n in (32, 64, 128, 256, 512, 1024, 48, 96, 100, 299, 97, 101)] + [(64, 128), (1031, 4)]
 UNIT = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 Array = np.ndarray

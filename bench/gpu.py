@@ -40,9 +40,9 @@ CPUS = os.cpu_count() or 1
 PROCESSES = max(1, min(8, CPUS // 2)) if "xdist" in PLUGINS else 1
 AT_ONCE = ("--numprocesses", str(PROCESSES)) if PROCESSES > 1 else ()
 ALONE = ("--noconftest",)  # these files need nothing of it, and so no other package
-OF_VALUES = ("tests/test_gpu_values.py", *ALONE)
-OF_GPUS = ("tests/test_gpu_device.py", *ALONE)
-BATTERY = ("tests/test_battery.py",)
+OF_VALUES = ("tests/gpu/test_gpu_values.py", *ALONE)
+OF_GPUS = ("tests/gpu/test_gpu_device.py", *ALONE)
+BATTERY = ("tests/ops/test_battery.py",)
 
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
 QUIET = {"memcheck": ("--report-api-errors", "no")}  # Triton tries attributes that a driver may refuse

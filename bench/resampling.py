@@ -14,7 +14,12 @@ import specops
 from bench import eager
 from bench.registry import REGISTRY, Entry, Run, Timed, Timings
 
-TESTS = ("test_downsample.py", "test_resample_fuzz.py", "test_resampling_modes.py", "peers/test_resampling_peers.py")
+TESTS = (
+    "functional/test_downsample.py",
+    "ops/test_resample_fuzz.py",
+    "functional/test_resampling_modes.py",
+    "peers/test_resampling_peers.py",
+)
 SHAPES = ((4, 64, 64, 64), (1, 16, 256, 256))
 PIXELS = 4 * 64 * 64 * 64
 TAPS = {4: (1.0, 3.0, 3.0, 1.0), 12: (1.0, 2.0, 4.0, 7.0, 11.0, 15.0, 15.0, 11.0, 7.0, 4.0, 2.0, 1.0)}

@@ -14,9 +14,9 @@ import specops
 from bench import eager
 from bench.registry import REGISTRY, Entry, MemoryEntry, PeerError, Run, Timed, Timings
 
-TESTS = ("test_native.py", "test_functional.py")
-SWAP_TESTS = ("test_native.py", "test_band_swap.py")
-SCALE_TESTS = ("test_native.py", "test_scaled_spectra.py")
+TESTS = ("ops/test_native.py", "functional/test_functional.py")
+SWAP_TESTS = ("ops/test_native.py", "ops/test_band_swap.py")
+SCALE_TESTS = ("ops/test_native.py", "ops/test_scaled_spectra.py")
 FFT = ("rfft2", "irfft2")
 
 

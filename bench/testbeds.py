@@ -13,7 +13,7 @@ from bench.registry import REGISTRY, Entry, Timed, Timings
 
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
-TESTS = ("test_testbeds_arithmetic.py", "test_testbeds_gradients.py")
+TESTS = ("studies/testbeds/test_testbeds_arithmetic.py", "studies/testbeds/test_testbeds_gradients.py")
 GENERATORS = ("bilinear", "nearest", "zeros", "shuffle")
 DISCRIMINATORS = ("avg", "stride", "schwarz_blur")
 MUST, AIM = 0.90, 0.75

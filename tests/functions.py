@@ -43,11 +43,11 @@ class Function:
 
 SCALAR = dict.fromkeys(
     ("any batch", "NaN, Inf"),
-    "one number for all images: tests/test_losses.py and tests/test_spectra.py have its batches",
+    "one number for all images: tests/losses/test_losses.py and tests/functional/test_spectra.py have its batches",
 )
 FOCAL = SCALAR | dict.fromkeys(
     ("derivative", "second derivative"),
-    "the weight counts as constant, as published: tests/test_losses.py compares with the derivatives of that",
+    "the weight counts as constant, as published: tests/losses/test_losses.py compares with the derivatives of that",
 )
 DETACHED = SCALAR | dict.fromkeys(
     ("derivative", "second derivative"), "a number without gradient, as released: the derivatives of it are 0"
@@ -55,8 +55,8 @@ DETACHED = SCALAR | dict.fromkeys(
 MASK = dict.fromkeys(("any batch", "NaN, Inf"), "one mask for all images")
 IDEAL_MASK = MASK | dict.fromkeys(("derivative", "second derivative"), "piecewise constant: its derivatives are 0")
 LOGITS = {
-    "dtypes": "logits come in the dtype of the parameters: tests/test_nn.py compares them",
-    "autocast": "its linear layers follow autocast, as torch's do: tests/test_nn.py compares the logits",
+    "dtypes": "logits come in the dtype of the parameters: tests/nn/test_nn.py compares them",
+    "autocast": "its linear layers follow autocast, as torch's do: tests/nn/test_nn.py compares the logits",
 }
 
 

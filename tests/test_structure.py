@@ -62,7 +62,7 @@ def test_every_op_has_its_twins(op: str) -> None:
     assert callable(getattr(ops, op))
     assert "Example:" in inspect.getdoc(getattr(ops, op))
     if op in FUSED:
-        assert (Path(__file__).parent / FUSED[op]).exists()
+        assert (Path(__file__).parent / "ops" / FUSED[op]).exists()
         return
     assert op in battery.REFERENCE
     assert callable(getattr(oracle, op))

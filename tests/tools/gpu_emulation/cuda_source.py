@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parents[2]
 CSRC = ROOT / "csrc"
 KEPT = ROOT / "build" / "gpu_emulation"
 ORDERS = {"forward": 0, "reverse": 1, "random": 2}

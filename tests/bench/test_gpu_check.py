@@ -21,7 +21,7 @@ gpu = pytest.importorskip("bench.gpu", reason=NO_ROOT)
 events = pytest.importorskip("bench.events", reason=NO_ROOT)
 gpu_cases = pytest.importorskip("bench.gpu_cases", reason=NO_ROOT)
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 
 
@@ -70,10 +70,12 @@ def test_each_file_of_tests_runs_on_the_device(monkeypatch: pytest.MonkeyPatch) 
     assert gpu.tested(CPU, quick=True)
     assert gpu.tested(CPU, quick=False)
     quick, *full = [[word for word in run if word.endswith((".py", "EXTENT"))] for run in runs]
-    assert quick == ["tests/test_gpu_values.py", "tests/test_gpu_device.py", "SPECOPS_TEST_EXTENT"]
-    assert full == [["tests/test_gpu_values.py"], ["tests/test_battery.py"], ["tests/test_gpu_device.py"]]
+    assert quick == ["tests/gpu/test_gpu_values.py", "tests/gpu/test_gpu_device.py", "SPECOPS_TEST_EXTENT"]
+    assert full == [["tests/gpu/test_gpu_values.py"], ["tests/ops/test_battery.py"], ["tests/gpu/test_gpu_device.py"]]
     assert ["--numprocesses" in run for run in runs] == [True, True, True, False]
-    monkeypatch.setattr(gpu, "pytest_on", lambda device, arguments, **extra: "tests/test_battery.py" not in arguments)
+    monkeypatch.setattr(
+        gpu, "pytest_on", lambda device, arguments, **extra: "tests/ops/test_battery.py" not in arguments
+    )
     assert not gpu.tested(CPU, quick=False)
 
 

@@ -1,4 +1,4 @@
-"""Table of the testbeds' numbers beside those of the published code: `python tests/parity.py [SEED...]`.
+"""Table of the testbeds' numbers beside those of the published code: `make parity`, or `python parity.py [SEED...]`.
 
 Needs the golden arrays of tests/conftest.py. What was published is of seed 0, which is judged by it: a generator by
 its PSNR as mean over the evaluations at 1100, …, 1500, a discriminator by its raw pixels at step 600. A generator's
@@ -27,6 +27,7 @@ import torch
 from conftest import GOLDEN
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
 IMAGE = GOLDEN / "schwarz_part.npz"
 
 PUBLISHED_SEED = 0
@@ -75,7 +76,7 @@ Measure = Callable[[Run, str], Evaluations]
 def train(run: Run, arithmetic: str) -> Evaluations:
     """Train in a process of its own, which the rounding of torch's kernels needs."""
     kernels = PUBLISHED_KERNELS if arithmetic == "published" else {}
-    path = os.pathsep.join([str(HERE.parent / "examples"), str(HERE.parent), *sys.path])
+    path = os.pathsep.join([str(ROOT / "examples"), str(ROOT / "tests"), str(ROOT), *sys.path])
     steps = 1500 if run.testbed == "generator" else 600
     program = [sys.executable, "-W", "ignore", HERE / "golden_run.py", IMAGE]
     finished = subprocess.run(
@@ -111,7 +112,7 @@ def kept(folder: Path, sources: str, measure: Measure) -> Measure:
 
 def sources_digest() -> str:
     """Digest of all that the numbers come from, but for the processor."""
-    root = HERE.parent
+    root = ROOT
     files = [HERE / "golden_run.py", IMAGE, *(root / "examples" / "testbeds").glob("*.py")]
     files += [*(root / "specops").rglob("*.py"), *(root / "specops").glob("_native*.so")]
     digest = hashlib.sha256(torch.__version__.encode())
@@ -188,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="parity.py", description=__doc__)
     parser.add_argument("seeds", metavar="SEED", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--at-once", metavar="N", type=int, default=2, help="trainings at a time, a thread each")
-    folder = HERE.parent / "output" / "parity"
+    folder = ROOT / "output" / "parity"
     parser.add_argument("--out", metavar="DIR", type=Path, default=folder, help=f"for what is trained ({folder})")
     options = parser.parse_args(arguments)
     if not IMAGE.exists():

@@ -15,7 +15,7 @@ from torch import nn
 
 SIZES = {"N": 2, "C": 3, "H": 64, "W": 64, "K": 46}
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-OF_RECIPES = "docs/recipes.md"  # whose blocks tests/test_recipes.py and tests/test_stylegan_networks.py run
+OF_RECIPES = "docs/recipes.md"  # whose blocks tests/docs/test_recipes.py and tests/compat/test_stylegan_networks.py run
 
 
 @functools.cache

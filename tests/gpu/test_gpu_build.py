@@ -15,7 +15,7 @@ from gpu_emulation import cuda_source
 
 from specops import backends
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(3600),

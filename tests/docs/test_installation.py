@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ORIGIN = "import importlib.util; spec = importlib.util.find_spec('specops'); print(spec and spec.origin)"
 
 

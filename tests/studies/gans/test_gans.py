@@ -179,7 +179,7 @@ def test_photographs_are_held_out_whole_and_each_tells_its_terms() -> None:
     assert len(training) == 6
     assert len(held_out) == 4
     assert not training & held_out
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
     assert all(photo.author in readme for photo in PHOTOS)
 
 

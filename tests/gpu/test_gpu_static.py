@@ -40,7 +40,7 @@ from gpu_emulation import triton_driver
 from specops.ops.resample import triton as resample_triton
 from specops.ops.spectral import triton as spectral_triton
 
-TABLE = Path(__file__).parents[1] / "docs" / "gpu_kernels.csv"
+TABLE = Path(__file__).parents[2] / "docs" / "gpu_kernels.csv"
 CUOBJDUMP = triton_driver.TOOLS / "cuobjdump"
 SPECTRAL_SOURCE = cuda_source.CSRC / "spectral" / "spectral_cuda.cu"
 HALF_PLANE_SOURCE = SPECTRAL_SOURCE.with_name("half_plane_cuda.cu")

@@ -49,7 +49,8 @@ HAS_AVX2 = CPUINFO.exists() and " avx2 " in CPUINFO.read_text()
 def train(testbed: str, arithmetic: str, mode: str, steps: int, rounding: dict[str, str]) -> Report:
     here = Path(__file__).parent
     program = [sys.executable, here / "golden_run.py", GOLDEN / "schwarz_part.npz"]
-    path = [str(here.parent / "examples"), str(here.parent), *sys.path]
+    root = here.parents[2]
+    path = [str(root / "examples"), str(root), *sys.path]
     environment = {**os.environ, **rounding, "PYTHONPATH": os.pathsep.join(path)}
     command = [*program, testbed, arithmetic, mode, str(steps)]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ import specops
 import specops.nn as snn
 from specops import losses
 
-TABLE = Path(__file__).parents[1] / "docs" / "conformance.md"
+TABLE = Path(__file__).parents[2] / "docs" / "conformance.md"
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -197,9 +197,10 @@ def rendered() -> str:
         "# Conformance",
         "",
         "What holds for each public function, on the CPU. Written by `make conformance` from the matrix that",
-        "tests/test_conformance.py runs; a test fails where the two disagree. `compile` is torch.compile with",
-        "fullgraph and the backend aot_eager: one graph, no generated code; `export` leaves the batch open. The loss",
-        "modules call their functions (tests/test_losses.py); metrics are no part of a graph (tests/test_metrics.py).",
+        "tests/functional/test_conformance.py runs; a test fails where the two disagree. `compile` is torch.compile",
+        "with fullgraph and the backend aot_eager: one graph, no generated code; `export` leaves the batch open. The",
+        "loss modules call their functions (tests/losses/test_losses.py); metrics are no part of a graph",
+        "(tests/metrics/test_metrics.py).",
         "",
         "Against the values of the published codes: relative L2 1e-6 in float32 and 1e-10 in float64, but 2e-7 to 1e-6",
         "in float64 where those codes computed in float32 (HFC, HFF, profiles of grey images), and 2.3e-6 in float32",

@@ -1,7 +1,8 @@
 """Fast and published arithmetic in float64: one procedure.
 
 In double precision rounding stays below what training amplifies, so the losses agree to many digits where they are of
-one procedure. That the published arithmetic gives the published code's numbers is in tests/test_testbeds_golden.py.
+one procedure. That the published arithmetic gives the published code's numbers is in
+tests/studies/testbeds/test_testbeds_golden.py.
 """
 
 from __future__ import annotations

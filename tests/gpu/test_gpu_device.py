@@ -1,4 +1,4 @@
-"""On a physical GPU, what only a GPU can show beside values (tests/test_gpu_values.py); run by `make gpu-check`."""
+"""On a physical GPU, what only a GPU can show beside values (tests/gpu/test_gpu_values.py); run by `make gpu-check`."""
 
 from __future__ import annotations
 
