@@ -11,22 +11,16 @@ from __future__ import annotations
 import functools
 import math
 import numbers
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
-from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
-from specops.ops.spectral.reference import bin_sums, multiplicity
+from specops._half_plane import bin_sums, multiplicity, own_bins
+from specops._tracing import cached_tensors, traced
 
-CPU = torch.device("cpu")
 WITHOUT_FLOAT64 = ("mps",)  # device types
 MOST_PIXELS = 2**30  # of images that are not square: int64 has to hold 2·(H·W)²
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -187,50 +181,9 @@ def inside(H: int, W: int, radius: float | Tensor, device: torch.device) -> Tens
     return squared < math.ceil(max(1.0, min(limit, 2.0**62)))
 
 
-def traced() -> bool:
-    """Returns whether torch traces, transforms or intercepts what runs now: tensors then have no values to look at."""
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
-        return True
-    return torch._C._functorch.peek_interpreter_stack() is not None
-
-
 def wide_dtype(device: torch.device) -> torch.dtype:
     """Returns float64, or float32 on devices that have no float64."""
     return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
-
-
-def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
-    """Keeps the last `entries` results of `build`, made on the CPU and moved to the device argument.
-
-    They are plain tensors, not to be written to: functorch's transforms and inference mode are left while they are
-    made. Under torch.compile or a dispatch mode (fake tensors) nothing is kept, and all is built on the device.
-    """
-
-    @functools.lru_cache(maxsize=entries, typed=True)  # typed: True is no radius, though 1 was one
-    def kept(*args: P.args, **kwargs: P.kwargs) -> T:
-        device = next(arg for arg in args if isinstance(arg, torch.device))
-        with torch.inference_mode(False), torch.no_grad():
-            return _moved(build(*(CPU if arg is device else arg for arg in args), **kwargs), device)  # type: ignore[arg-type]
-
-    @functools.wraps(build)
-    def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
-        if not traced():
-            return kept(*args, **kwargs)  # type: ignore[arg-type]
-        if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
-            return build(*args, **kwargs)
-        with temporarily_clear_interpreter_stack():
-            return kept(*args, **kwargs)  # type: ignore[arg-type]
-
-    return lookup
-
-
-def _moved(made: Any, device: torch.device) -> Any:
-    """What was made, on the device."""
-    if isinstance(made, tuple):
-        return tuple(_moved(part, device) for part in made)
-    if isinstance(made, RadialBins):
-        return RadialBins(**{name: tensor.to(device) for name, tensor in vars(made).items()})
-    return made.to(device) if isinstance(made, Tensor) else made
 
 
 def _signed(n: int, half: bool, device: torch.device) -> Tensor:
@@ -364,9 +317,9 @@ def _radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, devic
 
 @cached_tensors
 def _coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    index = torch.arange(H * (W // 2 + 1), device=device, dtype=torch.int32).reshape(H, W // 2 + 1)
+    index, ones = own_bins(H, W, dtype, device)
     gain = (multiplicity((H, W), dtype, device) * (1 / (H * W))).expand(H, -1)
-    return index, torch.ones(H, W // 2 + 1, device=device, dtype=dtype), gain.contiguous()
+    return index, ones, gain.contiguous()
 
 
 @cached_tensors

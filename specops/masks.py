@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from specops import geometry
-from specops.ops.contract import compute_dtype
+from specops._tracing import cached_tensors, traced
+from specops.ops._layout import compute_dtype
 
 KINDS = ("ideal", "gaussian", "butterworth", "logistic", "raised_cosine")
 Parameter = float | Tensor
@@ -191,7 +192,7 @@ def _low(H: int, W: int, kind: str, values: tuple[Parameter, ...], dtype: torch.
     return _smooth(geometry.radii(H, W, device), kind, *values).to(dtype)
 
 
-_kept = geometry.cached_tensors(_low, entries=16)
+_kept = cached_tensors(_low, entries=16)
 
 
 def _smooth(k: Tensor, kind: str, radius: Parameter, width: Parameter, order: Parameter) -> Tensor:
@@ -233,7 +234,7 @@ def _check(kind: str, parameters: dict[str, Parameter | None]) -> None:
 
 def _readable(value: Tensor) -> bool:
     """Whether a look at the value waits for no device and breaks no graph."""
-    return value.device.type == "cpu" and not geometry.traced()
+    return value.device.type == "cpu" and not traced()
 
 
 def _number(value: Parameter) -> Parameter:

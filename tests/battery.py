@@ -14,7 +14,7 @@ from tolerances import assert_near, gradient_tolerance, tolerance
 from torch import Tensor
 
 from specops import backends, ops
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 REFERENCE = {
     "binned_cross_spectrum": ops.spectral.reference.binned_cross_spectrum,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from specops import geometry
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 CPU = torch.device("cpu")
 DEVICE = torch.device(os.environ.get("SPECOPS_TEST_DEVICE", "cpu"))  # where the battery's tensors are

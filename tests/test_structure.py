@@ -19,7 +19,8 @@ import specops
 from specops import backends, ops
 
 PACKAGE = Path(specops.__file__).parent
-LAYERS = ["backends", "ops", "geometry", "masks", "functional", "losses", "nn", "metrics", "spectrum_report", "cli"]
+LAYERS = ["_tracing", "_half_plane", "backends", "ops", "geometry", "masks"]
+LAYERS += ["functional", "losses", "nn", "metrics", "spectrum_report", "cli"]
 MODULES = [name for _, name, _ in pkgutil.walk_packages(specops.__path__, "specops.") if "_native" not in name]
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 UNIT_ROUNDOFF = {torch.float16: 2**-11, torch.bfloat16: 2**-8, torch.float32: 2**-24, torch.float64: 2**-53}
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from specops import geometry, ops
-from specops.functional.options import check_choice, check_image_pair, number_pair
-from specops.ops.contract import check_image, check_real, compute_dtype
+from specops._tracing import cached_tensors
+from specops.functional.options import check_choice, number_pair
+from specops.ops._checks import check_image, check_pair, check_real
+from specops.ops._layout import compute_dtype
 
 INTERPOLATIONS = ("nearest", "linear")
 
@@ -124,7 +126,7 @@ def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | Non
     if imag is None:
         cosine, _ = _carrier(x, shift)
         return (x.to(cosine.dtype) * cosine).to(x.dtype).contiguous()
-    a, b = check_image_pair(("x", "imag"), x, imag)
+    a, b = check_pair(("x", "imag"), x, imag)
     cosine, sine = _carrier(a, shift)
     return (a.to(cosine.dtype) * cosine - b.to(cosine.dtype) * sine).to(x.dtype).contiguous()
 
@@ -151,7 +153,7 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
         >>> real
         tensor([[ 1., -1.]])
     """
-    a, b = check_image_pair(("real", "imag"), real, imag)
+    a, b = check_pair(("real", "imag"), real, imag)
     cosine, sine = _carrier(a, shift)
     a, b = a.to(cosine.dtype), b.to(cosine.dtype)
     shifted = a * cosine - b * sine, a * sine + b * cosine
@@ -204,7 +206,7 @@ def _carrier(x: Tensor, shift: Sequence[float]) -> tuple[Tensor, Tensor]:
     return cosine.to(dtype), sine.to(dtype)
 
 
-@geometry.cached_tensors
+@cached_tensors
 def _cosine_and_sine(length: int, frequency: float, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Of 2π·frequency·n: two [length]."""
     n = torch.arange(length, dtype=geometry.wide_dtype(device), device=device)

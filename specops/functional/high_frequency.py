@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from specops import geometry, masks, ops
+from specops._tracing import cached_tensors
 from specops.functional.filters import frequency_filter
-from specops.functional.options import check_choice, check_image_pair, warn_of_units
+from specops.functional.options import check_choice, warn_of_units
 from specops.functional.value_range import bounds, check_values
-from specops.ops.contract import check_image, compute_dtype
+from specops.ops._checks import check_image, check_pair
+from specops.ops._layout import compute_dtype
 
 Parameter = masks.Parameter
 
@@ -102,7 +104,7 @@ def hfc(
         >>> specops.hfc(real, fake, cutoff=0.25)[1]
         tensor([[ 0.7500, -0.2500]])
     """
-    wide_real, wide_fake = check_image_pair(("real", "fake"), real, fake)
+    wide_real, wide_fake = check_pair(("real", "fake"), real, fake)
     warn_of_units(radius, cutoff)
     low, high = bounds(value_range)
     check_values("real", real, low, high)
@@ -137,7 +139,7 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
         >>> specops.swap_bands(torch.ones(1, 2), torch.tensor([[3.0, 5.0]]), mask)
         tensor([[0., 2.]])
     """
-    a, b = check_image_pair(("a", "b"), a, b)
+    a, b = check_pair(("a", "b"), a, b)
     dtype = compute_dtype(a.dtype)
     wide_a, wide_b = a.to(dtype), b.to(dtype)
     return (wide_b + frequency_filter(wide_a - wide_b, mask)).to(a.dtype).contiguous()
@@ -164,7 +166,7 @@ def _clipped_swap(
     return swapped, kept
 
 
-@geometry.cached_tensors
+@cached_tensors
 def _lowpass_gains(
     H: int,
     W: int,

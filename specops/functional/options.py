@@ -8,40 +8,12 @@ import sys
 import warnings
 
 import torch
-from torch import Tensor
-
-from specops.ops.contract import check_image
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises ValueError unless value is one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
-
-
-def check_image_pair(names: tuple[str, str], x: object, y: object) -> tuple[Tensor, Tensor]:
-    """Returns x and y in torch's promoted dtype, themselves where that is theirs.
-
-    Raises TypeError or ValueError unless they are images of one shape and device.
-    """
-    check_image(names[0], x)
-    check_image(names[1], y)
-    assert isinstance(x, Tensor)
-    assert isinstance(y, Tensor)
-    if x.shape != y.shape or x.device != y.device:
-        raise ValueError(
-            f"{names[0]} and {names[1]} must have one shape and device; got {list(x.shape)} on {x.device} and "
-            f"{list(y.shape)} on {y.device}. Expand or move one of them."
-        )
-    return promoted(x, y)
-
-
-def promoted(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns x and y in torch's promoted dtype, themselves where that is theirs."""
-    if x.dtype == y.dtype:
-        return x, y
-    dtype = torch.promote_types(x.dtype, y.dtype)
-    return x.to(dtype), y.to(dtype)
 
 
 def warn_of_units(radius: object, cutoff: object) -> None:

@@ -15,7 +15,8 @@ from specops import backends, ops
 from specops.functional import taps as filters
 from specops.functional.filters import frequency_filter
 from specops.functional.options import check_choice, number
-from specops.ops.contract import check_image, check_real, compute_dtype, like_layout
+from specops.ops._checks import check_image, check_real
+from specops.ops._layout import compute_dtype, like_layout
 
 UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
 DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")

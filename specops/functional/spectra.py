@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from specops import geometry, ops
-from specops.functional.options import check_choice, check_image_pair, number, promoted
-from specops.ops.contract import check_image, check_real, compute_dtype, ordered_share, ordered_sum
+from specops._tracing import cached_tensors
+from specops.functional.options import check_choice, number
+from specops.ops._checks import check_image, check_pair, check_real
+from specops.ops._layout import compute_dtype, promoted
+from specops.ops._reductions import ordered_share, ordered_sum
 
 SCALES = ("power", "amplitude", "log", "db")
 NORMS = ("backward", "ortho", "forward")
@@ -107,7 +110,7 @@ def radial_cross_spectrum(
         >>> torch.allclose(specops.radial_cross_spectrum(x, -x), -specops.radial_spectrum(x))
         True
     """
-    x, y = check_image_pair(("x", "y"), x, y)
+    x, y = check_pair(("x", "y"), x, y)
     factor = _power_factor(norm, x)
     H, W = x.shape[-2:]
     index, weight, n_bins = geometry.radial_mean_maps(H, W, convention, compute_dtype(x.dtype), x.device)
@@ -140,7 +143,7 @@ def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain")
         >>> specops.fourier_ring_correlation(x, 3 * x).allclose(torch.ones(6))
         True
     """
-    x, y = check_image_pair(("x", "y"), x, y)
+    x, y = check_pair(("x", "y"), x, y)
     cross = radial_cross_spectrum(x, y, convention=convention)
     amplitudes = [_root(radial_spectrum(image, convention=convention)) for image in (x, y)]
     empty = (amplitudes[0] == 0) | (amplitudes[1] == 0)
@@ -288,7 +291,13 @@ def _window(window: str | Tensor, H: int, W: int, dtype: torch.dtype, device: to
     return _hann(H, W, dtype, device)
 
 
-@geometry.cached_tensors
+@cached_tensors
 def _hann(H: int, W: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    rows, columns = hann_axes(H, W, dtype, device)
+    return rows * columns
+
+
+def hann_axes(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Returns the factors of the symmetric Hann window of images: [H, 1] and [W]."""
     rows, columns = (torch.hann_window(n, periodic=False, dtype=dtype, device=device) for n in (H, W))
-    return rows.unsqueeze(1) * columns
+    return rows.unsqueeze(1), columns

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from specops.geometry import cached_tensors
+from specops._tracing import cached_tensors
 
 SINC_LOBES = 6  # zero crossings on each side
 SINC_BETA = 0.1102 * (60 - 8.7)  # Kaiser's window for 60 dB

@@ -7,8 +7,8 @@ from types import TracebackType
 
 from torch import Tensor
 
+from specops._tracing import traced
 from specops.functional.options import number_pair
-from specops.geometry import traced
 
 
 class _Thread(threading.local):

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from specops import geometry, ops
+from specops._tracing import traced
 from specops.functional.options import integer, number
-from specops.losses.contract import checked_sides, sum_of
-from specops.ops.contract import check_real
+from specops.ops._checks import check_pair, check_real
+from specops.ops._layout import compute_dtype
+from specops.ops._reductions import ordered_sum
 
 
 def focal_frequency_loss(
@@ -56,11 +58,12 @@ def focal_frequency_loss(
         >>> focal_frequency_loss(torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
         tensor(1.)
     """
-    pred, target = checked_sides(pred, target, ("pred", "target"), paired=True)
+    pred, target = check_pair(("pred", "target"), pred, target)
     loss_weight, alpha = number("loss_weight", loss_weight), number("alpha", alpha)
     patch_factor = integer("patch_factor", patch_factor, least=1)
     _check_focal(pred, patch_factor, ave_spectrum)
-    patches = _patches(pred - target, patch_factor)
+    dtype = compute_dtype(pred.dtype)
+    patches = _patches(pred.to(dtype) - target.to(dtype), patch_factor)
     if ave_spectrum:
         patches = patches.mean(0, keepdim=True)
     h, w = patches.shape[-2:]
@@ -72,7 +75,7 @@ def focal_frequency_loss(
         weight = _checked_matrix(matrix, patches)
     share = (gain * (h * w)).flatten()  # how often each coefficient stands in the full plane
     n_full = power[..., 0].numel() * h * w
-    return sum_of(weight * share * power) / n_full * loss_weight
+    return ordered_sum((weight * share * power).flatten(), any_size=True) / n_full * loss_weight
 
 
 class FocalFrequencyLoss(nn.Module):
@@ -153,8 +156,7 @@ def _checked_matrix(matrix: Tensor, patches: Tensor) -> Tensor:
         raise ValueError(
             f"matrix must be broadcastable to [..., P, C, h, w] = {list(patches.shape)}; got {list(matrix.shape)}."
         ) from None
-    traced = torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
-    if full.device.type == "cpu" and not traced and not bool(((full >= 0) & (full <= 1)).all()):
+    if full.device.type == "cpu" and not traced() and not bool(((full >= 0) & (full <= 1)).all()):
         raise ValueError("matrix must have values in [0, 1]; divide it by its maximum.")
     even = (full + full.roll((-1, -1), (-2, -1)).flip(-2, -1)) / 2
     return even[..., : w // 2 + 1].flatten(-2)

@@ -9,8 +9,9 @@ from specops import geometry
 from specops.functional import normalize_profile, radial_spectrum
 from specops.functional.options import check_choice
 from specops.functional.spectra import NORMS
-from specops.losses.contract import checked_sides, mean_of
-from specops.ops.contract import compute_dtype
+from specops.ops._checks import check_pair
+from specops.ops._layout import compute_dtype
+from specops.ops._reductions import ordered_mean
 
 GREY_DURALL = (0.2989, 0.5870, 0.1140)
 GREY_JUNG = (0.299, 0.587, 0.114)
@@ -42,10 +43,10 @@ def log_spectrum_mse(fake: Tensor, real: Tensor, *, convention: str = "schwarz20
         >>> log_spectrum_mse(images, images)
         tensor(0.)
     """
-    fake, real = checked_sides(fake, real, ("fake", "real"), paired=True)
-    spectra = (radial_spectrum(x, convention=convention, norm=norm) for x in (fake, real))
+    fake, real = check_pair(("fake", "real"), fake, real)
+    spectra = (radial_spectrum(x.to(compute_dtype(x.dtype)), convention=convention, norm=norm) for x in (fake, real))
     of_fake, of_real = (spectrum.mean(-2).log1p() if fake.dim() > 2 else spectrum.log1p() for spectrum in spectra)
-    return mean_of((of_fake - of_real).square())
+    return ordered_mean((of_fake - of_real).square())
 
 
 def spectral_regularization(fake: Tensor, real: Tensor) -> Tensor:
@@ -213,7 +214,7 @@ def log_profile(
 def _log_profiles(
     fake: Tensor, real: Tensor, weights: tuple[float, float, float], convention: str, eps: float
 ) -> tuple[Tensor, Tensor]:
-    fake, real = checked_sides(fake, real, ("fake", "real"), paired=False)
+    fake, real = check_pair(("fake", "real"), fake, real, paired=False)
     of_fake = log_profile(fake, weights, convention, eps, name="fake")
     return of_fake, log_profile(real, weights, convention, eps, name="real")
 
@@ -240,7 +241,7 @@ def _batch_mean(profiles: Tensor) -> Tensor:
 
 def _cross_entropy(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean of -(t ln p + (1 - t) ln(1 - p)), logarithms not below -100; the other one broadcasts."""
-    return -mean_of(target * _bounded_log(prediction) + (1 - target) * _bounded_log(1 - prediction))
+    return -ordered_mean(target * _bounded_log(prediction) + (1 - target) * _bounded_log(1 - prediction))
 
 
 def _bounded_log(p: Tensor) -> Tensor:

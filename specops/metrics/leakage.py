@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from specops import functional
+from specops.functional.spectra import hann_axes
 from specops.metrics.two_sided import SIDES, TwoSided
 
 
@@ -58,10 +59,8 @@ class LeakageRatio(TwoSided):
         self.note_values(side, x)
         grey = x.double().mean(-3)
         if self.window is not None:
-            rows, columns = (
-                torch.hann_window(n, periodic=False, dtype=grey.dtype, device=grey.device) for n in self.size
-            )
-            grey = grey * rows.unsqueeze(1) * columns
+            rows, columns = hann_axes(*self.size, grey.dtype, grey.device)
+            grey = grey * rows * columns
         power = functional.power_spectrum(grey).sum(0)
         setattr(self, f"{side}_power", getattr(self, f"{side}_power") + power)
         setattr(self, f"{side}_count", getattr(self, f"{side}_count") + grey.shape[0])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specops import geometry
 from specops.functional.options import check_choice
-from specops.ops.contract import check_image
+from specops.ops._checks import check_image
 
 Device = torch.device | str | None
 

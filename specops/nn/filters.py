@@ -12,7 +12,7 @@ from specops import functional, masks
 from specops.functional.filters import INTERPOLATIONS
 from specops.functional.options import check_choice
 from specops.nn.arguments import Device, check_convention, check_dtype, check_size, image_size, n_bins, pair_of_sides
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 NYQUIST = 0.5  # cycles per pixel
 MARGIN = 1e-4  # how near a cutoff may come to 0 and to Nyquist, as a share of it

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from specops import functional
+from specops._tracing import traced
 from specops.functional.options import check_choice, integer
 from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, blurred, check_taps
 from specops.functional.taps import binomial
-from specops.geometry import traced
-from specops.ops.contract import check_image
+from specops.ops._checks import check_image
 from specops.ops.resample.contract import BOUNDARIES
 
 SHORT_NAMES = {"zero": "zeros", "refl": "reflect", "repl": "replicate"}

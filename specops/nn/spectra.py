@@ -10,7 +10,7 @@ from specops import functional
 from specops.functional.options import check_choice, integer, number
 from specops.functional.spectra import NORMS, SCALES
 from specops.nn.arguments import Device, check_convention, check_dtype, check_size, n_bins, pair_of_sides
-from specops.ops.contract import check_real
+from specops.ops._checks import check_real
 
 
 class RadialSpectrum(nn.Module):

@@ -11,8 +11,8 @@ from torch import Tensor
 
 import specops
 from specops import losses, masks
-from specops.functional.options import check_image_pair
-from specops.ops.contract import compute_dtype
+from specops.ops._checks import check_pair
+from specops.ops._layout import compute_dtype
 
 BOUND = {torch.float32: 2e-5, torch.float64: 1e-12}
 """Relative L2 error of the arithmetic; logarithms of weak coefficients are the worst."""
@@ -131,4 +131,4 @@ def test_compiles_whole() -> None:
 
 def test_images_of_one_dtype_are_not_copied() -> None:
     x, y = torch.rand(2, 4, 4).half()
-    assert all(a is b for a, b in zip(check_image_pair(("x", "y"), x, y), (x, y), strict=True))
+    assert all(a is b for a, b in zip(check_pair(("x", "y"), x, y), (x, y), strict=True))

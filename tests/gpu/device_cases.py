@@ -20,7 +20,7 @@ from torch import Tensor
 
 import specops
 from specops import geometry, masks
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 EXTENT = os.environ.get("SPECOPS_TEST_EXTENT", "small" if DEVICE.type == "cpu" else "all")
 if EXTENT not in ("small", "quick", "all"):

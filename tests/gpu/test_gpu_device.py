@@ -15,7 +15,7 @@ from torch import Tensor
 
 import specops
 from specops import backends, geometry, masks, ops
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 pytestmark = pytest.mark.skipif(backends.no_gpu() is not None, reason=f"{backends.no_gpu()}")
 

@@ -22,7 +22,7 @@ from tolerances import UNIT_ROUNDOFF
 from torch import Tensor
 
 from specops.ops import cuda_launch
-from specops.ops.contract import compute_dtype, memory_format
+from specops.ops._layout import compute_dtype, memory_format
 from specops.ops.resample import cuda, gpu_plans, reference
 from specops.ops.resample.contract import BOUNDARIES, output_size
 

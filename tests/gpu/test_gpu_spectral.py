@@ -17,6 +17,7 @@ from samples import randn, spectral_maps
 from tolerances import relative_error, tolerance
 from torch import Tensor
 
+from specops._half_plane import bin_sums, multiplicity
 from specops.ops.spectral import cuda, gpu_plans, reference
 
 needs_toolkit = pytest.mark.skipif(
@@ -62,7 +63,7 @@ class Case:
         gains = torch.rand((self.images, n_bins) if "image" in self.op else (n_bins,), generator=generator)
         if self.op.startswith("filter"):
             return x, gains, index, weight
-        weight = (reference.multiplicity(size, torch.float32, index.device) / self.side**2).expand(index.shape)
+        weight = (multiplicity(size, torch.float32, index.device) / self.side**2).expand(index.shape)
         weight = weight.contiguous()
         if self.op == "swap constant":
             return x, torch.full((), -1.0).expand(shape), gains, index, weight, -1.0, 1.0, False
@@ -159,7 +160,7 @@ def test_cross_spectra_of_many_draws(seed: int) -> None:
         (out,), args = check(case, seed)
     x, y, index, weight, n_bins = args
     X, Y = (torch.fft.rfft2(each.double()) for each in (x, y))
-    magnitude = reference.bin_sums(X.abs() * Y.abs(), index, weight.double(), n_bins)
+    magnitude = bin_sums(X.abs() * Y.abs(), index, weight.double(), n_bins)
     error = (out - case.exact(*args)[0]).norm(dim=-1) / magnitude.norm(dim=-1)
     assert float(error.max()) <= 0.25 * tolerance(torch.float32, torch.float32, (128, 128))
 

@@ -16,7 +16,8 @@ from samples import randn, spectral_maps
 from tolerances import relative_error, tolerance
 from torch import Tensor
 
-from specops.ops.contract import compute_dtype
+from specops._half_plane import multiplicity
+from specops.ops._layout import compute_dtype
 from specops.ops.spectral import around_fft, gpu_plans, reference
 
 if importlib.util.find_spec("triton") is None:
@@ -62,7 +63,7 @@ class Case:
         gains = torch.rand((self.images, n_bins) if "image" in self.op else (n_bins,), generator=generator).to(wide)
         if self.op.startswith("filter"):
             return x, gains, index, weight
-        weight = (reference.multiplicity(self.size, wide, index.device) / x[0].numel()).expand(index.shape).contiguous()
+        weight = (multiplicity(self.size, wide, index.device) / x[0].numel()).expand(index.shape).contiguous()
         if self.op == "swap constant":
             return x, torch.full((), -1.0, dtype=self.dtype).expand(shape), gains, index, weight, -1.0, 1.0, False
         return x, y, gains, index, weight, -1.0, 1.0, True

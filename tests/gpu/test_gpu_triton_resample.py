@@ -18,7 +18,7 @@ from test_gpu_resample import check as check_backend
 from test_resample_fuzz import Draw
 from torch import Tensor
 
-from specops.ops.contract import DTYPES
+from specops.ops._checks import DTYPES
 from specops.ops.resample import gpu_plans, reference
 
 if importlib.util.find_spec("triton") is None:

@@ -19,7 +19,7 @@ from tolerances import UNIT_ROUNDOFF, assert_near, gradient_tolerance, tolerance
 from torch import Tensor
 
 from specops import backends, geometry, masks
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 Results = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 NEAR_A_TURN = 64  # tolerances: rounding decides on which side of a fold or an end a number that near falls

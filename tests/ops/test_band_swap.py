@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from specops import backends, geometry, masks, ops
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 TOLERANCE = {torch.float16: 2e-3, torch.bfloat16: 2e-2, torch.float32: 1e-5, torch.float64: 1e-13}
 SIZES = [(1, 6), (5, 4), (8, 8), (33, 33), (64, 32), (300, 7), (1030, 4)]  # the last beyond the engine's

@@ -11,7 +11,7 @@ from tolerances import UNIT_ROUNDOFF
 from torch import Tensor
 
 from specops import backends, ops
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 from specops.ops.resample.contract import BOUNDARIES, output_size
 
 ARGUMENT_SETS = 2000

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import specops
 from specops import backends, ops
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 BY_TORCH_FFT = (1030, 4)

@@ -22,7 +22,9 @@ import torch
 from torch import Tensor
 
 from specops import backends
-from specops.ops.contract import batch_first, check_image, compute_dtype, define_bilinear, memory_format
+from specops.ops._checks import check_image
+from specops.ops._layout import batch_first, compute_dtype, memory_format
+from specops.ops.registration import define_bilinear
 from specops.ops.resample import reference
 
 BOUNDARIES = ("zeros", "reflect", "replicate", "circular")
@@ -97,7 +99,7 @@ def upfirdn2d_transpose(
     check_image("y", y)
     _check_filter(y, f)
     _check_sampling(up, down, padding, boundary)
-    _check_pair(size, y.shape[-2:], f.shape, up, down, padding)
+    _check_output(size, y.shape[-2:], f.shape, up, down, padding)
     return _upfirdn2d_transpose(y, f, up, down, padding, boundary, size)
 
 
@@ -129,7 +131,7 @@ def upfirdn2d_filter_correlation(
             f"{list(y.shape)} {y.dtype} on {y.device}."
         )
     _check_sampling(up, down, padding, boundary)
-    _check_pair(x.shape[-2:], y.shape[-2:], taps, up, down, padding)
+    _check_output(x.shape[-2:], y.shape[-2:], taps, up, down, padding)
     return _upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps)
 
 
@@ -152,7 +154,7 @@ def _check_sampling(up: Sequence[int], down: Sequence[int], padding: Sequence[in
         raise ValueError(f"boundary must be one of {', '.join(BOUNDARIES)}; got {boundary!r}.")
 
 
-def _check_pair(
+def _check_output(
     size: Sequence[int],
     out: Sequence[int],
     taps: Sequence[int],

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from specops.ops import cuda_launch
-from specops.ops.contract import compute_dtype, like_layout, memory_format
+from specops.ops._layout import compute_dtype, like_layout, memory_format
 from specops.ops.resample import gpu_plans, reference
 from specops.ops.resample.gpu_plans import Axis, Plan
 

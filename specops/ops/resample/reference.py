@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from specops.ops.contract import compute_dtype, like_layout, ordered_sum
+from specops.ops._layout import compute_dtype, like_layout
+from specops.ops._reductions import ordered_sum
 
 
 def source_index(length: int, up: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specops.ops.contract import compute_dtype, like_layout, memory_format
+from specops.ops._layout import compute_dtype, like_layout, memory_format
 from specops.ops.resample import gpu_plans, reference
 from specops.ops.resample import triton_kernels as kernels
 from specops.ops.resample.gpu_plans import VECTOR_BYTES, Axis

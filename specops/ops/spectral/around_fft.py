@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 from specops.ops.spectral import gpu_plans, reference
 
 Swapped = tuple[Tensor, Tensor, Tensor]

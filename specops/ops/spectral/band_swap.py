@@ -17,7 +17,10 @@ import torch
 from torch import Tensor
 
 from specops import backends
-from specops.ops.contract import batch_first, check_image, compute_dtype, define, define_bilinear, sum_to_shared
+from specops.ops._checks import check_image, check_pair
+from specops.ops._layout import batch_first, compute_dtype
+from specops.ops._reductions import sum_to_shared
+from specops.ops.registration import define, define_bilinear
 from specops.ops.spectral import reference
 from specops.ops.spectral.contract import (
     batched_gains,
@@ -25,7 +28,6 @@ from specops.ops.spectral.contract import (
     binned_filter,
     check_gains,
     check_maps,
-    check_pair,
     filter_backward,
     refuse_batched_maps,
 )
@@ -63,8 +65,7 @@ def clipped_band_swap(
         >>> swapped, slope
         (tensor([[ 0.7500, -0.2500]]), tensor([[1, 1]], dtype=torch.int8))
     """
-    check_image("a", a)
-    check_pair(("a", "b"), a, b)
+    check_pair(("a", "b"), a, b, one_dtype=True)
     check_maps(a, index, weight)
     check_gains(a, c, weight)
     if not low < high:

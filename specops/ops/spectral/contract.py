@@ -19,7 +19,10 @@ import torch
 from torch import Tensor
 
 from specops import backends
-from specops.ops.contract import batch_first, check_image, compute_dtype, define_bilinear, sum_to_shared
+from specops.ops._checks import check_image, check_pair, described
+from specops.ops._layout import batch_first, compute_dtype
+from specops.ops._reductions import sum_to_shared
+from specops.ops.registration import define_bilinear
 from specops.ops.spectral import reference
 
 
@@ -49,8 +52,7 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
         tensor([[256.],
                 [256.]])
     """
-    check_image("x", x)
-    check_pair(("x", "y"), x, y)
+    check_pair(("x", "y"), x, y, one_dtype=True)
     check_maps(x, index, weight)
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1; got {n_bins}.")
@@ -91,22 +93,10 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     return _binned_filter(x, c, index, weight)
 
 
-def check_pair(names: tuple[str, str], x: Tensor, y: Tensor) -> None:
-    """Raises TypeError or ValueError unless y is an image like x, which is one."""
-    if x is y:
-        return
-    check_image(names[1], y)
-    if x.shape != y.shape or x.dtype != y.dtype or x.device != y.device:
-        raise ValueError(
-            f"{' and '.join(names)} must have one shape, dtype and device; got {_described(x)} and {_described(y)}. "
-            "Expand or convert one of them."
-        )
-
-
 def check_gains(x: Tensor, c: Tensor, weight: Tensor) -> None:
     """Raises TypeError or ValueError unless c is a profile for all images x, or one per image."""
     if c.dtype != weight.dtype or c.device != x.device:
-        raise TypeError(f"c must be {weight.dtype} on {x.device}; got {_described(c)}. Convert it with c.to(weight).")
+        raise TypeError(f"c must be {weight.dtype} on {x.device}; got {described(c)}. Convert it with c.to(weight).")
     if c.dim() == 0 or (c.dim() > 1 and c.shape[:-1] != x.shape[:-2]):
         raise ValueError(
             f"c must be [K] or {[*x.shape[:-2], 'K']} for x {list(x.shape)}; got {list(c.shape)}. Expand it to one."
@@ -134,10 +124,6 @@ def check_maps(x: Tensor, index: Tensor, weight: Tensor) -> None:
         raise ValueError(f"index and weight must be on {device} like x; got {index.device} and {weight.device}.")
     if weight.requires_grad:
         raise ValueError("weight is geometry and has no gradient; pass weight.detach() and learn the gains c instead.")
-
-
-def _described(t: Tensor) -> str:
-    return f"{list(t.shape)} {t.dtype} on {t.device}"
 
 
 def _cross_fake(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:

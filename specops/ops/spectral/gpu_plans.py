@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from specops.ops.spectral.reference import multiplicity
+from specops._half_plane import multiplicity
 
 SHAPES = ((32, 32), (64, 64), (128, 128))
 DEALING_ROUNDS = 4

@@ -5,14 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from specops.ops.contract import compute_dtype
-
-
-def multiplicity(size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Returns how often each half-plane coefficient stands in the full plane, 1 or 2: [1, W//2+1]."""
-    kx = torch.arange(size[1] // 2 + 1, device=device)
-    alone = (kx == 0) | (2 * kx == size[1])
-    return (2 - alone.to(dtype)).unsqueeze(0)
+from specops._half_plane import bin_gains, bin_sums, multiplicity
+from specops.ops._layout import compute_dtype
 
 
 def _transform(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -71,21 +65,6 @@ def binned_scaled_filter(
     _check_range(index, c.shape[-1])
     X = _transform(x, compute_dtype(x.dtype))
     return _inverse(X * (bin_gains(c, index, weight) * slope(_power(X) * factor, scale, eps)), x)
-
-
-def bin_sums(values: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
-    """Returns the weighted sums over each bin, of all maps: values [..., H, W//2+1] -> [..., K]."""
-    if index.dim() == 3:
-        values = values.unsqueeze(-3)
-    terms = torch.where(index < 0, 0, values * weight)
-    terms = terms.reshape(*terms.shape[: -index.dim()], -1)
-    return terms.new_zeros(*terms.shape[:-1], n_bins).index_add(-1, index.clamp(min=0).flatten(), terms)
-
-
-def bin_gains(c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Returns weight · c[index] summed over the maps: c [..., K] -> [..., H, W//2+1]."""
-    gains = torch.nn.functional.pad(c, (0, 1))[..., index] * weight
-    return gains.sum(-3) if index.dim() == 3 else gains
 
 
 def scaled(q: Tensor, scale: str, eps: float) -> Tensor:

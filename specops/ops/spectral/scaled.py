@@ -15,11 +15,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from specops import backends
-from specops.ops.contract import batch_first, check_image, compute_dtype, define, sum_to_shared
+from specops._half_plane import bin_gains, bin_sums, own_bins
+from specops.ops._checks import check_image
+from specops.ops._layout import batch_first, compute_dtype
+from specops.ops._reductions import sum_to_shared
+from specops.ops.registration import define
 from specops.ops.spectral import reference
 from specops.ops.spectral.contract import (
     batched_gains,
@@ -111,30 +114,27 @@ def _check_scale(scale: str, factor: float, eps: float) -> None:
         raise ValueError(f"factor must be above 0, eps at least 0, both finite; got {factor} and {eps}.")
 
 
-def _own_bins(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps of one bin of weight 1 per coefficient."""
-    H, columns = x.shape[-2], x.shape[-1] // 2 + 1
-    index = torch.arange(H * columns, dtype=torch.int32, device=x.device).reshape(H, columns)
-    return index, torch.ones(H, columns, dtype=compute_dtype(x.dtype), device=x.device)
+def _own_maps(x: Tensor) -> tuple[Tensor, Tensor]:
+    return own_bins(x.shape[-2], x.shape[-1], compute_dtype(x.dtype), x.device)
 
 
 def _half_plane(x: Tensor, y: Tensor) -> Tensor:
     """Re(conj(X) Y) of each coefficient: [..., H, W//2+1]."""
-    index, ones = _own_bins(x)
+    index, ones = _own_maps(x)
     values = binned_cross_spectrum(x, y, index, ones, index.numel())
     return values.reshape(*values.shape[:-1], *index.shape)
 
 
 def _gained(x: Tensor, gains: Tensor) -> Tensor:
     """Unscaled inverse DFT of gains / m · X, gains [..., H, W//2+1]."""
-    return binned_filter(x, gains.reshape(*gains.shape[:-2], -1), *_own_bins(x))
+    return binned_filter(x, gains.reshape(*gains.shape[:-2], -1), *_own_maps(x))
 
 
 def _directional(x: Tensor, direction: Tensor, c: Tensor, *rest: Any) -> Tensor:
     """The derivative of binned_scaled_filter at x along `direction`; as an operator on directions it is symmetric."""
     index, weight, scale, factor, eps = rest
     q = factor * _half_plane(x, x)
-    gains = reference.bin_gains(c, index, weight)
+    gains = bin_gains(c, index, weight)
     bent = 2 * factor * gains * reference.curvature(q, scale, eps) * _half_plane(x, direction)
     return _gained(direction, gains * reference.slope(q, scale, eps)) + _gained(x, bent)
 
@@ -156,7 +156,7 @@ def _power_jvp(
     tangent = tangents[0]
     assert tangent is not None
     slope = reference.slope(factor * _half_plane(x, x), scale, eps)
-    return reference.bin_sums(2 * factor * slope * _half_plane(x, tangent), index, weight, n_bins)
+    return bin_sums(2 * factor * slope * _half_plane(x, tangent), index, weight, n_bins)
 
 
 def _power_vmap(info: Any, dims: Any, x: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
@@ -176,7 +176,7 @@ def _filter_backward(
     if not needs[1]:
         return grad_x, None
     slope = reference.slope(factor * _half_plane(x, x), scale, eps)
-    grad_c = reference.bin_sums(slope * _half_plane(x, grad), index, weight, c.shape[-1])
+    grad_c = bin_sums(slope * _half_plane(x, grad), index, weight, c.shape[-1])
     return grad_x, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specops.ops.contract import compute_dtype
+from specops.ops._layout import compute_dtype
 from specops.ops.spectral import around_fft, gpu_plans
 from specops.ops.spectral import triton_kernels as kernels
 from specops.ops.spectral.around_fft import Scale, is_constant, same_images

@@ -1,4 +1,4 @@
-"""What the contracts of all ops share: registration with torch, the dtype of the arithmetic, sums of a fixed order."""
+"""Registration of ops with torch: schema, fake, gradients of any order, and a kernel chosen at each call."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from torch.autograd import forward_ad
 from torch.autograd.forward_ad import _set_fwd_grad_enabled
 
 from specops import backends
-
-DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-SUM_BLOCK = 4096
 
 _library = torch.library.Library("specops", "DEF")
 _below_autograd = torch._C._after_ADInplaceOrView_keyset.raw_repr()
@@ -146,87 +143,3 @@ def _arguments(ctx: Any) -> list[Any]:
     if ctx.same:
         tensors[1] = tensors[0]
     return [*tensors, *ctx.settings, *residual]
-
-
-def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Returns the dtype in which images of `dtype` are computed: float64 for float64, else float32."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
-
-
-def check_image(name: str, x: object) -> None:
-    """Raises TypeError or ValueError unless `x` is a real floating-point tensor [..., H, W] with H, W >= 1."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor [..., H, W]; got {type(x).__name__}. Use torch.as_tensor.")
-    if x.layout != torch.strided:
-        raise TypeError(f"{name} must be a dense tensor; got layout {x.layout}. Use {name}.to_dense().")
-    if x.dtype not in DTYPES:
-        if x.is_complex():
-            raise TypeError(f"{name} must be real; got {x.dtype}. Pass {name}.real and {name}.imag separately.")
-        raise TypeError(
-            f"{name} must be float16, bfloat16, float32 or float64; got {x.dtype}. Convert it with {name}.float()."
-        )
-    if x.dim() < 2:
-        raise ValueError(
-            f"{name} must have the two dimensions [..., H, W]; got shape {list(x.shape)}. Reshape it to [H, W] first."
-        )
-    H, W = x.shape[-2:]
-    if H < 1 or W < 1:
-        raise ValueError(f"{name} [..., H, W] must have H, W >= 1; got shape {list(x.shape)}.")
-
-
-def check_real(name: str, t: object) -> Tensor:
-    """Returns t, or raises TypeError unless it is a dense real floating-point tensor."""
-    if not isinstance(t, Tensor) or not t.is_floating_point():
-        got = getattr(t, "dtype", type(t).__name__)
-        raise TypeError(f"{name} must be a real floating-point tensor; got {got}.")
-    if t.layout != torch.strided:
-        raise TypeError(f"{name} must be a dense tensor; got layout {t.layout}. Use {name}.to_dense().")
-    return t
-
-
-def ordered_sum(t: Tensor) -> Tensor:
-    """Returns the sum of t [..., P] over its last dimension, the additions in one order for any number of threads.
-
-    torch.sum splits a reduction to a single number over the threads once it has 2^15 terms; blocks stay below that.
-    """
-    while t.shape[-1] > SUM_BLOCK:
-        t = torch.nn.functional.pad(t, (0, -t.shape[-1] % SUM_BLOCK)).unflatten(-1, (-1, SUM_BLOCK)).sum(-1)
-    return t.sum(-1)
-
-
-def ordered_share(t: Tensor) -> Tensor:
-    """Returns t [P] divided by its sum, value and derivative the same for any number of threads.
-
-    The sum is handed out to blocks before it is handed out to terms, so that its derivative is added up in that order.
-    """
-    blocks = torch.nn.functional.pad(t, (0, -t.shape[0] % SUM_BLOCK)).unflatten(0, (-1, SUM_BLOCK))
-    return (blocks / ordered_sum(t).expand(blocks.shape[0], 1)).flatten()[: t.shape[0]]
-
-
-def sum_to_shared(t: Tensor) -> Tensor:
-    """Returns the sum of t [..., K] over all leading dimensions: [K]."""
-    return ordered_sum(t.reshape(-1, t.shape[-1]).t().contiguous()) if t.dim() > 1 else t
-
-
-def batch_first(t: Tensor, dim: int | None, batch: int) -> Tensor:
-    """Returns t with its vmap dimension in front; where it has none, expanded to `batch` copies."""
-    return t.expand(batch, *t.shape) if dim is None else t.movedim(dim, 0)
-
-
-def memory_format(x: Tensor) -> torch.memory_format:
-    """Returns channels_last where x [N, C, H, W] is in that format and not also contiguous, else contiguous."""
-    if x.dim() != 4 or x.is_contiguous():
-        return torch.contiguous_format
-    expected = 1  # by the strides: under vmap, is_contiguous and contiguous know one format only
-    for dim in (1, 3, 2, 0):
-        if x.shape[dim] != 1 and x.stride(dim) != expected:
-            return torch.contiguous_format
-        expected = expected * x.shape[dim]
-    return torch.channels_last
-
-
-def like_layout(out: Tensor, x: Tensor) -> Tensor:
-    """Returns `out` in the memory format of x."""
-    if memory_format(x) == torch.contiguous_format:
-        return out.contiguous()
-    return out.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)

@@ -1,0 +1,71 @@
+"""Checks of images and other tensors: what was expected, what came, how to mend it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from specops.ops._layout import promoted
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+
+def check_image(name: str, x: object) -> None:
+    """Raises TypeError or ValueError unless `x` is a real floating-point tensor [..., H, W] with H, W >= 1."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor [..., H, W]; got {type(x).__name__}. Use torch.as_tensor.")
+    if x.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor; got layout {x.layout}. Use {name}.to_dense().")
+    if x.dtype not in DTYPES:
+        if x.is_complex():
+            raise TypeError(f"{name} must be real; got {x.dtype}. Pass {name}.real and {name}.imag separately.")
+        raise TypeError(
+            f"{name} must be float16, bfloat16, float32 or float64; got {x.dtype}. Convert it with {name}.float()."
+        )
+    if x.dim() < 2:
+        raise ValueError(
+            f"{name} must have the two dimensions [..., H, W]; got shape {list(x.shape)}. Reshape it to [H, W] first."
+        )
+    H, W = x.shape[-2:]
+    if H < 1 or W < 1:
+        raise ValueError(f"{name} [..., H, W] must have H, W >= 1; got shape {list(x.shape)}.")
+
+
+def check_real(name: str, t: object) -> Tensor:
+    """Returns t, or raises TypeError unless it is a dense real floating-point tensor."""
+    if not isinstance(t, Tensor) or not t.is_floating_point():
+        got = getattr(t, "dtype", type(t).__name__)
+        raise TypeError(f"{name} must be a real floating-point tensor; got {got}.")
+    if t.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor; got layout {t.layout}. Use {name}.to_dense().")
+    return t
+
+
+def check_pair(
+    names: tuple[str, str], x: Tensor, y: Tensor, *, paired: bool = True, one_dtype: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Returns images x and y in their promoted dtype; raises TypeError or ValueError unless they fit each other.
+
+    Args:
+        names: of x and y in messages.
+        x, y: images on one device.
+        paired: whether they must have one shape; else one size [..., H, W] is enough.
+        one_dtype: whether they must have one dtype.
+    """
+    check_image(names[0], x)
+    if y is x:
+        return x, y
+    check_image(names[1], y)
+    alike = x.shape == y.shape if paired else x.shape[-2:] == y.shape[-2:]
+    if not alike or x.device != y.device or (one_dtype and x.dtype != y.dtype):
+        common = ("shape" if paired else "size [..., H, W]") + ", dtype" * one_dtype
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have one {common} and device; got {described(x)} and {described(y)}. "
+            "Expand, crop, move or convert one of them."
+        )
+    return promoted(x, y)
+
+
+def described(t: Tensor) -> str:
+    """Returns shape, dtype and device of t in words."""
+    return f"{list(t.shape)} {t.dtype} on {t.device}"
