@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cuda_source
 import pytest
 import torch
-from gpu_emulation import cuda_source
 
 from specops import backends
 

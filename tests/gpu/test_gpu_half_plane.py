@@ -6,12 +6,14 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import cuda_source
+import mutation
 import numpy as np
 import oracle
 import pytest
 import torch
 from battery import REFERENCE, as_double
-from gpu_emulation import cuda_source, launches, mutation
+from cuda_source import launches
 from inverse_transforms import check_hermitian
 from samples import SPECTRAL, Sample, randn, spectral_maps
 from tolerances import assert_near, tolerance

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cuda_source
+import mutation
 import numpy as np
 import pytest
 import torch
-from gpu_emulation import cuda_source, launches, mutation
-from gpu_emulation.counters import SECTOR
+from cuda_source import launches
+from ptx import SECTOR
 from samples import RESAMPLING, Sample
 from test_resample_fuzz import Draw
 from tolerances import UNIT_ROUNDOFF

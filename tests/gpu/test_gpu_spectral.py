@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cuda_source
+import mutation
 import numpy as np
 import pytest
 import torch
-from gpu_emulation import cuda_source, launches, mutation
+from cuda_source import launches
 from samples import randn, spectral_maps
 from tolerances import relative_error, tolerance
 from torch import Tensor

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cuda_source
 import pytest
 import torch
-from gpu_emulation import cuda_source, launches
-from gpu_emulation.counters import SECTOR
-from gpu_emulation.resources import Resources, modelled_seconds, resident_warps, resources_of
+from cuda_source import launches
+from kernel_resources import Resources, modelled_seconds, resident_warps, resources_of
+from ptx import SECTOR
 from samples import randn, spectral_maps
 from torch import Tensor
 
@@ -35,7 +36,7 @@ if importlib.util.find_spec("triton") is None:
 import test_gpu_resample as resample
 import test_gpu_triton as spectral
 import test_gpu_triton_resample as triton_resample
-from gpu_emulation import triton_driver
+import triton_driver
 
 from specops.ops.resample import triton as resample_triton
 from specops.ops.spectral import triton as spectral_triton

@@ -23,11 +23,11 @@ from specops.ops.spectral import around_fft, gpu_plans, reference
 if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
 
-from gpu_emulation import mutation
-from gpu_emulation.ptx_text import PtxError
-from gpu_emulation.triton_driver import Run, executed_on
+import mutation
 from inverse_transforms import check_hermitian
+from ptx import PtxError
 from test_gpu_spectral import last_of_many
+from triton_driver import Run, executed_on
 
 from specops.ops.spectral import triton, triton_kernels
 

@@ -24,10 +24,9 @@ from specops.ops.resample import gpu_plans, reference
 if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
 
-from gpu_emulation import mutation
-from gpu_emulation.counters import SECTOR
-from gpu_emulation.ptx_text import PtxError
-from gpu_emulation.triton_driver import Run, executed_on
+import mutation
+from ptx import SECTOR, PtxError
+from triton_driver import Run, executed_on
 
 from specops.ops.resample import triton, triton_kernels
 from specops.ops.triton_launch import launch

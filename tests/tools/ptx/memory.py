@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .ptx_text import PtxError
+from .text import PtxError
 
 RAW = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 NOBODY, MANY, BLOCKS = -1, -2, -3  # of readers: none, several of one block, of several blocks

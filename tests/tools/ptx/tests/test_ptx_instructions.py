@@ -8,10 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-
-from .ptx import Module
-from .ptx_text import PtxError
-from .tiny_ptx import apply, module, run, stored_as
+from ptx import Module, PtxError
+from tiny_ptx import apply, module, run, stored_as
 
 LANES = 128
 INTEGERS = ("s32", "u32", "s64", "u64", "u16", "s16")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cuda_source
 import numpy as np
 import pytest
-
-from . import cuda_source
-from .cuda_source import SanitizerError
-from .ptx import Module, PtxError
+from cuda_source import SanitizerError
+from ptx import Module, PtxError
 
 pytestmark = pytest.mark.skipif(cuda_source.toolkit() is None, reason="no CUDA toolkit (nvcc and its headers) found")
 

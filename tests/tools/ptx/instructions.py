@@ -13,7 +13,7 @@ from .machine import Execute, Machine
 from .memory import RAW, AccessError
 from .moves import compile_load, compile_matrix, compile_store
 from .operands import Operand, read_operand
-from .ptx_text import Entry, Instruction, PtxError
+from .text import Entry, Instruction, PtxError
 
 Compile = Callable[[Instruction, Entry], Execute]
 IGNORED = {"membar", "fence", "nop", "prefetch", "griddepcontrol"}

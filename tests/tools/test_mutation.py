@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import mutation
+import mutation
 
 CUDA = """\
 // __syncthreads(); in a comment

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_emulation.cuda_source import CSRC
+from cuda_source import CSRC
 
 
 @dataclass(frozen=True)

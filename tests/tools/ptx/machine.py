@@ -9,10 +9,10 @@ import numpy as np
 
 from .counters import Counters
 from .memory import RAW, AccessError, GlobalMemory, Lanes, SharedMemory
-from .ptx_text import Instruction, PtxError
+from .text import Instruction, PtxError
 
 if TYPE_CHECKING:
-    from .ptx import Kernel
+    from .kernel import Kernel
 
 Execute = Callable[["Machine"], None]
 

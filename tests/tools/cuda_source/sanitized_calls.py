@@ -1,4 +1,4 @@
-"""Executes calls of a library in a process that a sanitizer's runtime was preloaded into; started by cuda_source.py."""
+"""Executes calls of a library in a process that a sanitizer's runtime was preloaded into; started by cuda_source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from gpu_emulation.cuda_source import call, load
+    from cuda_source import call, load
 
     path, calls, orders = pickle.loads(Path(sys.argv[1]).read_bytes())
     results = []

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-
-from .counters import Counters
-from .formats import PLAIN
-from .ptx import Module
-from .ptx_text import BITS
+from ptx import Counters, Module
+from ptx.formats import PLAIN
+from ptx.text import BITS
 
 REGISTERS = """
 .reg .pred %p<10>; .reg .b16 %h<20>; .reg .b32 %r<40>; .reg .b64 %rd<40>;

@@ -24,7 +24,7 @@ import numpy as np
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 CSRC = ROOT / "csrc"
-KEPT = ROOT / "build" / "gpu_emulation"
+KEPT = ROOT / "build" / "emulated_gpu"
 ORDERS = {"forward": 0, "reverse": 1, "random": 2}
 SANITIZERS = {"address": "libasan.so", "thread": "libtsan.so"}
 HEADERS = ("*.h", "*.cuh")

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ptx import Counters, Kernel, Module
 from torch import Tensor
 
-from gpu_emulation import cuda_source
-from gpu_emulation.counters import Counters
-from gpu_emulation.cuda_source import Launch
-from gpu_emulation.ptx import Kernel, Module
+import cuda_source
+from cuda_source import Launch
 from specops.ops import cuda_launch
 
 

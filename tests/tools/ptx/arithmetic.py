@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .formats import BITS, PAIRS, PLAIN, fused_multiply_add
-from .ptx_text import PtxError
+from .text import PtxError
 
 Function = Callable[..., np.ndarray]
 COMPARISONS = {

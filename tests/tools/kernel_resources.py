@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .counters import SECTOR, Counters
+from ptx import SECTOR, Counters
 
 MOST_WARPS, MOST_BLOCKS = 64, 32  # of a multiprocessor, here and below for sm_80, sm_90 and sm_100
 REGISTERS, REGISTERS_AT_ONCE, WARPS_AT_ONCE = 1 << 16, 256, 4  # those of a warp and warps, in steps of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .ptx_text import BITS, PtxError
+from .text import BITS, PtxError
 
 PLAIN = {
     "u8": np.uint8, "b8": np.uint8, "s8": np.int8, "u16": np.uint16, "b16": np.uint16, "s16": np.int16,

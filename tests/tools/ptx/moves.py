@@ -9,7 +9,7 @@ from .formats import BITS, PLAIN, raw_type
 from .machine import Execute, Machine
 from .memory import RAW
 from .operands import Address, read_address, read_operand
-from .ptx_text import Entry, Instruction, PtxError
+from .text import Entry, Instruction, PtxError
 
 # How loads and stores treat caches and order does not matter where lanes run in turn.
 QUALIFIERS = {"nc", "ca", "cg", "cs", "volatile", "relaxed", "weak", "gpu", "cta", "L1:evict_last", "L1:evict_first"}

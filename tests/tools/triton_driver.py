@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 import triton
+from cuda_source import KEPT
+from kernel_resources import Resources, resources_of
+from ptx import MOST_SHARED, Counters, Kernel, Module
 from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
-
-from .counters import Counters
-from .cuda_source import KEPT
-from .ptx import MOST_SHARED, Kernel, Module
-from .resources import Resources, resources_of
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 WORD = 4  # bytes of a spilled register

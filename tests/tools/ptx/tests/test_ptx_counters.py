@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from .counters import Traffic
-from .tiny_ptx import run
+from ptx import Traffic
+from tiny_ptx import run
 
 
 def loads(address: str, threads: int = 32, width: int = 4, blocks: int = 1) -> Traffic:

@@ -10,12 +10,11 @@ import torch
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 tl = triton.language
+from ptx import PtxError  # noqa: E402  (after the import above, which belongs before it)
 from triton.backends.compiler import GPUTarget  # noqa: E402  (after the skip where triton is missing)
+from triton_driver import executed_on  # noqa: E402
 
 from specops.ops import triton_launch  # noqa: E402  (after the skip: it imports triton, as the driver does)
-
-from .ptx_text import PtxError  # noqa: E402  (after the import above, which belongs before it)
-from .triton_driver import executed_on  # noqa: E402
 
 
 @triton.jit

@@ -1,4 +1,4 @@
-"""Compiled PTX executed with NumPy, the whole grid as lanes: the interpreter's face."""
+"""Compiled PTX executed with NumPy, the whole grid as lanes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .formats import PLAIN
 from .instructions import ENDS_BLOCK, compile_instruction
 from .machine import Execute, Machine
 from .memory import GlobalMemory
-from .ptx_text import BITS, Entry, Instruction, Parameter, PtxError, parse_entries
+from .text import BITS, Entry, Instruction, Parameter, PtxError, parse_entries
 
 MOST_LANES = 1 << 18  # at a time
 MOST_SHARED = 227 << 10

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from .counters import Counters, Traffic
-from .resources import CLOCKS_PER_SECOND, MEMORY_PER_SECOND, modelled_seconds, resident_warps
+from kernel_resources import CLOCKS_PER_SECOND, MEMORY_PER_SECOND, modelled_seconds, resident_warps
+from ptx import Counters, Traffic
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 
 from .formats import decode, raw_type
 from .machine import Machine
-from .ptx_text import BITS, Entry, PtxError
+from .text import BITS, Entry, PtxError
 
 
 @dataclass(frozen=True)

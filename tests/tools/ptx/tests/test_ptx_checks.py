@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from .ptx_text import PtxError
-from .tiny_ptx import run
+from ptx import PtxError
+from tiny_ptx import run
 
 MINE = "mov.u32 %r1, memory; mad.lo.u32 %r2, %r0, 4, %r1;"
 OUT = "mad.wide.u32 %rd9, %r0, 4, %rd0; st.global.u32 [%rd9], %r5;"
