@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from ptx import Counters, Module
@@ -13,6 +13,7 @@ REGISTERS = """
 .reg .pred %p<10>; .reg .b16 %h<20>; .reg .b32 %r<40>; .reg .b64 %rd<40>;
 """
 PREFIX = {16: "%h", 32: "%r", 64: "%rd"}
+LANES = 128
 
 
 def module(body: str, parameters: Sequence[str] = (), declarations: str = "") -> Module:
@@ -62,3 +63,42 @@ def apply(instruction: str, inputs: Sequence[tuple[str, np.ndarray]], result: st
         lines.append(f"st.global.b{BITS[result]} [%rd{20 + len(kinds)}], {names[-1]};")
     run("\n".join(lines), arrays, threads)
     return out
+
+
+def values(kind: str, seed: int) -> np.ndarray:
+    """Random values of a type, among them the ones at its edges."""
+    generator = np.random.default_rng(seed)
+    if kind == "pred":
+        return generator.integers(0, 2, LANES).astype(np.uint32)
+    if kind == "bf16":
+        return (values("f32", seed).view(np.uint32) >> 16).astype(np.uint16)
+    kept = stored_as(kind)
+    if np.issubdtype(kept, np.integer):
+        limits = np.iinfo(kept)
+        drawn = generator.integers(limits.min, limits.max, LANES, dtype=kept, endpoint=True)
+        drawn[::3] = drawn[::3] % 40
+        drawn[:4] = [limits.min, limits.max, 0, 1]
+        return generator.permutation(drawn)
+    drawn = (generator.standard_normal(LANES) * 10.0 ** generator.integers(-3, 4, LANES)).astype(kept)
+    drawn[:6] = [0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
+    return generator.permutation(drawn)
+
+
+def check(instruction: str, kinds: tuple[str, ...], result: str, expected: Callable[..., np.ndarray]) -> None:
+    inputs = [values(kind, seed) for seed, kind in enumerate(kinds)]
+    with np.errstate(all="ignore"):
+        wanted = np.asarray(expected(*inputs)).astype(np.uint32 if result == "pred" else stored_as(result))
+    got = apply(instruction, list(zip(kinds, inputs, strict=True)), result)
+    np.testing.assert_array_equal(got, wanted)
+
+
+def wrapped(exact: Callable[..., int], kind: str) -> Callable[..., np.ndarray]:
+    """An integer function of Python integers, its result cut to the type's bits."""
+    kept = stored_as(kind)
+    bits = np.dtype(kept).itemsize * 8
+
+    def function(*arrays: np.ndarray) -> np.ndarray:
+        out = [exact(*map(int, row)) & (2**bits - 1) for row in zip(*arrays, strict=True)]
+        return np.array(out, f"u{bits // 8}").view(kept)
+
+    return function
