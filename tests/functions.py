@@ -43,20 +43,18 @@ class Function:
 
 SCALAR = dict.fromkeys(
     ("any batch", "NaN, Inf"),
-    "one number for all images: tests/losses/test_losses.py and tests/functional/test_spectra.py have its batches",
+    "One number for all images; tests/losses/test_losses.py and tests/functional/test_spectra.py check its batches.",
 )
 FOCAL = SCALAR | dict.fromkeys(
     ("derivative", "second derivative"),
-    "the weight counts as constant, as published: tests/losses/test_losses.py compares with the derivatives of that",
+    "The weight counts as constant, as published; tests/losses/test_losses.py checks these derivatives.",
 )
-DETACHED = SCALAR | dict.fromkeys(
-    ("derivative", "second derivative"), "a number without gradient, as released: the derivatives of it are 0"
-)
-MASK = dict.fromkeys(("any batch", "NaN, Inf"), "one mask for all images")
-IDEAL_MASK = MASK | dict.fromkeys(("derivative", "second derivative"), "piecewise constant: its derivatives are 0")
+DETACHED = SCALAR | dict.fromkeys(("derivative", "second derivative"), "A number without gradient, as released.")
+MASK = dict.fromkeys(("any batch", "NaN, Inf"), "One mask for all images.")
+IDEAL_MASK = MASK | dict.fromkeys(("derivative", "second derivative"), "Piecewise constant: its derivatives are 0.")
 LOGITS = {
-    "dtypes": "logits come in the dtype of the parameters: tests/nn/test_nn.py compares them",
-    "autocast": "its linear layers follow autocast, as torch's do: tests/nn/test_nn.py compares the logits",
+    "dtypes": "Logits come in the dtype of the parameters; tests/nn/test_nn.py checks them.",
+    "autocast": "Its linear layers follow autocast, as torch's do; tests/nn/test_nn.py checks the logits.",
 }
 
 

@@ -48,6 +48,7 @@ def dtypes(function: Function) -> None:
 
 
 def strides(function: Function) -> None:
+    """Channels_last, transposed, sliced, expanded and flipped inputs give the values of contiguous ones."""
     x = images(function, torch.float32)
     for name, view in layouts(x).items():
         out = function.call(view)
@@ -57,7 +58,7 @@ def strides(function: Function) -> None:
 
 
 def any_batch(function: Function) -> None:
-    """No leading dimension but channels, two of them, and an empty batch."""
+    """Leading dimensions may be missing, several or empty."""
     x = images(function, shape=(2, 3, 4, 8, 6))
     torch.testing.assert_close(function.call(x)[1, 2], function.call(x[1, 2]))
     assert function.call(x[:, :0]).shape == (2, 0, *function.call(x).shape[2:])
@@ -65,6 +66,7 @@ def any_batch(function: Function) -> None:
 
 
 def unmodified(function: Function) -> None:
+    """The inputs are as they were."""
     x = images(function)
     before = x.clone()
     function.call(x)
@@ -72,7 +74,7 @@ def unmodified(function: Function) -> None:
 
 
 def nan_and_inf(function: Function) -> None:
-    """They show in the results of their image, and those of the others are the same to the bit."""
+    """NaN and Inf show in the result of their image; all other results keep their bits."""
     x = images(function, torch.float32)
     clean = function.call(x)
     for value in (torch.nan, torch.inf):
@@ -84,11 +86,13 @@ def nan_and_inf(function: Function) -> None:
 
 
 def first_derivative(function: Function) -> None:
+    """Gradients and forward derivatives agree with finite differences."""
     x = images(function, shape=(2, 4, 4, 5)).requires_grad_()
     torch.autograd.gradcheck(function.call, (x,), fast_mode=True, check_forward_ad=True)
 
 
 def second_derivative(function: Function) -> None:
+    """So do the gradients of gradients."""
     x = images(function, shape=(2, 4, 4, 5)).requires_grad_()
     torch.autograd.gradgradcheck(function.call, (x,), fast_mode=True)
 
@@ -103,14 +107,18 @@ def _compiles(function: Function, dynamic: bool) -> None:
 
 
 def compiles_static(function: Function) -> None:
+    """torch.compile makes one graph per shape, with the values and gradients of eager mode (backend aot_eager)."""
     _compiles(function, dynamic=False)
 
 
 def compiles_dynamic(function: Function) -> None:
+    """torch.compile makes one graph for all shapes, with the values and gradients of eager mode."""
     _compiles(function, dynamic=True)
 
 
 def exports(function: Function) -> None:
+    """torch.export takes the function with a batch of any size."""
+
     class Program(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -125,7 +133,7 @@ def exports(function: Function) -> None:
 
 
 def transforms(function: Function) -> None:
-    """vmap, grad, jvp and vmap of grad."""
+    """vmap, grad, jvp and vmap of grad give the values of the plain calls."""
     x = images(function)
 
     def energy(image: Tensor) -> Tensor:
@@ -143,6 +151,7 @@ def transforms(function: Function) -> None:
 
 
 def autocast(function: Function) -> None:
+    """Autocast changes no bit."""
     x = images(function, torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = function.call(x)
@@ -190,30 +199,44 @@ PROPERTIES: dict[str, Callable[[Function], None]] = {
 }
 
 
+PAGE = """# Conformance
+
+Every public function keeps every rule of the first table on the CPU, but for the exceptions of the second. Losses as
+modules are held against the functions (tests/losses/test_losses.py). Metrics are no part of a graph and have rules of
+their own (tests/metrics/test_metrics.py). `make conformance` writes this page from the checks in
+tests/functional/test_conformance.py.
+
+| rule | what a test checks |
+|---|---|
+{rules}
+
+## Exceptions
+
+| function | rule | reason |
+|---|---|---|
+{exceptions}
+
+## Published values
+
+The relative L2 distance from what the published codes computed is at most:
+
+| values | float32 | float64 |
+|---|---|---|
+| HFC, HFF and profiles of grey images, which the published codes compute in float32 | 1e-6 | 2e-7 to 1e-6 |
+| `jung2021` at 64², whose minimum and maximum rest on weak coefficients | 2.3e-6 | 1e-10 |
+| all others | 1e-6 | 1e-10 |
+"""
+
+
 def rendered() -> str:
-    distinct = [reason for function in FUNCTIONS.values() for reason in function.exempt.values()]
-    reasons = {reason: i for i, reason in enumerate(dict.fromkeys(distinct), 1)}
-    lines = [
-        "# Conformance",
-        "",
-        "What holds for each public function, on the CPU. Written by `make conformance` from the matrix that",
-        "tests/functional/test_conformance.py runs; a test fails where the two disagree. `compile` is torch.compile",
-        "with fullgraph and the backend aot_eager: one graph, no generated code; `export` leaves the batch open. The",
-        "loss modules call their functions (tests/losses/test_losses.py); metrics are no part of a graph",
-        "(tests/metrics/test_metrics.py).",
-        "",
-        "Against the values of the published codes: relative L2 1e-6 in float32 and 1e-10 in float64, but 2e-7 to 1e-6",
-        "in float64 where those codes computed in float32 (HFC, HFF, profiles of grey images), and 2.3e-6 in float32",
-        "for `jung2021` at 64², whose minimum and maximum rest on weak coefficients; scipy's float32 transform is no",
-        "nearer.",
-        "",
-        f"| function | {' | '.join(PROPERTIES)} |",
-        f"|---|{'---|' * len(PROPERTIES)}",
-    ]
+    rules = [f"| {name} | {(rule.__doc__ or '').partition(chr(10))[0]} |" for name, rule in PROPERTIES.items()]
+    exempt: dict[tuple[str, str], list[str]] = {}
     for name, function in FUNCTIONS.items():
-        cells = [f"({reasons[function.exempt[each]]})" if each in function.exempt else "pass" for each in PROPERTIES]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"({i}) {reason}." for reason, i in reasons.items()), ""])
+        for reason in dict.fromkeys(function.exempt.values()):
+            exempted = ", ".join(rule for rule, why in function.exempt.items() if why == reason)
+            exempt.setdefault((reason, exempted), []).append(f"`{name}`")
+    exceptions = [f"| {', '.join(names)} | {rules} | {reason} |" for (reason, rules), names in exempt.items()]
+    return PAGE.format(rules="\n".join(rules), exceptions="\n".join(exceptions))
 
 
 CASES = [(name, each) for name, function in FUNCTIONS.items() for each in PROPERTIES if each not in function.exempt]
