@@ -48,6 +48,7 @@ def extension() -> Extension:
     return CppExtension(
         "specops._native",
         SOURCES,
+        include_dirs=[str(ROOT / "csrc")],
         depends=headers,
         extra_compile_args=flags,
         extra_link_args=link,

@@ -7,9 +7,9 @@
 #if defined(SPECOPS_CUDA_TARGETS)
 #include "common/cuda/runtime_cuda.h"
 #endif
-#include "fft/engine.h"
-#include "resample/resample_cpu.h"
-#include "spectral/spectral_cpu.h"
+#include "isa/engine.h"
+#include "resample/cpu/resample_cpu.h"
+#include "spectral/cpu/spectral_cpu.h"
 
 TORCH_LIBRARY(specops_native, m) {
   m.def("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor");

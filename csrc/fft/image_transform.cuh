@@ -14,7 +14,7 @@
 // Shared memory is [H, W/4 + 1] float4. That pitch is 1 modulo 8, so eight lanes in turn meet no bank twice where they
 // hold neighbours of one row, or four neighbours of two rows that differ by 4, or two of four rows that differ by 2.
 
-#include "registers.cuh"
+#include "fft/registers.cuh"
 
 namespace specops::fft {
 

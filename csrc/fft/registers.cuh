@@ -2,8 +2,8 @@
 
 // Transforms of 2, 4, 8 and 16 complex numbers in registers, natural order in and out, unscaled.
 
-#include "../common/cuda/launch.cuh"
-#include "../spectral/spectral.h"
+#include "common/cuda/launch.cuh"
+#include "common/coefficient.h"
 
 namespace specops::fft {
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
 )
 
-SOURCE = cuda_source.CSRC / "spectral" / "half_plane_cuda.cu"
+SOURCE = cuda_source.CSRC / "spectral" / "cuda" / "around_fft_cuda.cu"
 DTYPES = (torch.float32, torch.float64)
 SERVED = [sample for sample in SPECTRAL if not cuda.serves(sample.arguments(torch.float32)[0])]
 
@@ -277,7 +277,7 @@ def test_sanitizers_find_nothing(sanitizer: str) -> None:
     cuda_source.call_sanitized(SOURCE, sanitizer, noted(), orders=orders)
 
 
-MUTATED = "spectral/half_plane_kernels.cuh"
+MUTATED = "spectral/cuda/around_fft_kernels.cuh"
 CHOICES = {
     MUTATED: [
         ("live ? first[bin + 1] : 0", "first[bin + 1]"),

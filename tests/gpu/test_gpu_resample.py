@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
 )
 
-SOURCE = cuda_source.CSRC / "resample" / "resample_cuda.cu"
+SOURCE = cuda_source.CSRC / "resample" / "cuda" / "resample_cuda.cu"
 OPS = ("upfirdn2d", "upfirdn2d_transpose", "upfirdn2d_filter_correlation")
 ARCHS = (80, 90, 100)
 RANDOM_DRAWS = 40
@@ -422,21 +422,22 @@ def test_sanitizers_find_nothing(sanitizer: str) -> None:
     cuda_source.call_sanitized(SOURCE, sanitizer, noted(TILES | PATCHES), orders=orders)
 
 
-MUTATED = [f"resample/{name}" for name in ("resample_cuda.cu", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")]
+_MUTATED = ("resample_cuda.cu", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")
+MUTATED = [f"resample/cuda/{name}" for name in _MUTATED]
 BARRIER = r"__sync(threads|warp)\([^()]*\);"
 CHOICES = {  # what keeps a thread inside images, beside the conditions of an `if`
-    "resample/tile.cuh": [
+    "resample/cuda/tile.cuh": [
         ("source + count <= layout.x.n_in", "true"),
         ("channel + count <= layout.channels", "true"),
         ("(place.end_column - place.column) << layout.inner_bits", "layout.out_pitch"),
     ],
-    "resample/patch.cuh": [
+    "resample/cuda/patch.cuh": [
         ("strip.plane >= planes", "false"),
         ("sample + r >= x.end || !in_image(layout.y, row)", "false"),
         ("row + i < strip.row || row + i >= strip.end_row", "false"),
         ("inside || layout.x.boundary == kZerosBeyond", "true"),
     ],
-    "resample/resample_cuda.cu": [("smaller(layout.y.tile, end_row - row)", "layout.y.tile")],
+    "resample/cuda/resample_cuda.cu": [("smaller(layout.y.tile, end_row - row)", "layout.y.tile")],
 }
 SPEED_ONLY = (  # what is right either way; the widths of accesses are tested above
     "!layout.store_vectors",

@@ -26,7 +26,7 @@ needs_toolkit = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
 )
 
-SOURCE = cuda_source.CSRC / "spectral" / "spectral_cuda.cu"
+SOURCE = cuda_source.CSRC / "spectral" / "cuda" / "spectral_cuda.cu"
 ARCHS = (80, 90, 100)
 SIDES = tuple(height for height, _ in gpu_plans.SHAPES)
 OPS = ("power", "cross", "filter", "filter per image", "swap", "swap constant")
@@ -377,10 +377,10 @@ def test_sanitizers_find_nothing(sanitizer: str, side: int) -> None:
     cuda_source.call_sanitized(SOURCE, sanitizer, noted((side,)), orders=orders[: None if side < 128 else 3])
 
 
-MUTATED = ("fft/image_transform.cuh", "spectral/bins.cuh", "spectral/spectral_kernels.cuh")
+MUTATED = ("fft/image_transform.cuh", "spectral/cuda/bins.cuh", "spectral/cuda/spectral_kernels.cuh")
 BARRIER = r"(__sync(threads|warp)|(fft::)?sync_image<S>)\(\);"
 CHOICES = {  # conditions that are no `if`
-    "spectral/bins.cuh": [
+    "spectral/cuda/bins.cuh": [
         ("pool * bins_per_pool < n_bins", "pool * bins_per_pool < n_bins + 128"),
         ("left > turn ? __popc(readers[turn] & before) : 0", "__popc(readers[turn] & before)"),
         ("readers[turn] == 0 ? points : next", "next"),
@@ -389,7 +389,7 @@ CHOICES = {  # conditions that are no `if`
             "turns[turn].place % kSumCodes",
         ),
     ],
-    "spectral/spectral_kernels.cuh": [
+    "spectral/cuda/spectral_kernels.cuh": [
         ("live ? wanted : n_images - 1", "wanted"),
         ("gain.bin < 0 ? 0 : gain.bin", "gain.bin"),
         ("gain.bin < 0 ? 0.0f : gain.weight * value", "gain.weight * value"),
@@ -441,7 +441,7 @@ def left_by_none(source: Path) -> list[Any]:
 def test_numbers_of_the_header() -> None:
     """Plans are made for the kernels' sums and rows."""
     bins, kernels = (
-        (cuda_source.CSRC / "spectral" / name).read_text() for name in ("bins.cuh", "spectral_kernels.cuh")
+        (cuda_source.CSRC / "spectral" / "cuda" / name).read_text() for name in ("bins.cuh", "spectral_kernels.cuh")
     )
     assert f"kMostSums = {gpu_plans.SUMS};" in bins
     assert f"kSumCodes = {gpu_plans.SUM_CODES};" in bins

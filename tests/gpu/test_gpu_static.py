@@ -43,8 +43,8 @@ from specops.ops.spectral import triton as spectral_triton
 
 TABLE = Path(__file__).parents[2] / "docs" / "gpu_kernels.csv"
 CUOBJDUMP = triton_driver.TOOLS / "cuobjdump"
-SPECTRAL_SOURCE = cuda_source.CSRC / "spectral" / "spectral_cuda.cu"
-HALF_PLANE_SOURCE = SPECTRAL_SOURCE.with_name("half_plane_cuda.cu")
+SPECTRAL_SOURCE = cuda_source.CSRC / "spectral" / "cuda" / "spectral_cuda.cu"
+HALF_PLANE_SOURCE = SPECTRAL_SOURCE.with_name("around_fft_cuda.cu")
 ARCHS, COUNTED = (80, 90, 100), 90  # launches are executed and counted on the one for which time is modelled
 KEY = ("family", "call", "kernel", "arch")
 TAKEN = ("registers", "stack", "shared", "threads", "warps")

@@ -3,7 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include "runtime_cuda.h"
+#include "common/cuda/runtime_cuda.h"
 
 // What the raw ops of CUDA kernels share. No part of torch's CUDA libraries is linked, so that the extension also loads
 // with a torch that has none.

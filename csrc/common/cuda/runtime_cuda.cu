@@ -1,4 +1,4 @@
-#include "runtime_cuda.h"
+#include "common/cuda/runtime_cuda.h"
 
 #include <cuda_runtime_api.h>
 

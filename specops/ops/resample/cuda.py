@@ -1,4 +1,4 @@
-"""Resampling by the CUDA kernels of csrc/resample; arguments as in `contract`.
+"""Resampling by the CUDA kernels of csrc/resample/cuda; arguments as in `contract`.
 
 The functions do not ask where their tensors lie. What fits no block of a GPU goes to the reference.
 """

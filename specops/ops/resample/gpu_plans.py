@@ -1,7 +1,7 @@
 """How the GPU kernels of resampling divide their work: tiles of outputs, the memory each needs, and folds.
 
-A kernel follows the windows of csrc/resample/windows.cuh, which need no lists. What a transpose adds beside them, since
-the boundary took samples from inside the image, are folds: lists of terms, made here once per set of arguments.
+A kernel follows the windows of csrc/resample/cuda/windows.cuh, which need no lists. What a transpose adds beside them,
+since the boundary took samples from inside the image, are folds: lists of terms, made here once per set of arguments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROOMY, MOST = 48 << 10, 160 << 10  # bytes of shared memory: several blocks on a
 ENOUGH_BLOCKS = 128
 MOST_SEGMENTS = 512
 FARTHEST = 2**30  # coordinates are int32
-# Up, down and taps of both axes that csrc/resample/patch.cuh is compiled for.
+# Up, down and taps of both axes that csrc/resample/cuda/patch.cuh is compiled for.
 PATCHES = frozenset([(2, 1, 2), (2, 1, 4), (2, 1, 12), (1, 2, 2), (1, 2, 4), (1, 2, 12), (1, 1, 3), (1, 1, 4)])
 PATCH_THREADS = 128
 ENOUGH_STRIPS = 1 << 18  # twice the threads that an H100 holds at once
@@ -85,7 +85,7 @@ class Folds:
         return np.unique(pairs, axis=0, return_inverse=True)
 
     def lists(self, n_out: int, tile: int, device: torch.device) -> Tensor:
-        """As struct Folds of csrc/resample/tile.cuh reads them."""
+        """As struct Folds of csrc/resample/cuda/tile.cuh reads them."""
         if len(self.to) == 0:
             return torch.empty(0, dtype=torch.int32, device=device)
         samples, which = self._tile_samples(tile)
@@ -221,7 +221,7 @@ class Plan:
 
     Attributes:
         op: the raw op.
-        numbers: the fields of struct Layout of csrc/resample/tile.cuh, then those of struct Launch.
+        numbers: the fields of struct Layout of csrc/resample/cuda/tile.cuh, then those of struct Launch.
         row_folds, column_folds: int32 lists, empty where there are none.
         blocks: of the launch.
     """
@@ -244,7 +244,7 @@ def _fits(axis: Axis) -> bool:
 
 
 def _in_patches(y: Axis, x: Axis, folds: tuple[Folds, Folds], channels: int, dtype: torch.dtype) -> bool:
-    """Whether the kernels of csrc/resample/patch.cuh serve an operator."""
+    """Whether the kernels of csrc/resample/cuda/patch.cuh serve an operator."""
     listed = (y.up, y.down, y.taps) == (x.up, x.down, x.taps) and (x.up, x.down, x.taps) in PATCHES
     plain = channels == 1 and dtype != torch.float64 and not any(len(each.to) for each in folds)
     return listed and plain and y.extends_once and x.extends_once

@@ -1,7 +1,7 @@
 """The spectral ops by CUDA kernels: one launch for images of the sizes of `gpu_plans.SHAPES` in float32.
 
 Images of half precision are float32 on the way. Other sizes, float64, and gains of several maps take torch.fft and the
-kernels of csrc/spectral/half_plane_kernels.cuh.
+kernels of csrc/spectral/cuda/around_fft_kernels.cuh.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ POINTS_PER_WARP = 512  # of a tile
 MOST_WARPS = 8
 LONG_BIN = 1024  # points: of more, a warp takes turns
 POINTS_PER_BIN = 4  # on average: of fewer, no pool of lanes that have banks, and no tiles
-LANES, SUMS = 32, 4  # of a warp; of a lane, as in csrc/spectral/bins.cuh
+LANES, SUMS = 32, 4  # of a warp; of a lane, as in csrc/spectral/cuda/bins.cuh
 SUM_CODES, NO_SUM = 2 * SUMS, SUMS  # what tells the sum of a point
 FEW_POINTS_POOL = LANES * SUMS  # bins, where they have few points each
 LONG_POOL = 256  # points of a bin that has a pool of its own
@@ -38,7 +38,7 @@ Plan = TypeVar("Plan")
 
 @dataclass(frozen=True)
 class Bins:
-    """Where the coefficients of each bin are, as csrc/spectral/bins.cuh reads it.
+    """Where the coefficients of each bin are, as csrc/spectral/cuda/bins.cuh reads it.
 
     Attributes:
         points: int32 [P, 2], in float64 [P, 4], 8 · the position of a value + the sum of its lane (4: none), and the
@@ -247,7 +247,7 @@ def _among_equals(keys: Tensor) -> tuple[Tensor, Tensor]:
 
 @cached
 def gains(index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
-    """Returns the gains' bins and weights in the order in which csrc/spectral/spectral_kernels.cuh reads them.
+    """Returns the gains' bins and weights in the order in which csrc/spectral/cuda/spectral_kernels.cuh reads them.
 
     int32 [2E · threads + H + 2E · line threads, 2]: bin (-1: none) and the bits of the weight, over multiplicity and 2.
     """
@@ -313,7 +313,7 @@ def layout_of(height: int, width: int, device: torch.device) -> Layout:
 def positions(height: int, columns: int, device: torch.device) -> Tensor:
     """Returns where in shared memory, in floats, the value of each coefficient is: [H, W//2+1]."""
     width = 2 * (columns - 1)
-    pitch = width + (20 if width == 32 else 4)  # kValuePitch of csrc/spectral/spectral_kernels.cuh
+    pitch = width + (20 if width == 32 else 4)  # kValuePitch of csrc/spectral/cuda/spectral_kernels.cuh
     ky, kx = torch.arange(height, device=device).unsqueeze(1), torch.arange(columns, device=device)
     return torch.where(ky <= height // 2, ky * pitch + kx, (height - ky) * pitch + (-kx) % width)
 

@@ -1,0 +1,16 @@
+// Included once per instruction set, inside namespace specops::<name>, after the target pragma and after std headers.
+
+#include "simd/vec.h"
+#include "fft/butterfly.h"
+#include "fft/stockham.h"
+#include "simd/pixels.h"
+#include "spectral/cpu/scale.h"
+#include "spectral/cpu/sums.h"
+#include "spectral/cpu/columns.h"
+#include "spectral/cpu/kernels.h"
+#include "spectral/cpu/swap.h"
+#include "resample/cpu/vectors.h"
+#include "resample/cpu/fused.h"
+#include "resample/cpu/rows.h"
+#include "resample/cpu/correlation.h"
+#include "isa/table.h"

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <vector>
+
+#include "resample/cpu/resample.h"
+
+namespace specops::resample {
+
+enum class Boundary { kZeros, kReflect, kReplicate, kCircular };
+
+// One axis of upfirdn2d: `n` samples, of which up·n + before + after are filtered and every down-th is kept: n_out.
+struct Axis {
+  int64_t n, n_out, taps, up, down, before;
+  Boundary boundary;
+};
+
+struct RowsOwner {
+  std::vector<int64_t> ends;
+  std::vector<Term> terms;
+  std::vector<Shared> shared;
+  int64_t longest = 0;
+  Rows view() const { return {ends.data(), terms.data(), shared.data(), longest}; }
+};
+
+struct ColumnsOwner {
+  Columns columns = {};
+  std::vector<Move> copies;
+  std::vector<int64_t> ends, taps, shifts, folds;
+  int64_t line_begin = 0;  // sample of the row where the line begins
+  Columns view() const;
+};
+
+// Each result [n_out] of the operator along an axis, or [n] of its transpose.
+RowsOwner rows_of(const Axis& axis, bool transposed);
+ColumnsOwner columns_of(const Axis& axis, bool transposed);
+
+template <class T>
+struct FusedOwner {
+  Fused<T> fused = {};
+  std::vector<typename LaneOf<T>::type> edges;
+  std::vector<T> weights;
+  std::vector<int64_t> fold_samples;
+  Fused<T> view() const;
+};
+
+// How both passes are fused on rows of this size, weights [n_taps], vectors of so many lanes; it may not serve.
+template <class T>
+FusedOwner<T> fused_of(const ColumnsOwner& columns, int64_t row_size, const std::vector<T>& weights, int64_t lanes);
+
+// Finds g, h with f[i, j] = g[i] h[j] up to a few roundings of f [fh, fw]; false where there are none.
+template <class T>
+bool factored(const T* f, int64_t fh, int64_t fw, std::vector<T>& g, std::vector<T>& h);
+
+}  // namespace specops::resample

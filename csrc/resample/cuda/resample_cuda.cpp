@@ -1,0 +1,63 @@
+#include "resample/cuda/resample_cuda.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/library.h>
+
+#include "common/cuda/glue.h"
+
+// Device and stream for the launchers of resample_cuda.h; specops/ops/resample/cuda.py makes outputs and layouts.
+namespace specops {
+namespace {
+
+const int32_t* lists_of(const at::Tensor& folds) { return folds.numel() ? folds.const_data_ptr<int32_t>() : nullptr; }
+
+void check_arguments(const at::Tensor& x, std::initializer_list<const at::Tensor*> others, at::IntArrayRef layout) {
+  check_device(x, others);
+  TORCH_CHECK_VALUE(layout.size() == resample::kLayoutNumbers, "layout must be ", resample::kLayoutNumbers,
+                    " numbers; got ", layout.size());
+}
+
+void resample_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& row_folds,
+                   const at::Tensor& column_folds, const at::Tensor& out, at::IntArrayRef layout) {
+  check_arguments(x, {&f, &factors, &row_folds, &column_folds, &out}, layout);
+  const c10::DeviceGuard guard(x.device());
+  check_launch("resample",
+               specops_resample(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(), lists_of(row_folds),
+                                lists_of(column_folds), out.mutable_data_ptr(), layout.data(), stream_of(x)));
+}
+
+void resample_patches_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& out,
+                           at::IntArrayRef layout) {
+  check_arguments(x, {&f, &factors, &out}, layout);
+  const c10::DeviceGuard guard(x.device());
+  check_launch("resample_patches",
+               specops_resample_patches(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(),
+                                        out.mutable_data_ptr(), layout.data(), stream_of(x)));
+}
+
+void resample_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& sums, const at::Tensor& out,
+                               at::IntArrayRef layout) {
+  check_arguments(x, {&y, &sums, &out}, layout);
+  const c10::DeviceGuard guard(x.device());
+  check_launch("resample_correlation",
+               specops_resample_correlation(x.const_data_ptr(), y.const_data_ptr(), sums.mutable_data_ptr<double>(),
+                                            out.mutable_data_ptr(), layout.data(), stream_of(x)));
+}
+
+}  // namespace
+}  // namespace specops
+
+TORCH_LIBRARY_FRAGMENT(specops_native, m) {
+  m.def(
+      "resample(Tensor x, Tensor f, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) out, "
+      "int[] layout) -> ()");
+  m.def("resample_patches(Tensor x, Tensor f, Tensor(a!) factors, Tensor(b!) out, int[] layout) -> ()");
+  m.def("resample_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout) -> ()");
+}
+
+TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
+  m.impl("resample", specops::resample_cuda);
+  m.impl("resample_patches", specops::resample_patches_cuda);
+  m.impl("resample_correlation", specops::resample_correlation_cuda);
+}

@@ -1,0 +1,97 @@
+#include "spectral/cuda/spectral_cuda.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/library.h>
+
+#include "common/cuda/glue.h"
+
+// Device and stream for the launchers; specops/ops/spectral/cuda.py makes plans and outputs.
+namespace specops {
+namespace {
+
+// Python has checked the arguments of the ops; this guards memory against plans of another device or type.
+void check_plans(const at::Tensor& x, std::initializer_list<const at::Tensor*> floats,
+                 std::initializer_list<const at::Tensor*> integers) {
+  check_device(x, floats);
+  check_device(x, integers);
+  const auto check = [&](const at::Tensor& t, at::ScalarType type) {
+    TORCH_CHECK_TYPE(t.scalar_type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
+                     t.scalar_type());
+  };
+  check(x, at::kFloat);
+  for (const at::Tensor* t : floats) check(*t, at::kFloat);
+  for (const at::Tensor* t : integers) check(*t, at::kInt);
+}
+
+void spectral_power(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& pools,
+                    const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width, int64_t n_bins,
+                    int64_t bins_per_pool) {
+  check_plans(x, {&table, &sums}, {&points, &pools});
+  const c10::DeviceGuard guard(x.device());
+  check_launch("spectral_power", specops_spectral_power(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                                                        points.const_data_ptr<int32_t>(),
+                                                        pools.const_data_ptr<int32_t>(), sums.mutable_data_ptr<float>(),
+                                                        n_images, height, width, n_bins, bins_per_pool, stream_of(x)));
+}
+
+void spectral_cross(const at::Tensor& x, const at::Tensor& y, const at::Tensor& table, const at::Tensor& points,
+                    const at::Tensor& pools, const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width,
+                    int64_t n_bins, int64_t bins_per_pool) {
+  check_plans(x, {&y, &table, &sums}, {&points, &pools});
+  const c10::DeviceGuard guard(x.device());
+  check_launch("spectral_cross", specops_spectral_cross(x.const_data_ptr<float>(), y.const_data_ptr<float>(),
+                                                        table.const_data_ptr<float>(), points.const_data_ptr<int32_t>(),
+                                                        pools.const_data_ptr<int32_t>(), sums.mutable_data_ptr<float>(),
+                                                        n_images, height, width, n_bins, bins_per_pool, stream_of(x)));
+}
+
+void spectral_filter(const at::Tensor& x, const at::Tensor& table, const at::Tensor& gains, const at::Tensor& profiles,
+                     const at::Tensor& y, int64_t n_images, int64_t height, int64_t width, int64_t profile_stride) {
+  check_plans(x, {&table, &profiles, &y}, {&gains});
+  const c10::DeviceGuard guard(x.device());
+  check_launch("spectral_filter", specops_spectral_filter(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                                                          gains.const_data_ptr<int32_t>(),
+                                                          profiles.const_data_ptr<float>(), y.mutable_data_ptr<float>(),
+                                                          n_images, height, width, profile_stride, stream_of(x)));
+}
+
+void spectral_swap(const at::Tensor& a, const at::Tensor& b, const at::Tensor& table, const at::Tensor& gains,
+                   const at::Tensor& profiles, const at::Tensor& swapped, const at::Tensor& slopes,
+                   const at::Tensor& kept, int64_t n_images, int64_t height, int64_t width, int64_t profile_stride,
+                   int64_t constant, double low, double high) {
+  check_plans(a, {&b, &table, &profiles, &swapped, &kept}, {&gains});
+  const c10::DeviceGuard guard(a.device());
+  float* const kept_pixels = kept.numel() > 0 ? kept.mutable_data_ptr<float>() : nullptr;
+  check_launch("spectral_swap", specops_spectral_swap(
+                                    a.const_data_ptr<float>(), b.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                                    gains.const_data_ptr<int32_t>(), profiles.const_data_ptr<float>(),
+                                    swapped.mutable_data_ptr<float>(), slopes.mutable_data_ptr<int8_t>(), kept_pixels,
+                                    n_images, height, width, profile_stride, constant, low, high, stream_of(a)));
+}
+
+}  // namespace
+}  // namespace specops
+
+TORCH_LIBRARY_FRAGMENT(specops_native, m) {
+  m.def(
+      "spectral_power(Tensor x, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, int n_images, int height, "
+      "int width, int n_bins, int bins_per_pool) -> ()");
+  m.def(
+      "spectral_cross(Tensor x, Tensor y, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, int n_images, "
+      "int height, int width, int n_bins, int bins_per_pool) -> ()");
+  m.def(
+      "spectral_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) y, int n_images, int height, "
+      "int width, int profile_stride) -> ()");
+  m.def(
+      "spectral_swap(Tensor a, Tensor b, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) swapped, "
+      "Tensor(b!) slopes, Tensor(c!) kept, int n_images, int height, int width, int profile_stride, int constant, "
+      "float low, float high) -> ()");
+}
+
+TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
+  m.impl("spectral_power", specops::spectral_power);
+  m.impl("spectral_cross", specops::spectral_cross);
+  m.impl("spectral_filter", specops::spectral_filter);
+  m.impl("spectral_swap", specops::spectral_swap);
+}
