@@ -8,8 +8,8 @@ import torch
 
 
 def launch(name: str, *args: Any) -> None:
-    """Calls the raw op specops_native::<name>, which writes its results into tensors among `args`.
+    """Calls the raw op specops_native::launch_<name>, which writes its results into tensors among `args`.
 
     A GPU is not needed by the callers of this function: they make plans and outputs on the device of their arguments.
     """
-    getattr(torch.ops.specops_native, name)(*args)
+    getattr(torch.ops.specops_native, f"launch_{name}")(*args)

@@ -189,7 +189,7 @@ def test_patches(up: int, down: int, taps: int) -> None:
             case = Case(size, **factors, boundary=boundary, dtype=dtype, outer=number % 4 < 2)
             check("upfirdn2d", *case.arguments("upfirdn2d"))
             check("upfirdn2d_transpose", *replace(case, boundary="zeros").arguments("upfirdn2d_transpose"))
-    assert set(names) == {"resample_patches"}
+    assert set(names) == {"upfirdn2d_patches"}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_what_patches_do_not_serve(change: dict[str, Any]) -> None:
         check("upfirdn2d", *case.arguments("upfirdn2d"))
         check("upfirdn2d", *replace(case, **change).arguments("upfirdn2d"))
         check("upfirdn2d_transpose", *case.arguments("upfirdn2d_transpose"))
-    assert names == ["resample_patches", "resample", "resample"]
+    assert names == ["upfirdn2d_patches", "upfirdn2d", "upfirdn2d"]
 
 
 @pytest.mark.parametrize("name", ["up 2, 12 taps", "down 2, 4 taps"])
@@ -345,7 +345,7 @@ def test_sectors_of_patches(op: str, name: str) -> None:
         out = check(op, x, *rest)
     read = runs[-1].counters.loads[runs[-1].storage(x)]
     written = runs[-1].counters.stores[runs[-1].storage(out)]
-    assert "patch_kernel" in runs[-1].launch.kernel
+    assert "upfirdn2d_patches_kernel" in runs[-1].launch.kernel
     assert read.missed + written.sectors <= 1.05 * (x.numel() + out.numel()) * x.element_size() / SECTOR
     assert written.widths == {16}
     assert read.widths == {8 if x.numel() < out.numel() else 16}

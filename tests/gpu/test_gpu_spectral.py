@@ -307,8 +307,8 @@ def test_bins_of_two_maps() -> None:
         for op in ("power", "cross"):
             check(Case(op, SIDES[0], "two maps"))
     assert launched([Case(op, SIDES[0], "two maps") for op in ("power", "cross", "filter", "swap")]) == [
-        "spectral_power", "spectral_cross", "half_plane_gains", "half_plane_hermitian", "half_plane_gains",
-        "half_plane_hermitian", "half_plane_clip",
+        "binned_power", "binned_cross_spectrum", "around_fft_gains", "around_fft_hermitian", "around_fft_gains",
+        "around_fft_hermitian", "around_fft_clip",
     ]  # fmt: skip
 
 
@@ -316,7 +316,7 @@ def launched(cases: list[Case]) -> list[str]:
     with launches.noted_calls() as calls:
         for case in cases:
             case.call(*case.arguments())
-    return [name.removeprefix("specops_") for name, _ in calls]
+    return [name.removeprefix("launch_") for name, _ in calls]
 
 
 @needs_toolkit
@@ -347,7 +347,7 @@ def test_other_images_go_through_torch_fft() -> None:
         with launches.noted_calls() as calls:
             cuda.binned_cross_spectrum(x, x, index, weight, n_bins)
             cuda.binned_filter(x, torch.rand(n_bins, dtype=dtype), index, weight)
-        names = [name.removeprefix("specops_half_plane_") for name, _ in calls]
+        names = [name.removeprefix("launch_around_fft_") for name, _ in calls]
         assert names == ["tile_sums", "gains", "hermitian"]
     nothing = torch.ones(0, 32, 32)
     index, weight, n_bins = spectral_maps((32, 32), "radial", torch.float32, torch.Generator())

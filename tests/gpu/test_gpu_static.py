@@ -200,8 +200,8 @@ FAMILIES: dict[str, Callable[[], Iterator[Call]]] = {
     "resampling triton": triton_resampling_calls,
     "spectral cuda": functools.partial(spectral_calls, spectral_cuda, SPECTRAL_SOURCE),
     "spectral triton": functools.partial(spectral_calls, spectral_triton, None),
-    "half plane cuda": functools.partial(half_plane_calls, spectral_cuda.HALF_PLANE, HALF_PLANE_SOURCE),
-    "half plane triton": functools.partial(half_plane_calls, spectral_triton.AROUND_FFT, None),
+    "around fft cuda": functools.partial(half_plane_calls, spectral_cuda.HALF_PLANE, HALF_PLANE_SOURCE),
+    "around fft triton": functools.partial(half_plane_calls, spectral_triton.AROUND_FFT, None),
 }
 
 
@@ -247,7 +247,9 @@ def asked(run: Any, images: Sequence[Tensor], moved: int, count: int) -> Row:
     traffic = [side[run.storage(image)] for image in images for side in sides if run.storage(image) in side]
     if not traffic:
         return {}
-    cached = "patch_kernel" in run.kernel.name  # its threads share what they read through the first-level cache
+    cached = (
+        "upfirdn2d_patches" in run.kernel.name
+    )  # its threads share what they read through the first-level cache
     sectors = sum(each.missed if cached else each.sectors for each in traffic)
     seconds = modelled_seconds(run.counters, moved)
     limiter = max(seconds, key=seconds.__getitem__)
@@ -298,7 +300,7 @@ def test_committed_table_keeps_the_gates() -> None:
         if row["sectors"]:
             assert float(row["sectors"]) <= MOST_SECTORS, row
             wide = row["access"] in ("16", "4 16", "8 16")  # slopes of a swap are bytes; patches
-            assert wide or row["family"].startswith("half plane"), row
+            assert wide or row["family"].startswith("around fft"), row
 
 
 @pytest.mark.slow

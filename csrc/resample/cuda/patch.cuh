@@ -261,8 +261,8 @@ static __device__ __forceinline__ void make_strip(const Layout& layout, const St
 
 template <class P>
 __global__ void __launch_bounds__(kPatchThreads, P::kBlocksEach)
-    patch_kernel(const typename P::Stored* __restrict__ x, const float* f, const float* factors,
-                 typename P::Stored* __restrict__ out, Layout layout, int64_t planes, int64_t first_block) {
+    upfirdn2d_patches_kernel(const typename P::Stored* __restrict__ x, const float* f, const float* factors,
+                             typename P::Stored* __restrict__ out, Layout layout, int64_t planes, int64_t first_block) {
   SPECOPS_SHARED(float, taps, P::kTaps* P::kTaps);
   const bool separable = load_taps<P>(layout, f, factors, taps);
   __syncthreads();

@@ -18,31 +18,32 @@ void check_arguments(const at::Tensor& x, std::initializer_list<const at::Tensor
                     " numbers; got ", layout.size());
 }
 
-void resample_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& row_folds,
-                   const at::Tensor& column_folds, const at::Tensor& out, at::IntArrayRef layout) {
+void upfirdn2d_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& row_folds,
+                    const at::Tensor& column_folds, const at::Tensor& out, at::IntArrayRef layout) {
   check_arguments(x, {&f, &factors, &row_folds, &column_folds, &out}, layout);
   const c10::DeviceGuard guard(x.device());
-  check_launch("resample",
-               specops_resample(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(), lists_of(row_folds),
+  check_launch("upfirdn2d",
+               launch_upfirdn2d(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(), lists_of(row_folds),
                                 lists_of(column_folds), out.mutable_data_ptr(), layout.data(), stream_of(x)));
 }
 
-void resample_patches_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& out,
-                           at::IntArrayRef layout) {
+void upfirdn2d_patches_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& out,
+                            at::IntArrayRef layout) {
   check_arguments(x, {&f, &factors, &out}, layout);
   const c10::DeviceGuard guard(x.device());
-  check_launch("resample_patches",
-               specops_resample_patches(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(),
+  check_launch("upfirdn2d_patches",
+               launch_upfirdn2d_patches(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(),
                                         out.mutable_data_ptr(), layout.data(), stream_of(x)));
 }
 
-void resample_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& sums, const at::Tensor& out,
-                               at::IntArrayRef layout) {
+void upfirdn2d_filter_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& sums,
+                                       const at::Tensor& out, at::IntArrayRef layout) {
   check_arguments(x, {&y, &sums, &out}, layout);
   const c10::DeviceGuard guard(x.device());
-  check_launch("resample_correlation",
-               specops_resample_correlation(x.const_data_ptr(), y.const_data_ptr(), sums.mutable_data_ptr<double>(),
-                                            out.mutable_data_ptr(), layout.data(), stream_of(x)));
+  check_launch(
+      "upfirdn2d_filter_correlation",
+      launch_upfirdn2d_filter_correlation(x.const_data_ptr(), y.const_data_ptr(), sums.mutable_data_ptr<double>(),
+                                          out.mutable_data_ptr(), layout.data(), stream_of(x)));
 }
 
 }  // namespace
@@ -50,14 +51,14 @@ void resample_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const a
 
 TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
-      "resample(Tensor x, Tensor f, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) out, "
-      "int[] layout) -> ()");
-  m.def("resample_patches(Tensor x, Tensor f, Tensor(a!) factors, Tensor(b!) out, int[] layout) -> ()");
-  m.def("resample_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout) -> ()");
+      "launch_upfirdn2d(Tensor x, Tensor f, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) "
+      "out, int[] layout) -> ()");
+  m.def("launch_upfirdn2d_patches(Tensor x, Tensor f, Tensor(a!) factors, Tensor(b!) out, int[] layout) -> ()");
+  m.def("launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {
-  m.impl("resample", specops::resample_cuda);
-  m.impl("resample_patches", specops::resample_patches_cuda);
-  m.impl("resample_correlation", specops::resample_correlation_cuda);
+  m.impl("launch_upfirdn2d", specops::upfirdn2d_cuda);
+  m.impl("launch_upfirdn2d_patches", specops::upfirdn2d_patches_cuda);
+  m.impl("launch_upfirdn2d_filter_correlation", specops::upfirdn2d_filter_correlation_cuda);
 }

@@ -160,9 +160,9 @@ static __device__ __forceinline__ void find_rows(const Layout& layout, int32_t r
 
 template <class Stored>
 __global__ void __launch_bounds__(kThreads, kBlocksEach)
-    resample_kernel(const Stored* x, const typename Arithmetic<Stored>::Type* f,
-                    const typename Arithmetic<Stored>::Type* factors, const int32_t* row_lists,
-                    const int32_t* column_lists, Stored* out, Layout layout, int64_t first_block) {
+    upfirdn2d_kernel(const Stored* x, const typename Arithmetic<Stored>::Type* f,
+                     const typename Arithmetic<Stored>::Type* factors, const int32_t* row_lists,
+                     const int32_t* column_lists, Stored* out, Layout layout, int64_t first_block) {
   using T = typename Arithmetic<Stored>::Type;
   SPECOPS_DYN_SMEM(T, memory);
   const Tile<T> tile = tile_in(layout, memory);
@@ -235,7 +235,7 @@ static __device__ __forceinline__ void correlate_tile(const Layout& layout, cons
 // First stage of the correlation: sums [gridDim.x, fh, fw], each over some planes of one tile column.
 template <class Stored>
 __global__ void __launch_bounds__(kThreads, kBlocksEach)
-    correlation_kernel(const Stored* x, const Stored* y, double* sums, Layout layout, int64_t planes) {
+    upfirdn2d_filter_correlation_kernel(const Stored* x, const Stored* y, double* sums, Layout layout, int64_t planes) {
   using T = typename Arithmetic<Stored>::Type;
   SPECOPS_DYN_SMEM(double, memory);
   const int32_t n_taps = layout.y.taps * layout.x.taps;
@@ -316,8 +316,8 @@ static cudaError_t for_launches(int64_t blocks, const F& launch) {
 }
 
 template <class Stored>
-static cudaError_t resample(const void* x, const void* f, void* factors, const int32_t* row_folds,
-                            const int32_t* column_folds, void* out, const int64_t* numbers, void* stream) {
+static cudaError_t upfirdn2d(const void* x, const void* f, void* factors, const int32_t* row_folds,
+                             const int32_t* column_folds, void* out, const int64_t* numbers, void* stream) {
   using T = typename Arithmetic<Stored>::Type;
   const Layout layout = layout_from(numbers);
   const Launch launch = launch_from(numbers);
@@ -326,7 +326,7 @@ static cudaError_t resample(const void* x, const void* f, void* factors, const i
   if (layout.y.taps > 1 && layout.x.taps > 1) error = find_factors(layout, taps, static_cast<T*>(factors), stream);
   if (error != cudaSuccess) return error;
   return for_launches(launch.blocks, [&](int64_t first, unsigned blocks) {
-    return SPECOPS_LAUNCH(resample_kernel<Stored>, blocks, static_cast<unsigned>(launch.threads),
+    return SPECOPS_LAUNCH(upfirdn2d_kernel<Stored>, blocks, static_cast<unsigned>(launch.threads),
                           static_cast<int>(launch.shared_bytes), stream, static_cast<const Stored*>(x), taps,
                           static_cast<const T*>(factors), row_folds, column_folds, static_cast<Stored*>(out), layout,
                           first);
@@ -334,15 +334,16 @@ static cudaError_t resample(const void* x, const void* f, void* factors, const i
 }
 
 template <class P>
-static cudaError_t resample_patches(const void* x, const void* f, void* factors, void* out, const Layout& layout,
-                                    const Launch& launch, void* stream) {
+static cudaError_t upfirdn2d_patches(const void* x, const void* f, void* factors, void* out, const Layout& layout,
+                                     const Launch& launch, void* stream) {
   using Stored = typename P::Stored;
   const float* const taps = static_cast<const float*>(f);
   const cudaError_t error = find_factors(layout, taps, static_cast<float*>(factors), stream);
   if (error != cudaSuccess) return error;
   return for_launches(launch.blocks, [&](int64_t first, unsigned blocks) {
-    return SPECOPS_LAUNCH(patch_kernel<P>, blocks, kPatchThreads, 0, stream, static_cast<const Stored*>(x), taps,
-                          static_cast<const float*>(factors), static_cast<Stored*>(out), layout, launch.planes, first);
+    return SPECOPS_LAUNCH(upfirdn2d_patches_kernel<P>, blocks, kPatchThreads, 0, stream, static_cast<const Stored*>(x),
+                          taps, static_cast<const float*>(factors), static_cast<Stored*>(out), layout, launch.planes,
+                          first);
   });
 }
 
@@ -370,7 +371,7 @@ static cudaError_t correlate(const void* x, const void* y, double* sums, void* o
   const Layout layout = layout_from(numbers);
   const Launch launch = launch_from(numbers);
   const cudaError_t error =
-      SPECOPS_LAUNCH(correlation_kernel<Stored>, static_cast<unsigned>(launch.blocks),
+      SPECOPS_LAUNCH(upfirdn2d_filter_correlation_kernel<Stored>, static_cast<unsigned>(launch.blocks),
                      static_cast<unsigned>(launch.threads), static_cast<int>(launch.shared_bytes), stream,
                      static_cast<const Stored*>(x), static_cast<const Stored*>(y), sums, layout, launch.planes);
   if (error != cudaSuccess) return error;
@@ -396,15 +397,15 @@ static int for_pixel(const int64_t* numbers, const F& f) {
 
 }  // namespace specops::resample
 
-int specops_resample(const void* x, const void* f, void* factors, const int32_t* row_folds, const int32_t* column_folds,
+int launch_upfirdn2d(const void* x, const void* f, void* factors, const int32_t* row_folds, const int32_t* column_folds,
                      void* out, const int64_t* layout, void* stream) {
   return specops::resample::for_pixel(layout, [&](auto* pixel) {
-    return specops::resample::resample<std::remove_pointer_t<decltype(pixel)>>(x, f, factors, row_folds, column_folds,
-                                                                               out, layout, stream);
+    return specops::resample::upfirdn2d<std::remove_pointer_t<decltype(pixel)>>(x, f, factors, row_folds, column_folds,
+                                                                                out, layout, stream);
   });
 }
 
-int specops_resample_patches(const void* x, const void* f, void* factors, void* out, const int64_t* numbers,
+int launch_upfirdn2d_patches(const void* x, const void* f, void* factors, void* out, const int64_t* numbers,
                              void* stream) {
   using namespace specops::resample;
   return for_pixel(numbers, [&](auto* pixel) -> int {
@@ -414,14 +415,14 @@ int specops_resample_patches(const void* x, const void* f, void* factors, void* 
       return cudaErrorInvalidValue;
     } else {
       return for_patch<Stored>(layout.x, [&](auto patch) -> int {
-        return resample_patches<decltype(patch)>(x, f, factors, out, layout, launch_from(numbers), stream);
+        return upfirdn2d_patches<decltype(patch)>(x, f, factors, out, layout, launch_from(numbers), stream);
       });
     }
   });
 }
 
-int specops_resample_correlation(const void* x, const void* y, double* sums, void* out, const int64_t* layout,
-                                 void* stream) {
+int launch_upfirdn2d_filter_correlation(const void* x, const void* y, double* sums, void* out, const int64_t* layout,
+                                        void* stream) {
   return specops::resample::for_pixel(layout, [&](auto* pixel) {
     return specops::resample::correlate<std::remove_pointer_t<decltype(pixel)>>(x, y, sums, out, layout, stream);
   });

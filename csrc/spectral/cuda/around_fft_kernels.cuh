@@ -8,7 +8,7 @@
 
 namespace specops::spectral {
 
-constexpr int kHalfPlaneThreads = 256;
+constexpr int kAroundFftThreads = 256;
 constexpr int kTermsAtOnce = 32;
 constexpr int kSectorBytes = 32;
 
@@ -50,8 +50,8 @@ SPECOPS_DEVICE T term_of(Coefficient<T> x, Coefficient<T> y, Scale<T> scale) {
 // sums[b, t, k] = Σ weight · term over the points of bin k that lie in tile t, of `tile_points` coefficients in a row
 // of memory, the last of fewer. They are read once, in order, and their terms wait in shared memory.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 4 : 5)
-    half_plane_tile_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const Point<T>* __restrict__ points,
+__global__ void __launch_bounds__(kAroundFftThreads, sizeof(T) == 8 ? 4 : 5)
+    around_fft_tile_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const Point<T>* __restrict__ points,
                                 const Pool* __restrict__ pools, T* __restrict__ sums, int n_points, int tile_points,
                                 int n_tiles, int n_bins, int bins_per_pool, Scale<T> scale) {
   SPECOPS_DYN_SMEM(T, terms);
@@ -85,10 +85,10 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 4 : 5)
 
 // sums[b, k] = Σ of_tiles[b, t, k] over the tiles, in order.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
-    half_plane_totals_kernel(const T* __restrict__ of_tiles, T* __restrict__ sums, int64_t n_sums, int n_tiles,
+__global__ void __launch_bounds__(kAroundFftThreads, 4)
+    around_fft_totals_kernel(const T* __restrict__ of_tiles, T* __restrict__ sums, int64_t n_sums, int n_tiles,
                              int n_bins) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kAroundFftThreads + threadIdx.x;
   if (i >= n_sums) return;
   const T* next = of_tiles + i / n_bins * n_tiles * n_bins + i % n_bins;
   T total = 0;
@@ -101,11 +101,11 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, 4)
 // threads take turns, add up kTermsAtOnce terms at a time, and their sums meet in a tree. Few lanes, so that a block
 // has many neighbouring bins, whose coefficients may lie in the same sectors.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 3 : 4)
-    half_plane_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const int32_t* __restrict__ place,
+__global__ void __launch_bounds__(kAroundFftThreads, sizeof(T) == 8 ? 3 : 4)
+    around_fft_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const int32_t* __restrict__ place,
                            const T* __restrict__ weight, const int32_t* __restrict__ first, T* __restrict__ sums,
                            int n_points, int n_bins, int lanes, Scale<T> scale) {
-  const int bins_per_block = kHalfPlaneThreads / lanes,
+  const int bins_per_block = kAroundFftThreads / lanes,
             blocks_per_image = (n_bins + bins_per_block - 1) / bins_per_block;
   const int64_t image = blockIdx.x / blocks_per_image;
   const int bin = blockIdx.x % blocks_per_image * bins_per_block + threadIdx.x / lanes, lane = threadIdx.x % lanes;
@@ -142,13 +142,13 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, sizeof(T) == 8 ? 3 : 4)
 // X[b, p] *= Σ weight[m, p] · c[b, index[m, p]] over the maps m, and with a scale s'(|X[b, p]|²), in place; no bin (-1)
 // is 0, whatever c holds.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
-    half_plane_gains_kernel(Coefficient<T>* X, const T* __restrict__ profiles, const int32_t* __restrict__ index,
+__global__ void __launch_bounds__(kAroundFftThreads, 4)
+    around_fft_gains_kernel(Coefficient<T>* X, const T* __restrict__ profiles, const int32_t* __restrict__ index,
                             const T* __restrict__ weight, int n_points, int n_maps, int64_t profile_stride,
                             Scale<T> scale) {
-  const int blocks_per_image = (n_points + kHalfPlaneThreads - 1) / kHalfPlaneThreads;
+  const int blocks_per_image = (n_points + kAroundFftThreads - 1) / kAroundFftThreads;
   const int64_t image = blockIdx.x / blocks_per_image;
-  const int point = blockIdx.x % blocks_per_image * kHalfPlaneThreads + threadIdx.x;
+  const int point = blockIdx.x % blocks_per_image * kAroundFftThreads + threadIdx.x;
   if (point >= n_points) return;
   const T* const profile = profiles + image * profile_stride;
   T gain = 0;
@@ -165,9 +165,9 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, 4)
 // Replaces the columns kx = 0 and, of images of even width, W/2 of each X [n_rows, n_columns] by their Hermitian part,
 // ½ (X(ky) + conj X(-ky)), which an inverse real transform presumes. A thread has both.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
-    half_plane_hermitian_kernel(Coefficient<T>* X, int64_t n_pairs, int n_rows, int n_columns, int n_edges) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x;
+__global__ void __launch_bounds__(kAroundFftThreads, 4)
+    around_fft_hermitian_kernel(Coefficient<T>* X, int64_t n_pairs, int n_rows, int n_columns, int n_edges) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kAroundFftThreads + threadIdx.x;
   if (i >= n_pairs) return;
   const int pairs = n_edges * (n_rows / 2 + 1), pair = static_cast<int>(i % pairs), ky = pair / n_edges;
   Coefficient<T>* const column = X + i / pairs * n_rows * n_columns + (pair % n_edges == 0 ? 0 : n_columns - 1);
@@ -181,10 +181,10 @@ __global__ void __launch_bounds__(kHalfPlaneThreads, 4)
 
 // u = b + filtered, folded and clipped, its slope, and b folded and clipped; b may be one number.
 template <class T>
-__global__ void __launch_bounds__(kHalfPlaneThreads, 4)
-    half_plane_clip_kernel(const T* filtered, const T* b, T* swapped, int8_t* slopes, T* kept, int64_t n_pixels,
+__global__ void __launch_bounds__(kAroundFftThreads, 4)
+    around_fft_clip_kernel(const T* filtered, const T* b, T* swapped, int8_t* slopes, T* kept, int64_t n_pixels,
                            bool constant, Range<T> range) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kHalfPlaneThreads + threadIdx.x;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kAroundFftThreads + threadIdx.x;
   if (i >= n_pixels) return;
   const T from_b = b[constant ? 0 : i], u = from_b + filtered[i];
   swapped[i] = in_range(u, range);

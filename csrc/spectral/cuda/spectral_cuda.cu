@@ -36,48 +36,48 @@ const Gain* gains_of(const int32_t* gains) { return reinterpret_cast<const Gain*
 
 using namespace specops::spectral;
 
-int specops_spectral_power(const float* x, const float* table, const int32_t* points, const int32_t* pools, float* sums,
-                           int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t bins_per_pool,
-                           void* stream) {
+int launch_binned_power(const float* x, const float* table, const int32_t* points, const int32_t* pools, float* sums,
+                        int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t bins_per_pool,
+                        void* stream) {
   return for_shape(height, width, [&](auto shape) -> int {
     using S = decltype(shape);
-    return SPECOPS_LAUNCH((power_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x, circle(table),
-                          points_of(points), pools_of(pools), sums, n_images, n_bins, bins_per_pool);
-  });
-}
-
-int specops_spectral_cross(const float* x, const float* y, const float* table, const int32_t* points,
-                           const int32_t* pools, float* sums, int64_t n_images, int64_t height, int64_t width,
-                           int64_t n_bins, int64_t bins_per_pool, void* stream) {
-  return for_shape(height, width, [&](auto shape) -> int {
-    using S = decltype(shape);
-    return SPECOPS_LAUNCH((cross_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x, y,
+    return SPECOPS_LAUNCH((binned_power_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x,
                           circle(table), points_of(points), pools_of(pools), sums, n_images, n_bins, bins_per_pool);
   });
 }
 
-int specops_spectral_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,
-                            int64_t n_images, int64_t height, int64_t width, int64_t profile_stride, void* stream) {
+int launch_binned_cross_spectrum(const float* x, const float* y, const float* table, const int32_t* points,
+                                 const int32_t* pools, float* sums, int64_t n_images, int64_t height, int64_t width,
+                                 int64_t n_bins, int64_t bins_per_pool, void* stream) {
   return for_shape(height, width, [&](auto shape) -> int {
     using S = decltype(shape);
-    return SPECOPS_LAUNCH((filter_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x, circle(table),
-                          gains_of(gains), profiles, y, n_images, profile_stride);
+    return SPECOPS_LAUNCH((binned_cross_spectrum_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x,
+                          y, circle(table), points_of(points), pools_of(pools), sums, n_images, n_bins, bins_per_pool);
   });
 }
 
-int specops_spectral_swap(const float* a, const float* b, const float* table, const int32_t* gains,
-                          const float* profiles, float* swapped, int8_t* slopes, float* kept, int64_t n_images,
-                          int64_t height, int64_t width, int64_t profile_stride, int64_t constant, double low,
-                          double high, void* stream) {
+int launch_binned_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,
+                         int64_t n_images, int64_t height, int64_t width, int64_t profile_stride, void* stream) {
+  return for_shape(height, width, [&](auto shape) -> int {
+    using S = decltype(shape);
+    return SPECOPS_LAUNCH((binned_filter_kernel<S>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, x,
+                          circle(table), gains_of(gains), profiles, y, n_images, profile_stride);
+  });
+}
+
+int launch_clipped_band_swap(const float* a, const float* b, const float* table, const int32_t* gains,
+                             const float* profiles, float* swapped, int8_t* slopes, float* kept, int64_t n_images,
+                             int64_t height, int64_t width, int64_t profile_stride, int64_t constant, double low,
+                             double high, void* stream) {
   return for_shape(height, width, [&](auto shape) -> int {
     using S = decltype(shape);
     if (constant != 0) {
-      return SPECOPS_LAUNCH((swap_kernel<S, true>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>, stream, a, b,
-                            circle(table), gains_of(gains), profiles, swapped, slopes, kept, n_images, profile_stride,
-                            low, high);
+      return SPECOPS_LAUNCH((clipped_band_swap_kernel<S, true>), grid<S>(n_images), dim3(S::kThreads), kBytes<S>,
+                            stream, a, b, circle(table), gains_of(gains), profiles, swapped, slopes, kept, n_images,
+                            profile_stride, low, high);
     }
-    return SPECOPS_LAUNCH((swap_kernel<S, false>), grid<S>(n_images), dim3(S::kThreads), kBytesOfTwo<S>, stream, a, b,
-                          circle(table), gains_of(gains), profiles, swapped, slopes, kept, n_images, profile_stride,
-                          low, high);
+    return SPECOPS_LAUNCH((clipped_band_swap_kernel<S, false>), grid<S>(n_images), dim3(S::kThreads), kBytesOfTwo<S>,
+                          stream, a, b, circle(table), gains_of(gains), profiles, swapped, slopes, kept, n_images,
+                          profile_stride, low, high);
   });
 }

@@ -86,9 +86,9 @@ SPECOPS_DEVICE void sum_lines(float4* cells, const Value& value, const PairedVal
 // sums[b, k] = Σ weight_p |X_p|²; weights of the points carry the quarter of the doubled spectrum.
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
-    power_kernel(const float* __restrict__ x, const float2* table, const Point<float>* __restrict__ points,
-                 const Pool* __restrict__ pools, float* __restrict__ sums, int n_images, int n_bins,
-                 int bins_per_pool) {
+    binned_power_kernel(const float* __restrict__ x, const float2* table, const Point<float>* __restrict__ points,
+                        const Pool* __restrict__ pools, float* __restrict__ sums, int n_images, int n_bins,
+                        int bins_per_pool) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);
@@ -118,9 +118,9 @@ SPECOPS_DEVICE const T* addressed_anew(const T* pointer) {
 // sums[b, k] = Σ weight_p Re(conj X_p · Y_p); the lines of x wait in registers while y is transformed.
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
-    cross_kernel(const float* __restrict__ x, const float* __restrict__ y, const float2* table,
-                 const Point<float>* __restrict__ points, const Pool* __restrict__ pools, float* __restrict__ sums,
-                 int n_images, int n_bins, int bins_per_pool) {
+    binned_cross_spectrum_kernel(const float* __restrict__ x, const float* __restrict__ y, const float2* table,
+                                 const Point<float>* __restrict__ points, const Pool* __restrict__ pools,
+                                 float* __restrict__ sums, int n_images, int n_bins, int bins_per_pool) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);
@@ -177,8 +177,8 @@ SPECOPS_DEVICE void apply_gains(Complex (&z)[2][S::E], const Gain* gains, const 
 // y[b] = inverse DFT of weight_p / m_p · c[b, index_p] · X_p
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
-    filter_kernel(const float* x, const float2* table, const Gain* gains, const float* profiles, float* y, int n_images,
-                  int64_t profile_stride) {
+    binned_filter_kernel(const float* x, const float2* table, const Gain* gains, const float* profiles, float* y,
+                         int n_images, int64_t profile_stride) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);
@@ -206,9 +206,9 @@ SPECOPS_DEVICE int sixteen_slopes_at(int row, int sixteen) {
 // constant it is read from its first element.
 template <class S, bool kConstant>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
-    swap_kernel(const float* a, const float* b, const float2* table, const Gain* gains, const float* profiles,
-                float* swapped, int8_t* slopes, float* kept, int n_images, int64_t profile_stride, float low,
-                float high) {
+    clipped_band_swap_kernel(const float* a, const float* b, const float2* table, const Gain* gains,
+                             const float* profiles, float* swapped, int8_t* slopes, float* kept, int n_images,
+                             int64_t profile_stride, float low, float high) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);

@@ -36,7 +36,7 @@ def _plan(x: Tensor, y_axis: Axis, x_axis: Axis, folded: tuple[Axis, Axis] | Non
 def _resampled(x: Tensor, f: Tensor, plan: Plan, size: Sequence[int]) -> Tensor:
     out = torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
     factors = torch.empty(1 + f.shape[0] + f.shape[1], dtype=f.dtype, device=f.device)
-    folds = (plan.row_folds, plan.column_folds) if plan.op == "resample" else ()
+    folds = (plan.row_folds, plan.column_folds) if plan.op == "upfirdn2d" else ()
     cuda_launch.launch(plan.op, _aligned(x), f.contiguous(), factors, *folds, out, plan.numbers)
     return out
 
@@ -92,5 +92,5 @@ def upfirdn2d_filter_correlation(
     if plan is None:
         return reference.upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps)
     sums = torch.empty(plan.blocks, out.numel(), dtype=torch.float64, device=x.device)
-    cuda_launch.launch("resample_correlation", _aligned(x), _aligned(y), sums, out, plan.numbers)
+    cuda_launch.launch("upfirdn2d_filter_correlation", _aligned(x), _aligned(y), sums, out, plan.numbers)
     return out

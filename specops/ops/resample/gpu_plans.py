@@ -270,7 +270,7 @@ def _patch_plan(y: Axis, x: Axis, planes: int, dtype: torch.dtype, device: torch
         *(PIXEL_CODES[dtype], planes, blocks, PATCH_THREADS, 0),
     )
     none = torch.empty(0, dtype=torch.int32, device=device)
-    return Plan("resample_patches", numbers, none, none, blocks)
+    return Plan("upfirdn2d_patches", numbers, none, none, blocks)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -319,4 +319,4 @@ def plan(
         *(PIXEL_CODES[dtype], planes, blocks, threads, tiling.shared_bytes),
     )
     row_folds = folds[0].lists(y.n_out, tiling.rows, device)
-    return Plan("resample", numbers, row_folds, folds[1].lists(x.n_out, tiling.columns, device), blocks)
+    return Plan("upfirdn2d", numbers, row_folds, folds[1].lists(x.n_out, tiling.columns, device), blocks)

@@ -32,7 +32,7 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
     plan = gpu_plans.bins(index, weight, n_bins)
     sums = x.new_empty(*x.shape[:-2], n_bins, dtype=weight.dtype)
     images = (pixels(x),) if same_images(x, y) else (pixels(x), pixels(y))
-    name = "spectral_power" if len(images) == 1 else "spectral_cross"
+    name = "binned_power" if len(images) == 1 else "binned_cross_spectrum"
     tables = (circle_of(x), plan.points, plan.pools)
     cuda_launch.launch(name, *images, *tables, sums, *shape_of(x), n_bins, plan.bins_per_pool)
     return sums
@@ -44,7 +44,7 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
         return around_fft.binned_filter(HALF_PLANE, x, c, index, weight)
     y = x.new_empty(x.shape, dtype=weight.dtype)
     cuda_launch.launch(
-        "spectral_filter",
+        "binned_filter",
         pixels(x),
         circle_of(x),
         gpu_plans.gains(index, weight, c.shape[-1]),
@@ -72,7 +72,7 @@ def clipped_band_swap(
     kept = a.new_empty(a.shape if keep else (0,), dtype=dtype)
     constant = is_constant(b)
     cuda_launch.launch(
-        "spectral_swap",
+        "clipped_band_swap",
         pixels(a),
         b.flatten()[:1].to(dtype) if constant else pixels(b),
         circle_of(a),
@@ -117,22 +117,22 @@ class HalfPlane:
             of_tiles = sums.new_empty(n_images * tiles[0] * n_bins if tiles[0] > 1 else 0)
             threads = gpu_plans.LANES * gpu_plans.warps_of_tiles(tiles[1])
             numbers = (is_wide(X), n_images, n_points, *tiles, threads, n_bins, plan.bins_per_pool, *astuple(scale))
-            cuda_launch.launch("half_plane_tile_sums", X, Y, plan.points, plan.pools, of_tiles, sums, *numbers)
+            cuda_launch.launch("around_fft_tile_sums", X, Y, plan.points, plan.pools, of_tiles, sums, *numbers)
             return
         points = gpu_plans.sorted_points(index, weight, n_bins)
         numbers = (is_wide(X), n_images, n_points, n_bins, gpu_plans.lanes_of(points), *astuple(scale))
-        cuda_launch.launch("half_plane_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
+        cuda_launch.launch("around_fft_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
 
     def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
         numbers = (is_wide(X), X.numel() // (2 * n_points), n_points, index.numel() // n_points)
         stride = c.shape[-1] if c.dim() > 1 else 0
-        cuda_launch.launch("half_plane_gains", X, c, index, weight, *numbers, stride, *astuple(scale))
+        cuda_launch.launch("around_fft_gains", X, c, index, weight, *numbers, stride, *astuple(scale))
 
     def hermitian(self, X: Tensor, n_edges: int) -> None:
         n_rows, n_columns = X.shape[-3], X.shape[-2]
         n_images = X.numel() // (2 * n_rows * n_columns)
-        cuda_launch.launch("half_plane_hermitian", X, is_wide(X), n_images, n_rows, n_columns, n_edges)
+        cuda_launch.launch("around_fft_hermitian", X, is_wide(X), n_images, n_rows, n_columns, n_edges)
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
@@ -140,7 +140,7 @@ class HalfPlane:
         constant = is_constant(b)
         numbers = (is_wide(filtered), filtered.numel(), int(constant))
         b = b.flatten()[:1] if constant else b
-        cuda_launch.launch("half_plane_clip", filtered, b, swapped, slope, kept, *numbers, low, high)
+        cuda_launch.launch("around_fft_clip", filtered, b, swapped, slope, kept, *numbers, low, high)
 
 
 HALF_PLANE = HalfPlane()

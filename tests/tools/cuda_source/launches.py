@@ -66,7 +66,7 @@ def executed_source(source: Path, order: str = "forward", seed: int = 0) -> Iter
     loaded = cuda_source.load(cuda_source.library(source))
 
     def launch(name: str, *args: Any) -> None:
-        cuda_source.call(loaded, f"specops_{name}", [*map(argument_of, args), None], order, seed)
+        cuda_source.call(loaded, f"launch_{name}", [*map(argument_of, args), None], order, seed)
 
     with launching(launch):
         yield
@@ -85,7 +85,7 @@ def executed_ptx(source: Path, arch: int, last_blocks: int = 0, **options: Any) 
     def launch(name: str, *args: Any) -> None:
         tensors = tuple(arg for arg in args if isinstance(arg, Tensor) and arg.numel())
         with cuda_source.recorded_launches(loaded) as launches:
-            cuda_source.call(loaded, f"specops_{name}", [*map(argument_of, args), None])
+            cuda_source.call(loaded, f"launch_{name}", [*map(argument_of, args), None])
         for each in launches:
             kernel = module.kernel(each.kernel)
             buffers = [memory_of(t) for t in tensors]
@@ -107,7 +107,7 @@ def noted_calls() -> Iterator[list[tuple[str, list[Any]]]]:
 
     def launch(name: str, *args: Any) -> None:
         arguments = map(argument_of, args)
-        calls.append((f"specops_{name}", [np.array(a) if isinstance(a, np.ndarray) else a for a in arguments] + [None]))
+        calls.append((f"launch_{name}", [np.array(a) if isinstance(a, np.ndarray) else a for a in arguments] + [None]))
 
     with launching(launch):
         yield calls
