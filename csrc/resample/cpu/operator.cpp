@@ -8,53 +8,31 @@
 namespace specops::resample {
 namespace {
 
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a % b < 0) != (b < 0)); }
-
-int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
-
-// Which of n samples stands at position s of the extended row; -1 is a zero.
-int64_t extended(int64_t s, int64_t n, Boundary boundary) {
-  if (s >= 0 && s < n) return s;
-  if (boundary == Boundary::kZeros) return -1;
-  if (boundary == Boundary::kReplicate) return s < 0 ? 0 : n - 1;
-  if (boundary == Boundary::kCircular || n == 1) return s - floor_div(s, n) * n;
-  const int64_t period = 2 * (n - 1), at = s - floor_div(s, period) * period;
-  return std::min(at, period - at);
-}
-
 // Calls f(s, o, tap) for each sample s of the extended row in order, and in order for each output o that it is part of.
 template <class F>
-void for_samples(const Axis& axis, const F& f) {
+void for_samples(const Axis<int64_t>& axis, const F& f) {
   const int64_t first = ceil_div(-axis.before, axis.up);
-  const int64_t last = floor_div((axis.n_out - 1) * axis.down - axis.before + axis.taps - 1, axis.up);
+  const int64_t last = floor_div((axis.n_out - 1) * axis.down - axis.before + axis.n_taps - 1, axis.up);
   for (int64_t s = first; s <= last; ++s) {
     const int64_t at = s * axis.up + axis.before;  // in the padded row
-    const int64_t begin = std::max<int64_t>(0, ceil_div(at - axis.taps + 1, axis.down));
+    const int64_t begin = std::max<int64_t>(0, ceil_div(at - axis.n_taps + 1, axis.down));
     const int64_t end = std::min(axis.n_out, floor_div(at, axis.down) + 1);
-    for (int64_t o = begin; o < end; ++o) f(s, o, axis.taps - 1 - (at - o * axis.down));
+    for (int64_t o = begin; o < end; ++o) f(s, o, tap_of(axis, o, s));
   }
 }
 
-// Windows on a row of n_in samples: output o holds the samples s with 0 <= s·up - (o·down - before) < taps. The tap is
-// that distance, or counts down from the last one.
-struct Windows {
-  int64_t n_in, n_out, taps, up, down, before;
-  bool reversed;
-};
-
 // The taps of each phase; returns the first and last sample in any window.
-Move add_phases(const Windows& windows, ColumnsOwner& owner) {
+Move add_phases(const Axis<int64_t>& axis, ColumnsOwner& owner) {
   Columns& columns = owner.columns;
-  const int64_t divisor = std::gcd(windows.up, windows.down);
-  columns.phases = windows.up / divisor;
-  columns.stride = windows.down / divisor;
+  const int64_t divisor = std::gcd(axis.up, axis.down);
+  columns.phases = axis.up / divisor;
+  columns.stride = axis.down / divisor;
   Move reach = {std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()};
   for (int64_t phase = 0; phase < columns.phases; ++phase) {
-    const int64_t start = phase * windows.down - windows.before, first = ceil_div(start, windows.up);
-    const int64_t last_step = phase < windows.n_out ? (windows.n_out - 1 - phase) / columns.phases : -1;
-    int64_t sample = first;
-    for (int64_t at = first * windows.up - start; last_step >= 0 && at < windows.taps; at += windows.up, ++sample) {
-      owner.taps.push_back(windows.reversed ? windows.taps - 1 - at : at);
+    const int64_t last_step = phase < axis.n_out ? (axis.n_out - 1 - phase) / columns.phases : -1;
+    const int64_t end = end_sample(axis, phase);
+    for (int64_t sample = first_sample(axis, phase); last_step >= 0 && sample < end; ++sample) {
+      owner.taps.push_back(tap_of(axis, phase, sample));
       owner.shifts.push_back(sample);
       reach.to = std::min(reach.to, sample);
       reach.from = std::max(reach.from, sample + columns.stride * last_step);
@@ -89,11 +67,11 @@ struct Fold {
   int64_t to, sample, tap;
 };
 
-ColumnsOwner columns_of(const Windows& windows, Boundary boundary, const std::vector<Fold>& folds) {
+ColumnsOwner columns_with(const std::vector<Fold>& folds, const Axis<int64_t>& axis) {
   ColumnsOwner owner;
   Columns& columns = owner.columns;
-  columns.n_out = windows.n_out;
-  auto [first, last] = add_phases(windows, owner);
+  columns.n_out = axis.n_out;
+  auto [first, last] = add_phases(axis, owner);
   for (const Fold& fold : folds) {
     owner.folds.push_back(fold.to);
     owner.taps.push_back(fold.tap);
@@ -102,10 +80,10 @@ ColumnsOwner columns_of(const Windows& windows, Boundary boundary, const std::ve
     last = std::max(last, fold.sample);
   }
   if (first > last) return owner;
-  int64_t read_begin = std::max<int64_t>(first, 0), read_end = std::min(last + 1, windows.n_in);
-  for (int64_t s = first; s <= last && boundary != Boundary::kZeros; ++s) {
-    if (s >= 0 && s < windows.n_in) continue;
-    const int64_t source = extended(s, windows.n_in, boundary);
+  int64_t read_begin = std::max<int64_t>(first, 0), read_end = std::min(last + 1, axis.n_in);
+  for (int64_t s = first; s <= last && axis.boundary != Boundary::kZeros; ++s) {
+    if (s >= 0 && s < axis.n_in) continue;
+    const int64_t source = source_of(axis, s);
     owner.copies.push_back({s, source});
     read_begin = std::min(read_begin, source);
     read_end = std::max(read_end, source + 1);
@@ -136,16 +114,16 @@ Columns ColumnsOwner::view() const {
   return view;
 }
 
-RowsOwner rows_of(const Axis& axis, bool transposed) {
+RowsOwner rows_of(const Axis<int64_t>& axis, bool transposed) {
   RowsOwner owner;
   const auto for_terms = [&](const auto& f) {
     for_samples(axis, [&](int64_t s, int64_t o, int64_t tap) {
-      const int64_t sample = extended(s, axis.n, axis.boundary);
+      const int64_t sample = source_of(axis, s);
       if (sample >= 0) transposed ? f(sample, Term{o, tap}) : f(o, Term{sample, tap});
     });
   };
   std::vector<int64_t>& ends = owner.ends;
-  ends.assign(transposed ? axis.n : axis.n_out, 0);
+  ends.assign(transposed ? axis.n_in : axis.n_out, 0);
   for_terms([&](int64_t row, Term) { ++ends[row]; });
   for (int64_t& count : ends) owner.longest = std::max(owner.longest, count);
   std::partial_sum(ends.begin(), ends.end(), ends.begin());
@@ -157,14 +135,15 @@ RowsOwner rows_of(const Axis& axis, bool transposed) {
   return owner;
 }
 
-ColumnsOwner columns_of(const Axis& axis, bool transposed) {
-  const auto [n, n_out, taps, up, down, before, boundary] = axis;
-  if (!transposed) return columns_of({n, n_out, taps, up, down, before, true}, boundary, {});
+ColumnsOwner columns_of(const Axis<int64_t>& axis, bool transposed) {
+  if (!transposed) return columns_with({}, axis);
   std::vector<Fold> folds;
-  for_samples(axis, [&, n = n, boundary = boundary](int64_t s, int64_t o, int64_t tap) {
-    if (boundary != Boundary::kZeros && (s < 0 || s >= n)) folds.push_back({extended(s, n, boundary), o, tap});
+  for_samples(axis, [&](int64_t s, int64_t o, int64_t tap) {
+    const bool beyond = s < 0 || s >= axis.n_in;
+    if (beyond && axis.boundary != Boundary::kZeros) folds.push_back({source_of(axis, s), o, tap});
   });
-  return columns_of({n_out, n, taps, down, up, taps - 1 - before, false}, Boundary::kZeros, folds);
+  const int64_t before = axis.n_taps - 1 - axis.before;
+  return columns_with(folds, {axis.n_out, axis.n_in, axis.n_taps, axis.down, axis.up, before, false, Boundary::kZeros});
 }
 
 namespace {

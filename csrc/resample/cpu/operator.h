@@ -2,17 +2,10 @@
 
 #include <vector>
 
+#include "resample/axis.h"
 #include "resample/cpu/resample.h"
 
 namespace specops::resample {
-
-enum class Boundary { kZeros, kReflect, kReplicate, kCircular };
-
-// One axis of upfirdn2d: `n` samples, of which up·n + before + after are filtered and every down-th is kept: n_out.
-struct Axis {
-  int64_t n, n_out, taps, up, down, before;
-  Boundary boundary;
-};
 
 struct RowsOwner {
   std::vector<int64_t> ends;
@@ -30,9 +23,9 @@ struct ColumnsOwner {
   Columns view() const;
 };
 
-// Each result [n_out] of the operator along an axis, or [n] of its transpose.
-RowsOwner rows_of(const Axis& axis, bool transposed);
-ColumnsOwner columns_of(const Axis& axis, bool transposed);
+// Each result [n_out] of upfirdn2d along an axis, or [n_in] of its transpose.
+RowsOwner rows_of(const Axis<int64_t>& axis, bool transposed);
+ColumnsOwner columns_of(const Axis<int64_t>& axis, bool transposed);
 
 template <class T>
 struct FusedOwner {

@@ -17,7 +17,7 @@
 namespace specops {
 namespace {
 
-using resample::Axis;
+using Axis = resample::Axis<int64_t>;
 
 constexpr int64_t kPixelsPerTask = 16384;
 constexpr int64_t kMostPartialSums = 64;
@@ -73,12 +73,12 @@ class OwnedOperator {
     op_.rows = rows_.view();
     op_.columns = columns_.view();
     op_.inner = inner;
-    op_.fh = along_y.taps;
+    op_.fh = along_y.n_taps;
     for (const resample::Term& term : rows_.terms) row_offsets_.push_back(term.source * row_stride);
-    if (f != nullptr) take_filter(f->const_data_ptr<T>(), along_y.taps, along_x.taps);
+    if (f != nullptr) take_filter(f->const_data_ptr<T>(), along_y.n_taps, along_x.n_taps);
     size_buffers(f == nullptr);
     if (!row_weights_.empty() && inner == 1) {
-      fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n, weights_, kernels_of<T>().lanes);
+      fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n_in, weights_, kernels_of<T>().lanes);
       op_.fused = fused_.view();
     }
     op_.row_offsets = row_offsets_.data();
@@ -167,7 +167,7 @@ std::pair<Axis, Axis> axes_of(at::IntArrayRef size, at::IntArrayRef taps, at::In
     const int64_t padded = n * up[d] + padding[2 * d] + padding[2 * d + 1];
     TORCH_CHECK_VALUE(padded >= n_taps, "the filter is larger than the padded image: ", n_taps, " taps, ", padded,
                       " samples");
-    return {n, (padded - n_taps) / down[d] + 1, n_taps, up[d], down[d], padding[2 * d], kind};
+    return {n, (padded - n_taps) / down[d] + 1, n_taps, up[d], down[d], padding[2 * d], true, kind};
   };
   return {axis(size[0], taps[0], 1), axis(size[1], taps[1], 0)};
 }
@@ -224,7 +224,7 @@ void correlate_images(const at::Tensor& x, const at::Tensor& y, const Axis& alon
   const Planes2d xs(x, false), ys(y, false);
   const OwnedOperator<T> owned(along_y, along_x, false, nullptr, xs.row_stride(), 1);
   const resample::Operator<T>& op = owned.view();
-  const int64_t n_rows = along_y.n_out, n_sums = along_y.taps * op.columns.n_taps, total = xs.count() * n_rows;
+  const int64_t n_rows = along_y.n_out, n_sums = along_y.n_taps * op.columns.n_taps, total = xs.count() * n_rows;
   const int64_t groups = std::min(total, kMostPartialSums);
   const Pixel type = pixel_type(x.scalar_type());
   std::vector<double> sums(groups * n_sums, 0.0);
@@ -247,15 +247,15 @@ void correlate_images(const at::Tensor& x, const at::Tensor& y, const Axis& alon
   }
   T* to = out.mutable_data_ptr<T>();
   for (int64_t i = 0; i < n_sums; ++i) {
-    to[i / op.columns.n_taps * along_x.taps + owned.taps()[i % op.columns.n_taps]] = static_cast<T>(sums[i]);
+    to[i / op.columns.n_taps * along_x.n_taps + owned.taps()[i % op.columns.n_taps]] = static_cast<T>(sums[i]);
   }
 }
 
 at::Tensor resampled(const at::Tensor& x, const at::Tensor& f, const Axis& along_y, const Axis& along_x,
                      bool transposed) {
   std::vector<int64_t> shape = x.sizes().vec();
-  shape[x.dim() - 2] = transposed ? along_y.n : along_y.n_out;
-  shape[x.dim() - 1] = transposed ? along_x.n : along_x.n_out;
+  shape[x.dim() - 2] = transposed ? along_y.n_in : along_y.n_out;
+  shape[x.dim() - 1] = transposed ? along_x.n_in : along_x.n_out;
   const auto format = is_channels_last(x) ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
   at::Tensor out = at::empty(shape, x.options(), format);
   if (out.numel() == 0) return out;

@@ -35,7 +35,7 @@ struct Strip {
   int32_t column, row, end_row;
 };
 
-static __device__ __forceinline__ bool in_image(const Axis& axis, int32_t sample) {
+static __device__ __forceinline__ bool in_image(const TiledAxis& axis, int32_t sample) {
   return sample >= 0 && sample < axis.n_in;
 }
 
@@ -79,21 +79,8 @@ struct Lines {
   Line<P> at[P::kDown];
 };
 
-// How an axis goes on beyond its ends, up to one period: sample s is slope · s + below or + above, none if that is
-// outside.
-struct Extension {
-  int32_t slope, below, above;
-};
-
-static __device__ __forceinline__ Extension extension_of(const Axis& axis) {
-  const int32_t last = axis.n_in - 1;
-  if (axis.boundary == kReflected) return {-1, 0, 2 * last};
-  if (axis.boundary == kReplicated) return {0, 0, last};
-  if (axis.boundary == kCircular) return {1, axis.n_in, -axis.n_in};
-  return {0, -1, -1};
-}
-
-static __device__ __forceinline__ int32_t source_of(const Axis& axis, const Extension& extension, int32_t sample) {
+static __device__ __forceinline__ int32_t source_of(const TiledAxis& axis, const Extension<int32_t>& extension,
+                                                    int32_t sample) {
   const int32_t outside = extension.slope * sample + (sample < 0 ? extension.below : extension.above);
   return in_image(axis, sample) ? sample : outside;
 }
@@ -112,7 +99,7 @@ static __device__ __forceinline__ Line<P> load_line(const Layout& layout, const 
       memcpy(line.at + i, &bits, sizeof bits);
     }
   } else {
-    const Extension extension = extension_of(layout.x);
+    const Extension<int32_t> extension = extension_of(layout.x);
 #pragma unroll
     for (int32_t i = 0; i < P::kLoaded; ++i) {
       const int32_t source = source_of(layout.x, extension, first + i);
@@ -179,7 +166,7 @@ static __device__ __forceinline__ void store_sums(const Layout& layout, const fl
 template <class P>
 struct Source {
   const typename P::Stored* plane;
-  Extension rows;
+  Extension<int32_t> rows;
   int32_t end, first;
   bool in_vectors;
 };
@@ -227,7 +214,7 @@ static __device__ __forceinline__ void make_strip(const Layout& layout, const St
   const int32_t begin = first_sample(layout.x, strip.column), offset = begin & (P::kAtOnce - 1), first = begin - offset;
   const bool later = first_sample(layout.x, strip.column + 1) > begin;
   const bool inside = first >= 0 && first + P::kLoaded <= layout.x.n_in;
-  const bool in_vectors = layout.load_vectors && (inside || layout.x.boundary == kZerosBeyond);
+  const bool in_vectors = layout.load_vectors && (inside || layout.x.boundary == Boundary::kZeros);
   const int32_t end = end_sample(layout.y, strip.end_row - 1);
   const Source<P> source = {x, extension_of(layout.y), end, first, in_vectors};
   int32_t sample = first_sample(layout.y, strip.row);

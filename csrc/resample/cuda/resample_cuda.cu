@@ -36,7 +36,7 @@ static __device__ __forceinline__ Tile<T> tile_in(const Layout& layout, T* memor
   tile.across = tile.samples + (layout.y.slots + layout.y.extras) * layout.pitch;
   tile.outputs = tile.across + layout.y.tile * layout.pitch;
   tile.weights = tile.outputs + layout.y.tile * layout.out_pitch;
-  const int32_t n_weights = larger(layout.y.taps * layout.x.taps, layout.y.taps + layout.x.taps);
+  const int32_t n_weights = larger(layout.y.n_taps * layout.x.n_taps, layout.y.n_taps + layout.x.n_taps);
   tile.rows = reinterpret_cast<Window*>(tile.weights + in_packs<T>(n_weights));
   tile.columns = tile.rows + layout.y.tile;
   return tile;
@@ -45,7 +45,7 @@ static __device__ __forceinline__ Tile<T> tile_in(const Layout& layout, T* memor
 // f [fh, fw] as it is, or as the factors g [fh], h [fw] if it is an outer product; true if it is.
 template <class T>
 static __device__ __forceinline__ bool load_filter(const Layout& layout, const T* f, const T* factors, T* weights) {
-  const int32_t fh = layout.y.taps, fw = layout.x.taps;
+  const int32_t fh = layout.y.n_taps, fw = layout.x.n_taps;
   const bool one_row = fh == 1, one_column = fw == 1;
   const bool separable = one_row || one_column || factors[0] != T(0);
   for (int32_t i = threadIdx.x; i < (separable ? fh + fw : fh * fw); i += blockDim.x) {
@@ -121,8 +121,8 @@ static __device__ __forceinline__ void filter_along_x(const Layout& layout, cons
     const int32_t line = group * kRowsAtOnce;
     const int32_t column = element >> layout.inner_bits, channel = element - (column << layout.inner_bits);
     T sums[kRowsAtOnce] = {};
-    add_along_x(layout, folds, tile.across + line * layout.pitch + channel, layout.pitch, tile.weights + layout.y.taps,
-                tile.columns[column], place.column + column, sums);
+    add_along_x(layout, folds, tile.across + line * layout.pitch + channel, layout.pitch,
+                tile.weights + layout.y.n_taps, tile.columns[column], place.column + column, sums);
     for (int32_t r = 0; r < kRowsAtOnce; ++r) tile.outputs[(line + r) * layout.out_pitch + element] = sums[r];
   });
 }
@@ -136,8 +136,8 @@ static __device__ __forceinline__ void filter_along_both(const Layout& layout, c
     const int32_t column = element >> layout.inner_bits, channel = element - (column << layout.inner_bits);
     T sums[1] = {};
     for_terms_along_y(layout, row_folds, tile, row, line, [&](const T* samples, int32_t tap) {
-      add_along_x(layout, column_folds, samples + channel, 0, tile.weights + tap * layout.x.taps, tile.columns[column],
-                  place.column + column, sums);
+      add_along_x(layout, column_folds, samples + channel, 0, tile.weights + tap * layout.x.n_taps,
+                  tile.columns[column], place.column + column, sums);
     });
     tile.outputs[line * layout.out_pitch + element] = sums[0];
   });
@@ -196,8 +196,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksEach)
 }
 
 // Which outputs of a tile meet each tap, by slots.
-static __device__ __forceinline__ void find_pairs(const Axis& axis, int32_t begin, int32_t end, Pairs* pairs) {
-  for (int32_t tap = threadIdx.x; tap < axis.taps; tap += blockDim.x) {
+static __device__ __forceinline__ void find_pairs(const TiledAxis& axis, int32_t begin, int32_t end, Pairs* pairs) {
+  for (int32_t tap = threadIdx.x; tap < axis.n_taps; tap += blockDim.x) {
     pairs[tap] = pairs_of(axis, tap, begin, end);
     pairs[tap].first -= begin;
   }
@@ -211,9 +211,9 @@ static __device__ __forceinline__ void correlate_tile(const Layout& layout, cons
   const int32_t shared_y = divisor(layout.y.up, layout.y.down), shared_x = divisor(layout.x.up, layout.x.down);
   const int32_t phases_y = layout.y.up / shared_y, stride_y = layout.y.down / shared_y;
   const int32_t phases_x = layout.x.up / shared_x, stride_x = layout.x.down / shared_x;
-  const int32_t lane = threadIdx.x % kWarp, n_taps = layout.y.taps * layout.x.taps;
+  const int32_t lane = threadIdx.x % kWarp, n_taps = layout.y.n_taps * layout.x.n_taps;
   for (int32_t tap = threadIdx.x / kWarp; tap < n_taps; tap += blockDim.x / kWarp) {
-    const Pairs rows = row_pairs[tap / layout.x.taps], columns = column_pairs[tap % layout.x.taps];
+    const Pairs rows = row_pairs[tap / layout.x.n_taps], columns = column_pairs[tap % layout.x.n_taps];
     const int32_t first_slot = floor_mod(rows.sample, layout.y.slots);
     T sum = T(0);
     for (int32_t i = lane; i < columns.count << layout.inner_bits; i += kWarp) {
@@ -238,12 +238,12 @@ __global__ void __launch_bounds__(kThreads, kBlocksEach)
     upfirdn2d_filter_correlation_kernel(const Stored* x, const Stored* y, double* sums, Layout layout, int64_t planes) {
   using T = typename Arithmetic<Stored>::Type;
   SPECOPS_DYN_SMEM(double, memory);
-  const int32_t n_taps = layout.y.taps * layout.x.taps;
+  const int32_t n_taps = layout.y.n_taps * layout.x.n_taps;
   double* const block_sums = memory;
   T* const samples = reinterpret_cast<T*>(block_sums + in_packs<double>(n_taps));
   T* const outputs = samples + layout.y.slots * layout.pitch;
   Pairs* const row_pairs = reinterpret_cast<Pairs*>(outputs + layout.y.tile * layout.out_pitch);
-  Pairs* const column_pairs = row_pairs + layout.y.taps;
+  Pairs* const column_pairs = row_pairs + layout.y.n_taps;
   const Place place = place_of<Stored>(layout, blockIdx.x);
   const int64_t groups = gridDim.x / (layout.bands * layout.channel_tiles * layout.column_tiles);
   const int64_t pixels_in = static_cast<int64_t>(layout.y.n_in) * layout.x.n_in;
@@ -301,7 +301,7 @@ static Launch launch_from(const int64_t* numbers) {
 template <class T>
 static cudaError_t find_factors(const Layout& layout, const T* f, T* factors, void* stream) {
   constexpr T roundoff = sizeof(T) == 8 ? T(0x1p-53) : T(0x1p-24f);
-  return SPECOPS_LAUNCH(factor_kernel<T>, 1, kWarp, 0, stream, f, layout.y.taps, layout.x.taps, roundoff, factors);
+  return SPECOPS_LAUNCH(factor_kernel<T>, 1, kWarp, 0, stream, f, layout.y.n_taps, layout.x.n_taps, roundoff, factors);
 }
 
 // Calls launch(first block, blocks) as often as `blocks` do not fit one launch.
@@ -323,7 +323,7 @@ static cudaError_t upfirdn2d(const void* x, const void* f, void* factors, const 
   const Launch launch = launch_from(numbers);
   const T* const taps = static_cast<const T*>(f);
   cudaError_t error = cudaSuccess;
-  if (layout.y.taps > 1 && layout.x.taps > 1) error = find_factors(layout, taps, static_cast<T*>(factors), stream);
+  if (layout.y.n_taps > 1 && layout.x.n_taps > 1) error = find_factors(layout, taps, static_cast<T*>(factors), stream);
   if (error != cudaSuccess) return error;
   return for_launches(launch.blocks, [&](int64_t first, unsigned blocks) {
     return SPECOPS_LAUNCH(upfirdn2d_kernel<Stored>, blocks, static_cast<unsigned>(launch.threads),
@@ -349,9 +349,9 @@ static cudaError_t upfirdn2d_patches(const void* x, const void* f, void* factors
 
 // Calls f(Patch) for the factors and taps of both axes: PATCHES of specops/ops/resample/gpu_plans.py.
 template <class Stored, class F>
-static int for_patch(const Axis& axis, const F& f) {
+static int for_patch(const TiledAxis& axis, const F& f) {
   const auto is = [&](int32_t up, int32_t down, int32_t taps) {
-    return axis.up == up && axis.down == down && axis.taps == taps;
+    return axis.up == up && axis.down == down && axis.n_taps == taps;
   };
   if (is(2, 1, 2)) return f(Patch<Stored, 2, 1, 2>{});
   if (is(2, 1, 4)) return f(Patch<Stored, 2, 1, 4>{});
@@ -375,8 +375,8 @@ static cudaError_t correlate(const void* x, const void* y, double* sums, void* o
                      static_cast<unsigned>(launch.threads), static_cast<int>(launch.shared_bytes), stream,
                      static_cast<const Stored*>(x), static_cast<const Stored*>(y), sums, layout, launch.planes);
   if (error != cudaSuccess) return error;
-  return SPECOPS_LAUNCH(sum_blocks_kernel<T>, static_cast<unsigned>(layout.y.taps * layout.x.taps), kWarp, 0, stream,
-                        static_cast<const double*>(sums), launch.blocks, static_cast<T*>(out));
+  return SPECOPS_LAUNCH(sum_blocks_kernel<T>, static_cast<unsigned>(layout.y.n_taps * layout.x.n_taps), kWarp, 0,
+                        stream, static_cast<const double*>(sums), launch.blocks, static_cast<T*>(out));
 }
 
 // Calls f with a null pointer to the type of a pixel.

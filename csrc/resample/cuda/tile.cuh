@@ -12,7 +12,7 @@ namespace specops::resample {
 
 // Filled from a list of integers: keep in step with specops/ops/resample/gpu_plans.py.
 struct Layout {
-  Axis y, x;
+  TiledAxis y, x;
   int32_t channels;    // elements of a pixel: 1 for planes
   int32_t inner_bits;  // log2 of the channels in a tile
   int32_t channel_tiles;
