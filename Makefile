@@ -27,16 +27,16 @@ demo: setup
 
 # The four claims of docs/claims.md, which it writes; stopped at any moment, it goes on when called again.
 claims: setup
-	$(BIN)/python examples/claims.py --out output/claims --page docs/claims.md
+	$(BIN)/python examples/studies claims --out output/claims --page docs/claims.md
 
 # PSNR and bands of the testbeds for seeds 0, 1 and 2 beside the published code's, where those are beside this checkout.
 # Goes on where it was stopped.
 parity: setup
-	$(BIN)/python tests/studies/testbeds/parity.py
+	$(BIN)/python tests/studies/tools/parity.py
 
 # Writes docs/fixes.md from 24 trainings with and without fixes and a sweep of planar cosines; goes on where it was stopped.
 fixes: setup
-	$(BIN)/python examples/fixes.py --out output/fixes
+	$(BIN)/python examples/studies fixes --out output/fixes
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not emulated_gpu' $(TESTS)

@@ -13,16 +13,16 @@ from bench.registry import REGISTRY, Entry, Timed, Timings
 
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
-TESTS = ("studies/testbeds/test_testbeds_arithmetic.py", "studies/testbeds/test_testbeds_gradients.py")
+TESTS = ("studies/testbeds/test_arithmetic.py", "studies/testbeds/test_gradients.py")
 GENERATORS = ("bilinear", "nearest", "zeros", "shuffle")
 DISCRIMINATORS = ("avg", "stride", "schwarz_blur")
 MUST, AIM = 0.90, 0.75
 
 
 def new_run(testbed: str, mode: str, arithmetic: str) -> Any:
-    from testbeds.discriminator_run import DiscriminatorRun, DiscriminatorSettings
-    from testbeds.generator_run import GeneratorRun, GeneratorSettings
-    from testbeds.images import load_bundled
+    from studies.core.data.images import load_bundled
+    from studies.testbeds.discriminator_run import DiscriminatorRun, DiscriminatorSettings
+    from studies.testbeds.generator_run import GeneratorRun, GeneratorSettings
 
     images, device = load_bundled("photo", 64), torch.device("cpu")
     if testbed == "generator":

@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gans.cosine_experiment import run_experiment
-from gans.cosine_networks import GENERATORS, PUBLISHED_WIDTH
-from gans.cosine_waves import Frequency
-from testbeds import command_line
+from studies.core import command_line
+from studies.cosines.experiment import run_experiment
+from studies.cosines.networks import GENERATORS, PUBLISHED_WIDTH
+from studies.cosines.waves import Frequency
 
 EXAMPLES = """\
 examples:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from gans.loader import Loader
-from gans.sources import open_source
-from testbeds.command_line import Parser, positive, resolution, seed
-from testbeds.errors import InputError
-from testbeds.files import write_atomically
-from testbeds.images import to_8bit
-from testbeds.plots import picture_png
+from studies.core.command_line import Parser, positive, resolution, seed
+from studies.core.data.images import to_8bit
+from studies.core.data.loader import Loader
+from studies.core.data.sources import open_source
+from studies.core.errors import InputError
+from studies.core.files import write_atomically
+from studies.core.report.plots import picture_png
 from torch import Tensor, nn
 
 LATENT_CHANNELS = 128

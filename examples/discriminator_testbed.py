@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from testbeds import command_line
-from testbeds.discriminator_run import MLP, DiscriminatorRun, DiscriminatorSettings
-from testbeds.experiment import run_experiment
-from testbeds.networks import PADDINGS
+from studies.core import command_line
+from studies.testbeds.discriminator_run import MLP, DiscriminatorRun, DiscriminatorSettings
+from studies.testbeds.experiment import run_experiment
+from studies.testbeds.networks.generator import PADDINGS
 
 TITLES = {
     "avg": "Average",
@@ -30,7 +30,7 @@ examples:
   python examples/discriminator_testbed.py --downsample stride --spectrum-discriminator --out output/spectrum
   python examples/discriminator_testbed.py --highpass --downsample schwarz_blur --out output/highpass
   python examples/discriminator_testbed.py --model mlp --out output/mlp
-  python examples/discriminator_testbed.py --model testbeds.stylegan2:Discriminator --out output/stylegan2
+  python examples/discriminator_testbed.py --model studies.testbeds.stylegan2:Discriminator --out output/stylegan2
 
 With one --downsample, DIR gets metrics.csv, spectra.npz, config.json, report.html, pictures and a checkpoint. With
 several, each run gets the folder DIR/MODE and DIR a report that compares them.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gans.command_line import add_options
-from gans.experiment import run_gan
-from testbeds.command_line import Parser, report_errors
+from studies.core.command_line import Parser, report_errors
+from studies.gans.command_line import add_options
+from studies.gans.experiment import run_gan
 
 EXAMPLES = """\
 examples:

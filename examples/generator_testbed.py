@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from testbeds import command_line
-from testbeds.experiment import run_experiment
-from testbeds.generator_run import LOSSES, GeneratorRun, GeneratorSettings
-from testbeds.networks import PADDINGS
+from studies.core import command_line
+from studies.testbeds.experiment import run_experiment
+from studies.testbeds.generator_run import LOSSES, GeneratorRun, GeneratorSettings
+from studies.testbeds.networks.generator import PADDINGS
 
 TITLES = {
     "bilinear": "Bilinear",
@@ -30,7 +30,7 @@ examples:
   python examples/generator_testbed.py --image cat.png --image dogs/ --upsample shuffle --out output/pets
   python examples/generator_testbed.py --image cat.png --image dogs/ --upsample shuffle --out output/pets --resume
   python examples/generator_testbed.py --data toyset --padding zeros --loss mse+log-spectrum --out output/toyset
-  python examples/generator_testbed.py --model testbeds.stylegan2:Generator --out output/stylegan2
+  python examples/generator_testbed.py --model studies.testbeds.stylegan2:Generator --out output/stylegan2
 
 With one --upsample, DIR gets metrics.csv, spectra.npz, config.json, report.html, pictures and a checkpoint. With
 several, each run gets the folder DIR/MODE and DIR a report that compares them.

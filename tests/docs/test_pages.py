@@ -99,7 +99,7 @@ def test_commands_exist_with_their_options(
     of_a_script = [index for index, word in enumerate(words) if word.startswith("examples/")]
     start = of_a_script[0] if of_a_script else words.index("-m") + 1
     target, arguments = words[start], words[start + 1 :]
-    monkeypatch.setattr(sys, "argv", [target, *([] if of_a_script else arguments[:1]), "--help"])
+    monkeypatch.setattr(sys, "argv", [target, *([] if target.endswith(".py") else arguments[:1]), "--help"])
     monkeypatch.delitem(sys.modules, target, raising=False)  # or runpy warns that it was imported before
     with pytest.raises(SystemExit) as caught:
         (runpy.run_path if of_a_script else runpy.run_module)(target, run_name="__main__")

@@ -151,7 +151,7 @@ def test_dcgan_takes_a_folder_and_tells_wrong_input(
 @pytest.mark.parametrize("key", OF_STYLEGAN, ids=lambda key: key[0])
 def test_stylegan_through_compat(key: tuple[str, int]) -> None:
     """The same networks with filters of five taps train, and make other images."""
-    from testbeds import stylegan2
+    from studies.testbeds import stylegan2
 
     path, text = patched(DIFFS[key])
     assert path == Path(stylegan2.__file__)

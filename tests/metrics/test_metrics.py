@@ -24,8 +24,8 @@ import scipy.ndimage
 import scipy.stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from studies.core import evaluation
 from test_exact_maps import NoFloat64
-from testbeds import evaluation
 from torchmetrics import Metric, MetricCollection
 
 import specops

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from browser import faults, needs_chromium
 from PIL import Image
-from test_compare import faults, needs_chromium
 
 import specops
 from specops import cli, spectrum_report

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+from PIL import Image
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 _FLAGS = (
@@ -86,3 +90,25 @@ def render(page: str, folder: Path, *, width: int, dark: bool, height: int = 240
 
 def _run(command: list[Any]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+def faults(page: str, folder: Path, *, width: int, dark: bool) -> set[str]:
+    """What is wrong with the page as shown: nothing may be wider than it, broken, hard to read or in the console."""
+    shown = render(page, folder, width=width, dark=dark)
+    measured = shown.measured
+    with Image.open(shown.screenshot) as screenshot:
+        pixels = np.asarray(screenshot.convert("L"), dtype=np.float64)[:, :width]
+    found = {
+        "console": bool(shown.console),
+        "overflow": measured["overflow"] > 0,
+        "broken picture": bool(measured["broken"]),
+        "picture without description": measured["nameless"] > 0,
+        "small type": measured["smallest"] < 12,
+        "low contrast": measured["contrast"] < 4.5,
+        "wrong scheme": measured["dark"] != dark or (np.median(pixels) < 60) != dark,
+        "empty": pixels.std() < 1,
+    }
+    return {name for name, wrong in found.items() if wrong}
+
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt-get install chromium)")

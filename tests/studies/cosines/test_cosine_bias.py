@@ -14,11 +14,12 @@ import cosine_bias
 import numpy as np
 import pytest
 import torch
-from gans import cosine_report, cosine_sweep
-from gans.cosine_run import CosineRun, CosineSettings
-from gans.cosine_waves import PlanarCosines
-from test_testbeds_command_line import assert_same_numbers, environment, table
-from testbeds.errors import InputError
+from finished_runs import assert_same_numbers, environment, table
+from studies.core.errors import InputError
+from studies.cosines import report as cosine_report
+from studies.cosines import sweep as cosine_sweep
+from studies.cosines.run import CosineRun, CosineSettings
+from studies.cosines.waves import PlanarCosines
 
 SCRIPT = Path(cosine_bias.__file__)
 FIGURES = {f"{name}.{kind}" for name in ("spectrum", "leakage", "highpass_levels") for kind in ("png", "svg")}

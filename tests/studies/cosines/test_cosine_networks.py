@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from gans.cosine_networks import (
+from studies.cosines.networks import (
     FSG16_SHIFTS,
     GENERATORS,
     BranchedGenerator,
@@ -16,7 +16,7 @@ from gans.cosine_networks import (
     Generator,
     ShiftedGenerator,
 )
-from gans.cosine_run import one_sided_penalty
+from studies.cosines.run import one_sided_penalty
 from torch import Tensor, nn
 
 import specops

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from gans.cosine_measures import LeakageMeter, amplitude_density, highpass_level, phase_density
-from gans.cosine_waves import AMPLITUDE, PHASE, Law, PlanarCosines
-from gans.filter_spectrum import filter_spectrum_correlation
 from scipy import stats
-from testbeds.errors import InputError
+from studies.core.errors import InputError
+from studies.cosines.filter_spectrum import filter_spectrum_correlation
+from studies.cosines.measures import LeakageMeter, amplitude_density, highpass_level, phase_density
+from studies.cosines.waves import AMPLITUDE, PHASE, Law, PlanarCosines
 
 import specops
 

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from gans import cost
-from gans.architectures import DISCRIMINATORS, Generator
-from gans.fixes import FIXES, Fixes, FixOptions, ShiftedGenerator, make_fixes, parse_fixes
-from gans.objectives import DiscriminatorObjective, GeneratorObjective
-from gans.run import GanRun, GanSettings
-from gans.sources import Source, open_source
-from testbeds.errors import InputError
+from studies.core.data.sources import Source, open_source
+from studies.core.errors import InputError
+from studies.gans import cost
+from studies.gans.architectures import DISCRIMINATORS, Generator
+from studies.gans.fixes import FIXES, Fixes, FixOptions, ShiftedGenerator, make_fixes, parse_fixes
+from studies.gans.objectives import DiscriminatorObjective, GeneratorObjective
+from studies.gans.run import GanRun, GanSettings
 from torch import Tensor
 
 import specops

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from gans import losses, synchronized
-from gans.loop import train
-from gans.report import FIGURES
-from gans.run import GanRun, GanSettings
-from gans.sources import Source, open_source
-from testbeds.checkpoints import load_checkpoint
-from testbeds.errors import InputError, TrainingError
-from testbeds.sweep import Job, run_all
-from testbeds.training import restore
+from studies.core.data.sources import Source, open_source
+from studies.core.errors import InputError, TrainingError
+from studies.core.loop import train
+from studies.core.record.checkpoints import load_checkpoint
+from studies.core.sweep import Job, run_all
+from studies.core.training import restore
+from studies.gans import losses, synchronized
+from studies.gans.report import FIGURES
+from studies.gans.run import GanRun, GanSettings
 
 SCRIPT = Path(gan_fixes.__file__)
 BANDS = ["e_low", "e_mid", "e_high", "e_corner"]
@@ -245,7 +245,7 @@ def test_resumed_with_more_steps_is_as_never_stopped(finished: Path, tmp_path: P
 
 def test_resume_keeps_the_decay_that_the_run_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --decay-steps more steps do not change it; asked for, another one is refused."""
-    monkeypatch.setattr("gans.experiment.write_report", lambda folder, result, config: None)
+    monkeypatch.setattr("studies.gans.experiment.write_report", lambda folder, result, config: None)
     assert start(*arguments(tmp_path / "run", steps=2, decay_steps=None)) == 0
     assert start(*arguments(tmp_path / "run", "--resume", steps=4, decay_steps=None)) == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())
@@ -263,7 +263,7 @@ KILLED = """
 # The run kills itself (SIGKILL) as it is about to compute its n-th loss of D.
 import os, signal, sys
 import gan_fixes
-from gans import losses
+from studies.gans import losses
 
 left = iter(range(int(sys.argv[1]) - 1))
 
@@ -351,7 +351,7 @@ def test_run_that_is_not_finite_at_once_leaves_the_first_checkpoint(source: Sour
 
 def trained(tmp_path: Path, norms: str, processes: int) -> list[dict[str, dict[str, torch.Tensor]]]:
     path = tmp_path / f"{norms}{processes}-"
-    program = [str(Path(__file__).with_name("gan_process.py")), norms, str(path)]
+    program = [str(Path(__file__).parents[1] / "tools" / "gan_process.py"), norms, str(path)]
     launch = (
         ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--standalone"] if processes > 1 else []
     )
@@ -460,7 +460,7 @@ def test_sweep_tells_the_run_that_fails(tmp_path: Path) -> None:
 
 
 def test_batch_is_to_be_divided_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gans import distributed
+    from studies.core import distributed
 
     monkeypatch.setattr(distributed, "size", lambda: 3)
     monkeypatch.setattr(distributed, "rank", lambda: 1)

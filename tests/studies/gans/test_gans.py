@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gans import draws
-from gans.architectures import DISCRIMINATORS, Discriminator, Generator, normalized_once
-from gans.evaluation import Evaluator, load_features
-from gans.loader import Loader
-from gans.losses import LOSSES, info_nce_loss, rotation_loss
-from gans.sources import PHOTOS, Folder, PhotoCrops, Source, Toyset, open_source
 from PIL import Image
-from testbeds.errors import InputError
-from testbeds.evaluation import band_errors, reduced_spectrum, relative_error
-from testbeds.toyset import toy_pixels
+from studies.core.data import draws
+from studies.core.data.loader import Loader
+from studies.core.data.sources import PHOTOS, Folder, PhotoCrops, Source, Toyset, open_source
+from studies.core.data.toyset import toy_pixels
+from studies.core.errors import InputError
+from studies.core.evaluation import band_errors, reduced_spectrum, relative_error
+from studies.core.evaluator import Evaluator, load_features
+from studies.gans.architectures import DISCRIMINATORS, Discriminator, Generator, normalized_once
+from studies.gans.losses import LOSSES, info_nce_loss, rotation_loss
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize

@@ -1,0 +1,1 @@
+"""What all studies share: options, measures, the training loop, checkpoints and records."""

@@ -1,0 +1,1 @@
+"""Figures, sentences and pages on what runs measured."""

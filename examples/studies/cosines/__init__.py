@@ -1,0 +1,1 @@
+"""Planar cosines: does the error of a GAN grow with the frequency that it has to make?"""

@@ -1,0 +1,101 @@
+"""Figures of the planar cosines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from studies.core.record.results import RunResult
+from studies.core.report.plots import LIGHT, SMALL, Theme, new_figure, style_axes
+
+from .measures import Density, WaveDensities
+from .waves import Frequency
+
+
+def densities(waves: WaveDensities, theme: Theme = LIGHT) -> Figure:
+    """Amplitude's and phase's histogram of each wave, a row per wave, under the true probabilities of the bins."""
+    figure = new_figure(7.6, 2.5 * len(waves), theme)
+    grid = figure.subplots(len(waves), 2, squeeze=False)
+    for row, ((u, v), (amplitude, phase)) in zip(grid, waves.items(), strict=True):
+        _draw_density(row[0], amplitude, theme, unit=1.0)
+        row[0].set_xlabel("Amplitude")
+        row[0].set_title(f"Amplitude at ({u}, {v})")
+        row[0].set_ylabel("Share")
+        _draw_density(row[1], phase, theme, unit=float(np.pi))
+        row[1].set_xlabel("Phase / π")
+        row[1].set_title(f"Phase at ({u}, {v})")
+    for axes in grid.flat:
+        style_axes(axes, theme)
+    return figure
+
+
+def leakage(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
+    """Leakage ratio over training, a line per run; dashed: of the images under a Hann window."""
+    figure = new_figure(5.4, 3.4, theme)
+    axes = figure.subplots()
+    for index, result in enumerate(results):
+        color = theme.series[index % len(theme.series)]
+        steps = result.history.steps
+        marker = "o" if len(steps) == 1 else ""
+        for column, line, label in (("leakage", "-", result.title), ("leakage_hann", (0, (4, 3)), None)):
+            values = result.history.column(column)
+            axes.plot(steps, values, color=color, linestyle=line, marker=marker, label=label)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("Training iteration")
+    axes.set_ylabel("Leakage ratio")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    _finish(axes, theme)
+    return figure
+
+
+def highpass_levels(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
+    """Final leakage ratio of the images without their low frequencies, over the cutoff of the Gaussian taken away."""
+    figure = new_figure(5.4, 3.4, theme)
+    axes = figure.subplots()
+    for index, result in enumerate(results):
+        columns = [name for name in result.history.columns if name.startswith("leakage_highpass_")]
+        cutoffs = [1 / (2 * np.pi * float(name.rpartition("_")[2])) for name in columns]
+        values = [result.history.rows[-1][name] for name in columns]
+        axes.plot(cutoffs, values, marker="o", ms=4, color=theme.series[index % len(theme.series)], label=result.title)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("Cutoff / cycles per pixel")
+    axes.set_ylabel("Leakage ratio")
+    _finish(axes, theme)
+    return figure
+
+
+def error_by_frequency(errors: Mapping[str, Mapping[Frequency, Sequence[float]]], theme: Theme = LIGHT) -> Figure:
+    """Leakage ratio over the carrier's frequency, a line of means per generator, a dot per seed."""
+    figure = new_figure(5.4, 3.6, theme)
+    axes = figure.subplots()
+    for index, (generator, by_frequency) in enumerate(errors.items()):
+        color = theme.series[index % len(theme.series)]
+        radii = [float(np.hypot(*frequency)) for frequency in by_frequency]
+        axes.plot(radii, [np.mean(v) for v in by_frequency.values()], color=color, lw=1.7, label=generator)
+        for radius, values in zip(radii, by_frequency.values(), strict=True):
+            axes.plot([radius] * len(values), values, "o", ms=4, color=color, alpha=0.7)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("Carrier / cycles per image, √(u² + v²)")
+    axes.set_ylabel("Leakage ratio")
+    _finish(axes, theme)
+    return figure
+
+
+def _draw_density(axes: Axes, density: Density, theme: Theme, *, unit: float) -> None:
+    """Bars of the found shares, outline of the true ones; the open last bin of amplitudes is drawn like any other."""
+    edges = density.edges.numpy() / unit
+    if np.isinf(edges[-1]):
+        edges[-1] = 2 * edges[-2] - edges[-3]
+    axes.stairs(density.found.numpy(), edges, fill=True, color=theme.series[0], alpha=0.55, label="generated")
+    axes.stairs(density.true.numpy(), edges, color=theme.ink, linewidth=1.4, label="true")
+    axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink)
+
+
+def _finish(axes: Axes, theme: Theme) -> None:
+    axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
+    axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink)
+    style_axes(axes, theme)

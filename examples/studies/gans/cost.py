@@ -1,0 +1,49 @@
+"""What a fix costs: time of training steps with it and without, taken in turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from studies.core.data.sources import Source
+
+from .fixes import Fixes
+from .run import GanRun, GanSettings
+
+
+def step_seconds(settings: GanSettings, source: Source, fixes: Sequence[str], *, repeats: int) -> dict[str, float]:
+    """Least seconds of a step with no fix ("none") and with each of `fixes`, all of them once per repeat."""
+    runs = {"none": GanRun(replace(settings, fix=()), source, torch.device("cpu"))}
+    runs |= {name: GanRun(replace(settings, fix=(name,)), source, torch.device("cpu")) for name in fixes}
+    return _least({name: run.advance for name, run in runs.items()}, repeats)
+
+
+def filter_seconds(fixes: Fixes, settings: GanSettings, *, repeats: int) -> float:
+    """Least seconds that `shown` takes in a step: without gradient in each of D's steps, with it in the generator's."""
+    side, draw = settings.resolution, torch.Generator().manual_seed(0)
+    real, fake = torch.rand(2, settings.batch, 3, side, side, generator=draw) * 2 - 1
+
+    def of_step() -> None:
+        for _ in range(settings.discriminator_steps):
+            fixes.shown(real, fake)
+        leaf = fake.clone().requires_grad_()
+        shown: Tensor = fixes.shown(real, leaf)[1]
+        torch.autograd.grad(shown.sum(), leaf)
+
+    return _least({"": of_step}, repeats)[""]
+
+
+def _least(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Least seconds of each call, after one of each that does not count."""
+    least = dict.fromkeys(calls, float("inf"))
+    for repeat in range(repeats + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if repeat:
+                least[name] = min(least[name], time.perf_counter() - start)
+    return least

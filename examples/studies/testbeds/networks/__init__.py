@@ -1,0 +1,1 @@
+"""The networks of the testbeds, and the layers that they are made of."""

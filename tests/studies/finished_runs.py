@@ -1,0 +1,47 @@
+"""Folders of finished runs: their tables, and whether two hold the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import generator_testbed
+import numpy as np
+import safetensors.numpy
+from studies.core.record import folder as run_folder
+
+PLOTS = {f"{plot}.{suffix}" for plot in run_folder.PLOTS for suffix in ("png", "svg")}
+PICTURES = {"target.png", "generated.png", "evolution.webp", *PLOTS}
+FILES = PICTURES | {"metrics.csv", "spectra.npz", "config.json", "report.html", "checkpoint.safetensors"}
+"""What a run of the generator testbed writes."""
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """The rows of metrics.csv."""
+    with open(folder / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_numbers(folder: Path, expected: Path, *, pictures: Iterable[str] = PICTURES) -> None:
+    """All results but the seconds agree to the bit."""
+    rows, wanted = table(folder), table(expected)
+    assert [{**row, "seconds": ""} for row in rows] == [{**row, "seconds": ""} for row in wanted]
+    spectra, wanted_spectra = np.load(folder / "spectra.npz"), np.load(expected / "spectra.npz")
+    assert all(np.array_equal(spectra[name], wanted_spectra[name]) for name in ("step", "real", "fake"))
+    tensors, wanted_tensors = (
+        safetensors.numpy.load_file(path / "checkpoint.safetensors") for path in (folder, expected)
+    )
+    assert tensors.keys() == wanted_tensors.keys()
+    timed = {"progress/seconds", "history/rows"}
+    assert all(np.array_equal(tensors[name], wanted_tensors[name]) for name in tensors.keys() - timed)
+    for name in pictures:
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+def environment() -> dict[str, str]:
+    """That of a process that imports what this one can."""
+    scripts = str(Path(generator_testbed.__file__).parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([scripts, *filter(None, sys.path)])}
