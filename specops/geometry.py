@@ -22,6 +22,10 @@ from specops._tracing import cached_tensors, traced
 WITHOUT_FLOAT64 = ("mps",)  # device types
 MOST_PIXELS = 2**30  # of images that are not square: int64 has to hold 2·(H·W)²
 
+BANDS = ("low", "mid", "high", "corner")
+
+Size = int | tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Convention:
@@ -84,9 +88,7 @@ class RadialBins:
         return self.count.shape[0]
 
 
-def radial_bins(
-    size: tuple[int, int], *, convention: str = "schwarz2021", device: torch.device | str | None = None
-) -> RadialBins:
+def radial_bins(size: Size, *, convention: str = "schwarz2021", device: torch.device | str | None = None) -> RadialBins:
     """Returns the radial bins of images [..., H, W].
 
     With the signed integer frequencies ky in (-H/2, H/2], kx in (-W/2, W/2], the radius of a coefficient is
@@ -106,7 +108,7 @@ def radial_bins(
     are ellipses in cycles per pixel, up to half the longer side; here they are circles, up to half the shorter side.
 
     Args:
-        size: (H, W), each >= 1.
+        size: (H, W), each >= 1, or the side of square images.
         convention: a row of the table. The last three reproduce published code on square images; on others they follow
             the formula.
         device: where the tensors are; torch's default device if None.
@@ -116,7 +118,7 @@ def radial_bins(
 
     Raises:
         ValueError: unknown convention, a side below 1, or a size so small that the convention leaves no bin.
-        TypeError: size is not a pair of integers.
+        TypeError: size is neither an integer nor a pair of them.
 
     Source:
         The publications that `CONVENTIONS` names.
@@ -131,6 +133,44 @@ def radial_bins(
     _check_convention(convention)
     device = placed(device)
     return _radial_bins(H, W, convention, wide_dtype(device), device)
+
+
+def radial_bands(size: Size, *, convention: str = "schwarz2021") -> dict[str, slice]:
+    """Returns the bins of each band, `low`, `mid`, `high` and `corner`, as slices of profiles [..., K].
+
+    Bands are the thirds of the radii up to Nyquist's along the longer side, n/2 for n = max(H, W), and what lies
+    beyond. A bin belongs to the band of the least whole radius b that it holds:
+
+        b       0 │ 1 … n/6 │ … n/3 │ … n/2 │ … │ last
+        band      │   low   │  mid  │ high  │ corner │
+
+    The bin of the mean, b = 0, and the last bin are in no band. On even squares `schwarz2021` has the checkerboard's
+    coefficient alone in the last bin, four times. The bins of `rapsd` end at Nyquist's radius, and its corner is empty.
+    Radii of `durall2020` are distances from the middle, half a pixel off for even sides. A band is empty where the
+    image is too small to have a bin in it.
+
+    Args:
+        size: (H, W), or the side of square images.
+        convention: as in `radial_bins`.
+
+    Raises:
+        ValueError, TypeError: as `radial_bins`.
+
+    Source:
+        Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", which reads spectra by such ranges.
+
+    Example:
+        >>> import specops
+        >>> bands = specops.geometry.radial_bands(64)
+        >>> bands["low"], bands["corner"]
+        (slice(1, 11, None), slice(33, 45, None))
+    """
+    H, W = checked_size(size)
+    _check_convention(convention)
+    how, n = CONVENTIONS[convention], max(H, W)
+    last = _number_of_bins(H, W, how) - 1
+    starts = [min(b - how.dropped[0], last) for b in (1, n // 6 + 1, n // 3 + 1, n // 2 + 1)]
+    return dict(zip(BANDS, map(slice, starts, [*starts[1:], last]), strict=True))
 
 
 Maps = tuple[Tensor, Tensor, int]
@@ -335,18 +375,22 @@ def placed(device: torch.device | str | None) -> torch.device:
     return torch.empty(0).device if device is None else torch.device(device)
 
 
-def checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Returns size as (H, W), or raises TypeError or ValueError unless these are integers >= 1."""
+def checked_size(size: Size) -> tuple[int, int]:
+    """Returns (H, W), or raises TypeError or ValueError unless size is that or the side of squares, integers >= 1."""
     try:
-        H, W = size
+        H, W = (size, size) if _is_integer(size) else size  # type: ignore[misc]
     except (TypeError, ValueError):
-        raise TypeError(f"size must be a pair (H, W); got {size!r}.") from None
-    if not all(isinstance(n, (numbers.Integral, torch.SymInt)) and not isinstance(n, bool) for n in (H, W)):
-        raise TypeError(f"size must be a pair of integers (H, W); got {size!r}.")
+        H = W = None
+    if not (_is_integer(H) and _is_integer(W)):
+        raise TypeError(f"size must be a pair of integers (H, W), or the side of square images; got {size!r}.")
     if H < 1 or W < 1:
         raise ValueError(f"size must be (H, W) with H, W >= 1; got {size!r}.")
     H, W = (n if isinstance(n, torch.SymInt) else int(n) for n in (H, W))
     return H, W
+
+
+def _is_integer(n: object) -> bool:
+    return isinstance(n, (numbers.Integral, torch.SymInt)) and not isinstance(n, bool)
 
 
 def _check_convention(convention: str) -> None:

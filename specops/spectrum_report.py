@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 import specops
+from specops import geometry
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SMALLEST_SIDE = 8
@@ -104,15 +105,11 @@ def render(spectra: Sequence[ImageSpectra], side: int) -> str:
 
 
 def band_errors(spectra: ImageSpectra, reference: ImageSpectra, side: int) -> dict[str, float]:
-    """Returns the mean over each band of S / S_reference − 1, clamped to ±1; bands by radius over the axis Nyquist."""
+    """Returns the mean over each band of S / S_reference − 1, clamped to ±1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(spectra.mean == reference.mean, 0.0, spectra.mean / reference.mean - 1)
-    thirds = 6 * np.arange(len(error)) / side
-    bands = {"low": (0, 1), "middle": (1, 2), "high": (2, 3), "corner": (3, np.inf)}
-    return {
-        band: float(np.clip(error, -1, 1)[(thirds > low) & (thirds <= high)].mean())
-        for band, (low, high) in bands.items()
-    }
+    bands = geometry.radial_bands(side)
+    return {band: float(np.clip(error, -1, 1)[bins].mean()) for band, bins in bands.items()}
 
 
 def _pictures(source: Path) -> list[Path]:
@@ -212,7 +209,7 @@ def _url(figure: Figure) -> str:
 
 
 def _table(spectra: Sequence[ImageSpectra], side: int) -> str:
-    rows: list[tuple[str, ...]] = [("set", "images", "low", "middle", "high", "corner")]
+    rows: list[tuple[str, ...]] = [("set", "images", *geometry.BANDS)]
     for each in spectra:
         errors = band_errors(each, spectra[0], side).values()
         rows.append((each.name, str(len(each.profiles)), *(f"{error:+.3f}" for error in errors)))

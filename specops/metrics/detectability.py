@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 from torch import Tensor
 
+from specops import geometry
 from specops.functional.options import integer
 from specops.losses.radial import GREY_JUNG, log_profile
 from specops.metrics.two_sided import SIDES, TwoSided
@@ -51,7 +52,7 @@ class SpectralDetectability(TwoSided):
         {'accuracy': tensor(1., dtype=torch.float64), 'cloaking': tensor(0., dtype=torch.float64)}
     """
 
-    def __init__(self, size: int | tuple[int, int], *, folds: int = 5, seed: int = 0, **options: Any) -> None:
+    def __init__(self, size: geometry.Size, *, folds: int = 5, seed: int = 0, **options: Any) -> None:
         super().__init__(size, **options)
         self.folds, self.seed = integer("folds", folds, least=2), integer("seed", seed, least=0, most=2**32 - 1)
         for side in SIDES:

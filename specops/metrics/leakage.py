@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from specops import functional
+from specops import functional, geometry
 from specops.functional.spectra import hann_axes
 from specops.metrics.two_sided import SIDES, TwoSided
 
@@ -43,7 +43,7 @@ class LeakageRatio(TwoSided):
 
     higher_is_better = False
 
-    def __init__(self, size: int | tuple[int, int], *, window: str | None = None, **options: Any) -> None:
+    def __init__(self, size: geometry.Size, *, window: str | None = None, **options: Any) -> None:
         super().__init__(size, **options)
         if window not in (None, "hann"):
             raise ValueError(f"window must be None or 'hann'; got {window!r}.")

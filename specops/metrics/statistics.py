@@ -12,8 +12,6 @@ from specops.functional.options import integer
 from specops.metrics.two_sided import SIDES, TwoSided
 from specops.nn.arguments import check_convention, n_bins
 
-BANDS = ("low", "mid", "high", "corner")
-
 
 class RadialSpectrumStatistics(TwoSided):
     """Returns mean and standard deviation over images of the radial spectrum of each: a dict of [K] tensors, float64.
@@ -47,7 +45,7 @@ class RadialSpectrumStatistics(TwoSided):
 
     def __init__(
         self,
-        size: int | tuple[int, int],
+        size: geometry.Size,
         *,
         convention: str = "schwarz2021",
         scale: str = "power",
@@ -95,9 +93,8 @@ class SpectralDistance(RadialSpectrumStatistics):
     """Returns the relative error of the mean spectrum of generated images by band: a dict of 0-dimensional tensors.
 
     e = S_fake / S_real - 1 per bin, clamped to [-1, 1], 0 where both are 0; S averaged over channels and images
-    (`schwarz2021`). A band's error is its mean: `e_low`, `e_mid`, `e_high` over the radii in (0, ⅓], (⅓, ⅔] and (⅔, 1]
-    of the axis Nyquist max(H, W)/2, `e_corner` over those beyond. The last bin is left out where it holds the corner
-    coefficient alone, the pure checkerboard. The error of a band without bins (of small images) is NaN.
+    (`schwarz2021`). `e_low`, `e_mid`, `e_high` and `e_corner` are its means over the bands of
+    `specops.geometry.radial_bands`; that of a band without bins, as small images have, is NaN.
 
     Args:
         size: (H, W) of the images, or the side of square ones.
@@ -121,7 +118,7 @@ class SpectralDistance(RadialSpectrumStatistics):
         {'e_low': -0.75, 'e_mid': -0.75, 'e_high': -0.75, 'e_corner': -0.75}
     """
 
-    def __init__(self, size: int | tuple[int, int], **options: Any) -> None:
+    def __init__(self, size: geometry.Size, **options: Any) -> None:
         super().__init__(size, **options)
 
     def forward(self, images: Tensor, real: bool) -> None:
@@ -134,19 +131,7 @@ class SpectralDistance(RadialSpectrumStatistics):
         self.require({side: int(moments[side][0, 0]) for side in SIDES})
         real, fake = moments["real"][1], moments["fake"][1]
         error = torch.where(fake == real, 0, fake / real - 1).clamp(-1, 1)
-        return {f"e_{band}": error[mask].mean() for band, mask in self._bands().items()}
-
-    def _bands(self) -> dict[str, Tensor]:
-        """Which bins [K] form a band; radii in thirds of the Nyquist radius are ratios of small integers."""
-        bins = geometry.radial_bins(self.size, device=self.device)
-        third = 6 * bins.edges[:-1] / max(self.size)
-        listed = torch.ones_like(third, dtype=torch.bool)
-        listed[-1] = not (self.size[0] % 2 == self.size[1] % 2 == 0 and bins.count[-1] == 4)
-        edges = (0.0, 1.0, 2.0, 3.0, torch.inf)
-        return {
-            band: (third > low) & (third <= high) & listed
-            for band, low, high in zip(BANDS, edges, edges[1:], strict=False)
-        }
+        return {f"e_{band}": error[bins].mean() for band, bins in geometry.radial_bands(self.size).items()}
 
 
 def moments_of(profiles: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from specops.nn.arguments import check_size, pair_of_sides
+from specops import geometry
+from specops.nn.arguments import check_size
 
 SIDES = ("real", "fake")
 FEW = 4  # images, of which the least and greatest value say little about the range of a set
@@ -26,10 +27,10 @@ class TwoSided(Metric):
     is_differentiable = False
     full_state_update = False
 
-    def __init__(self, size: int | tuple[int, int], **options: Any) -> None:
+    def __init__(self, size: geometry.Size, **options: Any) -> None:
         # A kept value would let a process without new images stay away while the others wait for it.
         super().__init__(**{"compute_with_cache": False, **options})
-        self.size = pair_of_sides(size)
+        self.size = geometry.checked_size(size)
         self._widths: dict[str, int] = {}
         self._has_warned = False
         for side in SIDES:

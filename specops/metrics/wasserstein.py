@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from specops import functional
+from specops import functional, geometry
 from specops.functional.options import integer
 from specops.metrics.two_sided import SIDES, TwoSided
 
@@ -61,7 +61,7 @@ class SlicedWassersteinDistance(TwoSided):
 
     def __init__(
         self,
-        size: int | tuple[int, int],
+        size: geometry.Size,
         *,
         channels: int = 3,
         patches_per_image: int = 128,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
-
 import torch
 from torch import Tensor
 
@@ -22,13 +20,6 @@ def check_convention(convention: str) -> None:
 def n_bins(size: tuple[int, int], convention: str) -> int:
     """Returns K."""
     return geometry.radial_bins(size, convention=convention, device="cpu").n_bins
-
-
-def pair_of_sides(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Returns (H, W), or raises TypeError or ValueError unless `size` is that, or the side of square images."""
-    sides = (size, size) if isinstance(size, numbers.Integral) else size
-    H, W = geometry.checked_size(sides)  # type: ignore[arg-type]
-    return int(H), int(W)
 
 
 def check_dtype(dtype: torch.dtype | None) -> None:

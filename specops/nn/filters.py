@@ -8,10 +8,10 @@ import numbers
 import torch
 from torch import Tensor, nn
 
-from specops import functional, masks
+from specops import functional, geometry, masks
 from specops.functional.filters import INTERPOLATIONS
 from specops.functional.options import check_choice
-from specops.nn.arguments import Device, check_convention, check_dtype, check_size, image_size, n_bins, pair_of_sides
+from specops.nn.arguments import Device, check_convention, check_dtype, check_size, image_size, n_bins
 from specops.ops._layout import compute_dtype
 
 NYQUIST = 0.5  # cycles per pixel
@@ -39,9 +39,9 @@ class FrequencyFilter(nn.Module):
         True
     """
 
-    def __init__(self, size: int | tuple[int, int], *, device: Device = None, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, size: geometry.Size, *, device: Device = None, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        self.size = pair_of_sides(size)
+        self.size = geometry.checked_size(size)
         check_dtype(dtype)
         H, W = self.size
         self.mask = nn.Parameter(torch.empty(H, W // 2 + 1, device=device, dtype=dtype))
@@ -81,7 +81,7 @@ class RadialFilter(nn.Module):
 
     def __init__(
         self,
-        size: int | tuple[int, int],
+        size: geometry.Size,
         *,
         convention: str = "plain",
         interpolation: str = "nearest",
@@ -89,7 +89,7 @@ class RadialFilter(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.size = pair_of_sides(size)
+        self.size = geometry.checked_size(size)
         check_convention(convention)
         check_choice("interpolation", interpolation, INTERPOLATIONS)
         check_dtype(dtype)

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from specops import functional
+from specops import functional, geometry
 from specops.functional.options import check_choice, integer, number
 from specops.functional.spectra import NORMS, SCALES
-from specops.nn.arguments import Device, check_convention, check_dtype, check_size, n_bins, pair_of_sides
+from specops.nn.arguments import Device, check_convention, check_dtype, check_size, n_bins
 from specops.ops._checks import check_real
 
 
@@ -92,7 +92,7 @@ class SpectrumDiscriminator(nn.Module):
 
     def __init__(
         self,
-        size: int | tuple[int, int],
+        size: geometry.Size,
         n_logits: int = 1,
         *,
         convention: str = "schwarz2021",
@@ -100,7 +100,7 @@ class SpectrumDiscriminator(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.size = pair_of_sides(size)
+        self.size = geometry.checked_size(size)
         check_convention(convention)
         n_logits = integer("n_logits", n_logits, least=1)
         check_dtype(dtype)

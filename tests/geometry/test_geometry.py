@@ -115,7 +115,7 @@ def test_transforms_of_functorch_take_what_is_kept() -> None:
     ("size", "options", "error", "message"),
     [
         ((0, 8), {}, ValueError, r"size must be \(H, W\) with H, W >= 1; got \(0, 8\)"),
-        (8, {}, TypeError, r"size must be a pair \(H, W\); got 8"),
+        (8.0, {}, TypeError, r"size must be a pair of integers \(H, W\), or the side of square images; got 8.0"),
         ((8.0, 8), {}, TypeError, r"size must be a pair of integers"),
         ((8, 8), {"convention": "radial"}, ValueError, "convention must be one of .*; got 'radial'"),
     ],

@@ -40,7 +40,7 @@ def spectrum(*arguments: object) -> int:
 def test_page_compares_the_sets(folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert spectrum(*folders, "--out", tmp_path / "page.html") == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["set", "images", "low", "middle", "high", "corner"]
+    assert lines[0] == ["set", "images", "low", "mid", "high", "corner"]
     assert lines[1] == ["full", "4", *["+0.000"] * 4]
     assert lines[2][:2] == ["half", "4"]
     assert [float(error) for error in lines[2][2:]] == pytest.approx([-0.75] * 4, abs=0.01)
