@@ -45,8 +45,7 @@ def machine() -> str:
     if cpuinfo.exists():
         found = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         name = found[0] if found else name
-    native = specops.backends.native()
-    isa = "no extension" if isinstance(native, str) else native.isa()
+    isa = "no extension" if specops.backends.no_extension() else specops.backends.extension().isa()
     return f"{name}, {isa}, torch {torch.__version__}, specops {specops.__version__}"
 
 

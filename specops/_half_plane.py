@@ -22,10 +22,10 @@ def bin_sums(values: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tens
     return terms.new_zeros(*terms.shape[:-1], n_bins).index_add(-1, index.clamp(min=0).flatten(), terms)
 
 
-def bin_gains(c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Returns weight · c[index] summed over the maps: c [..., K] -> [..., H, W//2+1]."""
-    gains = torch.nn.functional.pad(c, (0, 1))[..., index] * weight
-    return gains.sum(-3) if index.dim() == 3 else gains
+def profile_gain(profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Returns weight · profile[index] summed over the maps: profile [..., K] -> [..., H, W//2+1]."""
+    gain = torch.nn.functional.pad(profile, (0, 1))[..., index] * weight
+    return gain.sum(-3) if index.dim() == 3 else gain
 
 
 def own_bins(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:

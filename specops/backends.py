@@ -11,8 +11,9 @@ import importlib
 import importlib.util
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,50 +22,85 @@ import torch
 
 Kernel = Callable[..., Any]
 
-BACKENDS = ("reference", "cpp", "triton", "cuda")
 ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
-DEVICE = {"cpp": "cpu", "triton": "cuda", "cuda": "cuda"}
 OLDEST_TRITON = (3, 7)
 
-_kernels: dict[str, dict[str, Kernel]] = {}
 _forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
 
-def register(op: str, backend: str, kernel: Kernel) -> None:
-    """Adds the implementation of `op` (its bare name) for `backend`."""
-    _kernels.setdefault(op, {})[backend] = kernel
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """One implementation of ops: a module of its name in the folder of each family.
+
+    Attributes:
+        name: how it is asked for.
+        device: the type of the tensors it runs on; None for any.
+        missing: returns why this machine cannot run it, or None where it can.
+        families: the package of each op that it has a kernel for.
+        kernels: those that were asked for so far.
+    """
+
+    name: str
+    device: str | None
+    missing: Callable[[], str | None]
+    families: dict[str, str] = field(default_factory=dict)
+    kernels: dict[str, Kernel] = field(default_factory=dict)
+
+    def unavailable(self, op: str) -> str | None:
+        """Returns why it cannot run `op` on tensors of its device, or None where it can."""
+        return self.missing() if op in self.families else "it has no kernel for this op"
+
+    def kernel(self, op: str) -> Kernel:
+        """Returns its implementation of `op`, imported when it is first asked for."""
+        if op not in self.kernels:
+            self.kernels[op] = self._found(op)
+        return self.kernels[op]
+
+    def _found(self, op: str) -> Kernel:
+        return getattr(importlib.import_module(f"{self.families[op]}.{self.name}"), op)
 
 
-def register_native(op: str) -> None:
-    """Adds the raw kernel of the same name in the extension's torch namespace as the `cpp` backend of `op`."""
+class Extension(Backend):
+    """The kernels that the compiled extension registers with torch, under the names of the ops."""
 
-    @functools.cache
-    def raw() -> Kernel:
+    def unavailable(self, op: str) -> str | None:
+        """As of any backend; an extension built from older sources lacks the ops added since."""
+        reason = super().unavailable(op)
+        if reason is None and not hasattr(torch.ops.specops_native, op):
+            return "the extension was built before it had this op: build it again (see README, Installation)"
+        return reason
+
+    def _found(self, op: str) -> Kernel:
         return getattr(torch.ops.specops_native, op).default
 
-    register(op, "cpp", lambda *args: raw()(*args))
 
-
-def register_module(op: str, backend: str, module: str) -> None:
-    """Adds the function `op` of `module`, which is imported at the first call, for `backend`."""
-    register(op, backend, lambda *args: getattr(importlib.import_module(module), op)(*args))
+def register(op: str, family: str, names: Iterable[str]) -> None:
+    """Adds `op` (its bare name), of the package `family`, to the named backends."""
+    for name in names:
+        BACKENDS[name].families[op] = family
 
 
 def ops() -> tuple[str, ...]:
     """Returns the names of all ops, in the order of their registration."""
-    return tuple(_kernels)
+    return tuple(BACKENDS["reference"].families)
 
 
 def backends_of(op: str) -> tuple[str, ...]:
     """Returns the backends that implement `op`, built or not."""
-    return tuple(name for name in BACKENDS if name in _kernels[op])
+    return tuple(name for name, backend in BACKENDS.items() if op in backend.families)
+
+
+def extension() -> ModuleType:
+    """Returns the compiled extension; see `no_extension` for why there may be none."""
+    return importlib.import_module("specops._native")
 
 
 @functools.cache
-def native() -> ModuleType | str:
-    """Returns the compiled extension, or the reason (a str) why there is none."""
+def no_extension() -> str | None:
+    """Returns why the compiled extension is not loaded, or None where it is."""
     try:
-        return importlib.import_module("specops._native")
+        extension()
+        return None
     except ModuleNotFoundError as error:
         if error.name != "specops._native":
             return f"the extension cannot be imported: {error}"
@@ -76,10 +112,9 @@ def native() -> ModuleType | str:
 
 def cuda_build() -> str | None:
     """Returns why the extension has no CUDA kernels, or None where it has them."""
-    extension = native()
-    if isinstance(extension, str):
-        return extension
-    if extension.build_info().get("cuda"):
+    if reason := no_extension():
+        return reason
+    if extension().build_info().get("cuda"):
         return None
     note = Path(__file__).with_name("_cuda_build.txt")
     reason = note.read_text().strip() if note.exists() else "SPECOPS_CUDA=auto was not set"
@@ -104,8 +139,7 @@ def no_gpu() -> str | None:
 @functools.cache
 def no_driver() -> str | None:
     """Returns why the CUDA runtime that the extension is linked with finds no device, or None where it finds one."""
-    extension = native()
-    missing = extension if isinstance(extension, str) else extension.cuda_missing()
+    missing = no_extension() or extension().cuda_missing()
     return f"the extension's CUDA runtime finds no device: {missing}" if missing else None
 
 
@@ -120,6 +154,17 @@ def no_triton() -> str | None:
     return f"triton {version} is too old: the kernels take {'.'.join(map(str, OLDEST_TRITON))} or later"
 
 
+BACKENDS = {
+    each.name: each
+    for each in (
+        Backend("reference", None, lambda: None),
+        Extension("cpp", "cpu", lambda: no_extension()),
+        Backend("triton", "cuda", lambda: no_gpu() or no_triton()),
+        Backend("cuda", "cuda", lambda: cuda_build() or no_gpu() or no_driver()),
+    )
+}
+
+
 def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
     """Returns why `backend` cannot run `op` on tensors of the device type `device`, or None where it can.
 
@@ -129,29 +174,18 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
         'it runs on cuda tensors, not on cpu'
     """
     _check_name(backend)
-    if op not in _kernels:
-        raise ValueError(f"op must be one of {', '.join(_kernels)}; got {op!r}")
-    if backend not in _kernels[op]:
-        return "it has no kernel for this op"
-    needed = DEVICE.get(backend, device)
+    if op not in BACKENDS["reference"].families:
+        raise ValueError(f"op must be one of {', '.join(ops())}; got {op!r}")
+    needed = BACKENDS[backend].device or device
     if device != needed:
         return f"it runs on {needed} tensors, not on {device}"
-    if backend == "cpp":
-        extension = native()
-        return extension if isinstance(extension, str) else None
-    if backend == "cuda":
-        return cuda_build() or no_gpu() or no_driver()
-    if backend == "triton":
-        return no_gpu() or no_triton()
-    return None
+    return BACKENDS[backend].unavailable(op)
 
 
 @functools.cache
-def _preferred(op: str, device: str) -> Kernel:
-    for backend in ORDER.get(device, ("reference",)):
-        if why_not(backend, op, device) is None:
-            return _kernels[op][backend]
-    raise RuntimeError(f"no backend can run {op} on {device}")
+def _preferred(op: str, device: str) -> Backend:
+    """The first backend that can run `op`; the reference always can."""
+    return next(BACKENDS[name] for name in ORDER.get(device, ("reference",)) if why_not(name, op, device) is None)
 
 
 def kernel(op: str, device: str) -> Kernel:
@@ -160,12 +194,12 @@ def kernel(op: str, device: str) -> Kernel:
     Raises RuntimeError with the reason where a backend was asked for and cannot run.
     """
     if not _forcing:
-        return _preferred(op, device)
+        return _preferred(op, device).kernel(op)
     forced = _forcing[-1][1]
     reason = why_not(forced, op, device)
     if reason is not None:
         raise RuntimeError(f"backend {forced!r} was asked for and cannot run {op}: {reason}")
-    return _kernels[op][forced]
+    return BACKENDS[forced].kernel(op)
 
 
 @contextmanager
@@ -201,7 +235,7 @@ def report(device: str) -> list[dict[str, str]]:
             reason = why_not(backend, op, device)
             if reason is None and _forcing and _forcing[-1][1] != backend:
                 reason = f"{_forcing[-1][1]} was asked for"
-            if reason is None and not _forcing and _kernels[op][backend] is not _preferred(op, device):
+            if reason is None and not _forcing and backend != _preferred(op, device).name:
                 reason = "available, a faster one comes first"
             rows.append({"op": op, "backend": backend, "state": reason or "in use"})
     return rows
@@ -221,7 +255,7 @@ def _start() -> None:
         except ValueError as error:
             raise ValueError(f"environment variable SPECOPS_BACKEND: {error}") from None
         _forcing.append((object(), wanted))
-    elif isinstance(reason := native(), str):
+    elif reason := no_extension():
         warnings.warn(f"specops runs on its pure-torch reference: {reason}", RuntimeWarning, stacklevel=2)
 
 

@@ -59,14 +59,14 @@ def write_spectra(sources: Sequence[Path], out: Path, size: int | None) -> int:
 
 def info() -> str:
     """Returns what `python -m specops info` prints."""
-    extension = backends.native()
     lines = [
         f"specops    {specops.__version__}",
         f"torch      {torch.__version__}, Python {platform.python_version()}, {torch.get_num_threads()} threads",
     ]
-    if isinstance(extension, str):
-        lines.append(f"extension  none: {extension}")
+    if missing := backends.no_extension():
+        lines.append(f"extension  none: {missing}")
     else:
+        extension = backends.extension()
         built = extension.build_info()
         lines.append(f"extension  built by {built['compiler']} for torch {built['torch']}")
         try:

@@ -1,23 +1,15 @@
 """The ops of specops as contracts: schema, checks, fake, gradients; kernels only replace their reference."""
 
-from specops.ops.resample import upfirdn2d, upfirdn2d_filter_correlation, upfirdn2d_transpose
-from specops.ops.spectral import (
-    binned_cross_spectrum,
-    binned_filter,
-    binned_scaled_filter,
-    binned_scaled_power,
-    binned_sloped_filter,
-    clipped_band_swap,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "binned_cross_spectrum",
-    "binned_filter",
-    "binned_scaled_filter",
-    "binned_scaled_power",
-    "binned_sloped_filter",
-    "clipped_band_swap",
-    "upfirdn2d",
-    "upfirdn2d_filter_correlation",
-    "upfirdn2d_transpose",
-]
+from specops.ops import resample, spectral
+from specops.ops.registration import exported
+
+if TYPE_CHECKING:
+    from specops.ops.resample.contract import *  # noqa: F403
+    from specops.ops.spectral.band_swap import *  # noqa: F403
+    from specops.ops.spectral.contract import *  # noqa: F403
+    from specops.ops.spectral.scaled import *  # noqa: F403
+
+globals().update(exported)
+__all__ = ["resample", "spectral", *exported]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,23 +18,30 @@ _below_autograd = torch._C._after_ADInplaceOrView_keyset.raw_repr()
 _plain = {torch._C.DispatchKeySet(key).raw_repr() for key in (torch._C.DispatchKey.CPU, torch._C.DispatchKey.CUDA)}
 
 
-def define(
+KERNELS = ("cpp", "triton", "cuda")  # backends beside the reference
+
+exported: dict[str, Callable[..., Any]] = {}  # what specops.ops publishes, by name
+
+
+def register(
     schema: str,
+    public: Callable[..., Any],
     *,
-    reference: Callable[..., Any],
     fake: Callable[..., Any],
     backward: Callable[..., tuple[Tensor | None, ...]],
     jvp: Callable[..., Any],
     vmap: Callable[..., tuple[Any, Any]],
     residual: int | None = None,
+    kernels: Sequence[str] = KERNELS,
 ) -> Callable[..., Any]:
-    """Registers an op of the torch namespace `specops`, whose tensor arguments come first. Returns the callable.
+    """Registers an op as torch.ops.specops.<name> and specops.ops.<name>. Returns the former: it checks nothing.
 
-    Its kernel is chosen at each call, below autograd: see `specops.backends`.
+    Its kernel is chosen at each call, below autograd: see `specops.backends`. The reference and kernels are functions
+    of the op's name, in modules of the backend's name beside the contract; those in C++ are in the extension.
 
     Args:
-        schema: the op's torch schema.
-        reference: the op in pure torch.
+        schema: the op's torch schema, tensors first.
+        public: the function that users call: checks its arguments and calls what is returned here.
         fake: returns empty tensors of the results' shapes, dtypes and strides.
         backward: (needs, *grads, *args) -> gradients of the first tensors, or None where `needs` says so; to be written
             in terms of ops, so that gradients of any order follow. Of several grads some may be None.
@@ -42,9 +49,11 @@ def define(
         vmap: as in torch.library.register_vmap.
         residual: which of several results is there for the derivatives and has none itself; they get it as the last
             argument.
+        kernels: the backends that have the op, beside the reference.
     """
     op = schema.partition("(")[0]
-    backends.register(op, "reference", reference)
+    backends.register(op, public.__module__.rpartition(".")[0], ("reference", *kernels))
+    exported[op] = public
 
     def select(*args: Any) -> Any:
         return backends.kernel(op, args[0].device.type)(*args)
@@ -58,15 +67,15 @@ def define(
     return overload
 
 
-def define_bilinear(schema: str, **functions: Any) -> Callable[..., Tensor]:
-    """As `define`, for an op that is bilinear in its first two arguments: its forward derivative follows from that."""
+def register_bilinear(schema: str, public: Callable[..., Any], **functions: Any) -> Callable[..., Tensor]:
+    """As `register`, for an op bilinear in its first two arguments: its forward derivative follows from that."""
 
     def jvp(tangents: tuple[Tensor | None, ...], first: Tensor, second: Tensor, *rest: Any) -> Tensor:
         terms = [] if tangents[0] is None else [overload(tangents[0], second, *rest)]
         terms += [] if tangents[1] is None else [overload(first, tangents[1], *rest)]
         return sum(terms[1:], terms[0])
 
-    overload = define(schema, jvp=jvp, **functions)
+    overload = register(schema, public, jvp=jvp, **functions)
     return overload
 
 

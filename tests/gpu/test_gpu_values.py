@@ -274,12 +274,12 @@ def test_cases_of_each_extent_show_each_function_in_each_class_and_type() -> Non
 
 def planted(monkeypatch: pytest.MonkeyPatch, op: str, spoilt: Callable[..., Sequence[Any]]) -> None:
     """Makes the reference of an op take other arguments than it was given, but in float64, which is compared with."""
-    right = backends._kernels[op]["reference"]
+    right = backends.BACKENDS["reference"].kernel(op)
 
     def wrong(x: Tensor, *rest: Any) -> Any:
         return right(x, *(rest if x.dtype == torch.float64 else spoilt(*rest)))
 
-    monkeypatch.setitem(backends._kernels[op], "reference", wrong)
+    monkeypatch.setitem(backends.BACKENDS["reference"].kernels, op, wrong)
 
 
 def test_one_coefficient_in_the_bin_below_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

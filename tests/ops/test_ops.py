@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -16,11 +17,8 @@ SAMPLING = ((2, 2), (1, 1), (0, 0, 0, 0), "zeros")
 
 
 def replaced(sample: Any, **changes: Any) -> dict[str, Any]:
-    names = {
-        "binned_cross_spectrum": ("x", "y", "index", "weight", "n_bins"),
-        "binned_filter": ("x", "c", "index", "weight"),
-    }
-    return dict(zip(names[sample.op], sample.arguments(torch.float32), strict=True)) | changes
+    names = inspect.signature(getattr(ops, sample.op)).parameters
+    return dict(zip(names, sample.arguments(torch.float32), strict=True)) | changes
 
 
 @pytest.mark.parametrize(
@@ -45,10 +43,10 @@ def test_binned_cross_spectrum(changes: dict[str, Any], error: type[Exception], 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"c": torch.ones(3, 4)}, ValueError, r"c must be \[K\] or \[2, 'K'\]"),
-        ({"c": torch.tensor(1.0)}, ValueError, r"c must be \[K\]"),
-        ({"c": torch.ones(4).double()}, TypeError, "c must be torch.float32 on cpu"),
-        ({"c": torch.ones(4, device="meta")}, TypeError, "c must be torch.float32 on cpu"),
+        ({"profile": torch.ones(3, 4)}, ValueError, r"profile must be \[K\] or \[2, 'K'\]"),
+        ({"profile": torch.tensor(1.0)}, ValueError, r"profile must be \[K\]"),
+        ({"profile": torch.ones(4).double()}, TypeError, "profile must be torch.float32 on cpu"),
+        ({"profile": torch.ones(4, device="meta")}, TypeError, "profile must be torch.float32 on cpu"),
     ],
     ids=["batch", "number", "dtype", "device"],
 )
@@ -70,21 +68,21 @@ def test_an_index_beyond_the_bins_is_refused(op: str, backend: str) -> None:
 
 
 def test_maps_cannot_be_vmapped() -> None:
-    x, c, index, weight = FILTER.arguments(torch.float32)
-    with pytest.raises(NotImplementedError, match="vmap over images or gains"):
-        torch.func.vmap(lambda w: ops.binned_filter(x, c, index, w))(torch.stack([weight, weight]))
+    x, profile, index, weight = FILTER.arguments(torch.float32)
+    with pytest.raises(NotImplementedError, match="vmap over images or profiles"):
+        torch.func.vmap(lambda w: ops.binned_filter(x, profile, index, w))(torch.stack([weight, weight]))
 
 
 def test_the_transpose_and_correlation_check_their_sizes() -> None:
-    x, y, f = torch.ones(3, 3), torch.ones(6, 6), torch.ones(1, 1)
+    x, y, taps = torch.ones(3, 3), torch.ones(6, 6), torch.ones(1, 1)
     with pytest.raises(ValueError, match=r"y must be \[\.\.\., 6, 6\]"):
-        ops.upfirdn2d_transpose(x, f, *SAMPLING, (3, 3))
+        ops.upfirdn2d_transpose(x, taps, *SAMPLING, (3, 3))
     with pytest.raises(ValueError, match=r"y must be \[\.\.\., 6, 6\]"):
         ops.upfirdn2d_filter_correlation(x, x, *SAMPLING, (1, 1))
     with pytest.raises(ValueError, match="one dtype, device and batch"):
         ops.upfirdn2d_filter_correlation(x, y.double(), *SAMPLING, (1, 1))
-    with pytest.raises(TypeError, match=r"f must be torch\.float32"):
-        ops.upfirdn2d(x, f.double(), *SAMPLING)
+    with pytest.raises(TypeError, match=r"taps must be torch\.float32"):
+        ops.upfirdn2d(x, taps.double(), *SAMPLING)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (11, 22), (1030, 4)], ids=str)

@@ -1,16 +1,16 @@
 r"""Contract of resampling: the three slots of one trilinear form, so gradients of any order close.
 
-With z the image x after zero insertion (`up`), padding and extension (`padding`, `boundary`), f a filter [fh, fw] and
-y an image of the output's size,
+With z the image x after zero insertion (`up`), padding and extension (`padding`, `boundary`), `taps` a filter [fh, fw]
+and y an image of the output's size,
 
-    T(x, f, y) = \sum_{b, o} y_o \sum_t f_t z_{o·down + (taps - 1) - t}
+    T(x, taps, y) = \sum_{b, o} y_o \sum_t taps_t z_{o·down + ([fh, fw] - 1) - t}
 
-    upfirdn2d(x, f)                     = dT/dy      x [..., H, W],   f [fh, fw]     -> [..., Ho, Wo]
-    upfirdn2d_transpose(y, f)           = dT/dx      y [..., Ho, Wo], f [fh, fw]     -> [..., H, W]
-    upfirdn2d_filter_correlation(x, y)  = dT/df      x [..., H, W],   y [..., Ho, Wo] -> [fh, fw]
+    upfirdn2d(x, taps)                  = dT/dy      x [..., H, W],   taps [fh, fw]  -> [..., Ho, Wo]
+    upfirdn2d_transpose(y, taps)        = dT/dx      y [..., Ho, Wo], taps [fh, fw]  -> [..., H, W]
+    upfirdn2d_filter_correlation(x, y)  = dT/dtaps   x [..., H, W],   y [..., Ho, Wo] -> [fh, fw]
 
 The derivative of each in either argument is one of the other two or itself. `up`, `down` are (x, y), `padding` is
-(x0, x1, y0, y1), as in the op that StyleGAN made common; gain and flipping act on f before it comes here.
+(x0, x1, y0, y1), as in the op that StyleGAN made common; gain and flipping act on the taps before they come here.
 """
 
 from __future__ import annotations
@@ -21,34 +21,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from specops import backends
 from specops.ops._checks import check_image
 from specops.ops._layout import batch_first, compute_dtype, memory_format
-from specops.ops.registration import define_bilinear
-from specops.ops.resample import reference
+from specops.ops.registration import register_bilinear
 
 BOUNDARIES = ("zeros", "reflect", "replicate", "circular")
 
 
 def output_size(
-    size: Sequence[int], taps: Sequence[int], up: Sequence[int], down: Sequence[int], padding: Sequence[int]
+    size: Sequence[int], taps_size: Sequence[int], up: Sequence[int], down: Sequence[int], padding: Sequence[int]
 ) -> tuple[int, int]:
     """Returns (Ho, Wo) for an input (H, W); below 1 where the padded image is smaller than the filter."""
-    rows = (size[0] * up[1] + padding[2] + padding[3] - taps[0]) // down[1] + 1
-    columns = (size[1] * up[0] + padding[0] + padding[1] - taps[1]) // down[0] + 1
+    rows = (size[0] * up[1] + padding[2] + padding[3] - taps_size[0]) // down[1] + 1
+    columns = (size[1] * up[0] + padding[0] + padding[1] - taps_size[1]) // down[0] + 1
     return rows, columns
 
 
 def upfirdn2d(
-    x: Tensor, f: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+    x: Tensor, taps: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
 ) -> Tensor:
-    """Returns x after zero insertion, padding, convolution with f and decimation: [..., Ho, Wo].
+    """Returns x after zero insertion, padding, convolution with the taps and decimation: [..., Ho, Wo].
 
     The op behind `specops.upfirdn2d`, which takes short forms of the arguments, 1-D filters, flip and gain.
 
     Args:
         x: real images [..., H, W].
-        f: convolution filter [fh, fw], float64 for float64 images, else float32. Gradient.
+        taps: coefficients of the filter [fh, fw], float64 for float64 images, else float32. Gradient.
         up, down: factors (x, y), >= 1.
         padding: (x0, x1, y0, y1) in samples of the zero-inserted image; negative crops.
         boundary: `zeros`, `reflect`, `replicate` or `circular`.
@@ -66,19 +64,19 @@ def upfirdn2d(
         tensor([[1., 0., 1., 0.]])
     """
     check_image("x", x)
-    _check_filter(x, f)
+    _check_taps(x, taps)
     _check_sampling(up, down, padding, boundary)
-    if min(output_size(x.shape[-2:], f.shape, up, down, padding)) < 1:
+    if min(output_size(x.shape[-2:], taps.shape, up, down, padding)) < 1:
         raise ValueError(
-            f"the filter {list(f.shape)} is larger than the padded image: x {list(x.shape)}, up {list(up)}, padding "
-            f"{list(padding)}. Pad more or shorten f."
+            f"the filter {list(taps.shape)} is larger than the padded image: x {list(x.shape)}, up {list(up)}, padding "
+            f"{list(padding)}. Pad more or use fewer taps."
         )
-    return _upfirdn2d(x, f, up, down, padding, boundary)
+    return _upfirdn2d(x, taps, up, down, padding, boundary)
 
 
 def upfirdn2d_transpose(
     y: Tensor,
-    f: Tensor,
+    taps: Tensor,
     up: Sequence[int],
     down: Sequence[int],
     padding: Sequence[int],
@@ -87,7 +85,7 @@ def upfirdn2d_transpose(
 ) -> Tensor:
     """Returns the adjoint of `upfirdn2d` in x, applied to y [..., Ho, Wo]: [..., H, W] with (H, W) = `size`.
 
-    <upfirdn2d(x, f), y> = <x, upfirdn2d_transpose(y, f)>; arguments as in `upfirdn2d`.
+    <upfirdn2d(x, taps), y> = <x, upfirdn2d_transpose(y, taps)>; arguments as in `upfirdn2d`.
 
     Example:
         >>> import torch
@@ -97,10 +95,10 @@ def upfirdn2d_transpose(
         tensor([[1., 3.]])
     """
     check_image("y", y)
-    _check_filter(y, f)
+    _check_taps(y, taps)
     _check_sampling(up, down, padding, boundary)
-    _check_output(size, y.shape[-2:], f.shape, up, down, padding)
-    return _upfirdn2d_transpose(y, f, up, down, padding, boundary, size)
+    _check_output(size, y.shape[-2:], taps.shape, up, down, padding)
+    return _upfirdn2d_transpose(y, taps, up, down, padding, boundary, size)
 
 
 def upfirdn2d_filter_correlation(
@@ -110,11 +108,12 @@ def upfirdn2d_filter_correlation(
     down: Sequence[int],
     padding: Sequence[int],
     boundary: str,
-    taps: Sequence[int],
+    taps_size: Sequence[int],
 ) -> Tensor:
-    """Returns the adjoint of `upfirdn2d` in f, for x [..., H, W] and y [..., Ho, Wo]: [fh, fw] = `taps`.
+    """Returns the adjoint of `upfirdn2d` in the taps, for x [..., H, W] and y [..., Ho, Wo]: [fh, fw] = `taps_size`.
 
-    <upfirdn2d(x, f), y> = <f, upfirdn2d_filter_correlation(x, y)>, summed over all images; arguments as in `upfirdn2d`.
+    <upfirdn2d(x, taps), y> = <taps, upfirdn2d_filter_correlation(x, y)>, summed over all images; arguments as in
+    `upfirdn2d`.
 
     Example:
         >>> import torch
@@ -131,16 +130,17 @@ def upfirdn2d_filter_correlation(
             f"{list(y.shape)} {y.dtype} on {y.device}."
         )
     _check_sampling(up, down, padding, boundary)
-    _check_output(x.shape[-2:], y.shape[-2:], taps, up, down, padding)
-    return _upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps)
+    _check_output(x.shape[-2:], y.shape[-2:], taps_size, up, down, padding)
+    return _upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps_size)
 
 
-def _check_filter(x: Tensor, f: Tensor) -> None:
-    if f.dim() != 2 or f.numel() == 0:
-        raise ValueError(f"f must be [fh, fw] with at least one tap; got {list(f.shape)}.")
-    if f.dtype != compute_dtype(x.dtype) or f.device != x.device:
+def _check_taps(x: Tensor, taps: Tensor) -> None:
+    if taps.dim() != 2 or taps.numel() == 0:
+        raise ValueError(f"taps must be [fh, fw] with at least one tap; got {list(taps.shape)}.")
+    if taps.dtype != compute_dtype(x.dtype) or taps.device != x.device:
         raise TypeError(
-            f"f must be {compute_dtype(x.dtype)} on {x.device} for images of {x.dtype}; got {f.dtype} on {f.device}."
+            f"the filter's taps must be {compute_dtype(x.dtype)} on {x.device} for images of {x.dtype}; got "
+            f"{taps.dtype} on {taps.device}. Convert them."
         )
 
 
@@ -157,12 +157,12 @@ def _check_sampling(up: Sequence[int], down: Sequence[int], padding: Sequence[in
 def _check_output(
     size: Sequence[int],
     out: Sequence[int],
-    taps: Sequence[int],
+    taps_size: Sequence[int],
     up: Sequence[int],
     down: Sequence[int],
     padding: Sequence[int],
 ) -> None:
-    expected = output_size(size, taps, up, down, padding)
+    expected = output_size(size, taps_size, up, down, padding)
     if tuple(out) != expected:
         raise ValueError(
             f"y must be [..., {expected[0]}, {expected[1]}] for these arguments; got [..., {out[0]}, {out[1]}]."
@@ -173,33 +173,33 @@ def _new_image(x: Tensor, size: Sequence[int]) -> Tensor:
     return torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
 
 
-def _upfirdn2d_fake(x: Tensor, f: Tensor, up: Any, down: Any, padding: Any, boundary: str) -> Tensor:
-    return _new_image(x, output_size(x.shape[-2:], f.shape, up, down, padding))
+def _upfirdn2d_fake(x: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str) -> Tensor:
+    return _new_image(x, output_size(x.shape[-2:], taps.shape, up, down, padding))
 
 
-def _transpose_fake(y: Tensor, f: Tensor, up: Any, down: Any, padding: Any, boundary: str, size: Any) -> Tensor:
+def _transpose_fake(y: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str, size: Any) -> Tensor:
     return _new_image(y, size)
 
 
-def _correlation_fake(x: Tensor, y: Tensor, up: Any, down: Any, padding: Any, boundary: str, taps: Any) -> Tensor:
-    return x.new_empty(tuple(taps), dtype=compute_dtype(x.dtype))
+def _correlation_fake(x: Tensor, y: Tensor, up: Any, down: Any, padding: Any, boundary: str, taps_size: Any) -> Tensor:
+    return x.new_empty(tuple(taps_size), dtype=compute_dtype(x.dtype))
 
 
 Needs = tuple[bool, bool]
 Gradients = tuple[Tensor | None, Tensor | None]
 
 
-def _upfirdn2d_backward(needs: Needs, grad: Tensor, x: Tensor, f: Tensor, *sampling: Any) -> Gradients:
-    grad_x = _upfirdn2d_transpose(grad, f, *sampling, x.shape[-2:]) if needs[0] else None
-    grad_f = _upfirdn2d_filter_correlation(x, grad, *sampling, f.shape) if needs[1] else None
-    return grad_x, grad_f
+def _upfirdn2d_backward(needs: Needs, grad: Tensor, x: Tensor, taps: Tensor, *sampling: Any) -> Gradients:
+    grad_x = _upfirdn2d_transpose(grad, taps, *sampling, x.shape[-2:]) if needs[0] else None
+    grad_taps = _upfirdn2d_filter_correlation(x, grad, *sampling, taps.shape) if needs[1] else None
+    return grad_x, grad_taps
 
 
-def _transpose_backward(needs: Needs, grad: Tensor, y: Tensor, f: Tensor, *sampling_and_size: Any) -> Gradients:
+def _transpose_backward(needs: Needs, grad: Tensor, y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Gradients:
     sampling = sampling_and_size[:-1]
-    grad_y = _upfirdn2d(grad, f, *sampling) if needs[0] else None
-    grad_f = _upfirdn2d_filter_correlation(grad, y, *sampling, f.shape) if needs[1] else None
-    return grad_y, grad_f
+    grad_y = _upfirdn2d(grad, taps, *sampling) if needs[0] else None
+    grad_taps = _upfirdn2d_filter_correlation(grad, y, *sampling, taps.shape) if needs[1] else None
+    return grad_y, grad_taps
 
 
 def _correlation_backward(needs: Needs, grad: Tensor, x: Tensor, y: Tensor, *sampling_and_taps: Any) -> Gradients:
@@ -231,28 +231,24 @@ def _correlation_vmap(info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
 
 
 _SAMPLING = "int[] up, int[] down, SymInt[] padding, str boundary"
-_upfirdn2d = define_bilinear(
-    f"upfirdn2d(Tensor x, Tensor f, {_SAMPLING}) -> Tensor",
-    reference=reference.upfirdn2d,
+_upfirdn2d = register_bilinear(
+    f"upfirdn2d(Tensor x, Tensor taps, {_SAMPLING}) -> Tensor",
+    upfirdn2d,
     fake=_upfirdn2d_fake,
     backward=_upfirdn2d_backward,
     vmap=_upfirdn2d_vmap,
 )
-_upfirdn2d_transpose = define_bilinear(
-    f"upfirdn2d_transpose(Tensor y, Tensor f, {_SAMPLING}, SymInt[] size) -> Tensor",
-    reference=reference.upfirdn2d_transpose,
+_upfirdn2d_transpose = register_bilinear(
+    f"upfirdn2d_transpose(Tensor y, Tensor taps, {_SAMPLING}, SymInt[] size) -> Tensor",
+    upfirdn2d_transpose,
     fake=_transpose_fake,
     backward=_transpose_backward,
     vmap=_transpose_vmap,
 )
-_upfirdn2d_filter_correlation = define_bilinear(
-    f"upfirdn2d_filter_correlation(Tensor x, Tensor y, {_SAMPLING}, SymInt[] taps) -> Tensor",
-    reference=reference.upfirdn2d_filter_correlation,
+_upfirdn2d_filter_correlation = register_bilinear(
+    f"upfirdn2d_filter_correlation(Tensor x, Tensor y, {_SAMPLING}, SymInt[] taps_size) -> Tensor",
+    upfirdn2d_filter_correlation,
     fake=_correlation_fake,
     backward=_correlation_backward,
     vmap=_correlation_vmap,
 )
-for _op in ("upfirdn2d", "upfirdn2d_transpose", "upfirdn2d_filter_correlation"):
-    backends.register_native(_op)
-    backends.register_module(_op, "cuda", "specops.ops.resample.cuda")
-    backends.register_module(_op, "triton", "specops.ops.resample.triton")

@@ -1,6 +1,6 @@
 """Upsample, FIR filter and downsample in pure torch, with its two other slots: what every kernel must equal.
 
-The filter acts on the zero-inserted and padded image z: a sum over its taps of shifted, strided views of z, so that the
+The filter acts on the zero-inserted and padded image z: a sum over the taps of shifted, strided views of z, so that the
 order of the additions is fixed. A single tap acts on x, which is smaller.
 """
 
@@ -67,48 +67,48 @@ def _inserted_transpose(
     return folded.new_zeros(*z.shape[:-2], *size).index_add(-1, columns[columns >= 0], folded)
 
 
-def _taps(z: Tensor, taps: Sequence[int], down: Sequence[int]) -> Iterator[tuple[int, int, Tensor]]:
+def _taps(z: Tensor, taps_size: Sequence[int], down: Sequence[int]) -> Iterator[tuple[int, int, Tensor]]:
     """Yields (i, j, the view of z [..., Hz, Wz] that tap [i, j] of a convolution filter multiplies, [..., Ho, Wo])."""
-    rows = (z.shape[-2] - taps[0]) // down[1] * down[1] + 1
-    columns = (z.shape[-1] - taps[1]) // down[0] * down[0] + 1
-    for i in range(taps[0]):
-        for j in range(taps[1]):
-            top, left = taps[0] - 1 - i, taps[1] - 1 - j
+    rows = (z.shape[-2] - taps_size[0]) // down[1] * down[1] + 1
+    columns = (z.shape[-1] - taps_size[1]) // down[0] * down[0] + 1
+    for i in range(taps_size[0]):
+        for j in range(taps_size[1]):
+            top, left = taps_size[0] - 1 - i, taps_size[1] - 1 - j
             yield i, j, z[..., top : top + rows : down[1], left : left + columns : down[0]]
 
 
 def upfirdn2d(
-    x: Tensor, f: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+    x: Tensor, taps: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
 ) -> Tensor:
-    """x [..., H, W], f [fh, fw] -> [..., Ho, Wo]."""
+    """x [..., H, W], taps [fh, fw] -> [..., Ho, Wo]."""
     x_wide = x.to(compute_dtype(x.dtype))
-    z = _inserted(x_wide * f if f.numel() == 1 else x_wide, up, padding, boundary)
-    if f.numel() == 1:
+    z = _inserted(x_wide * taps if taps.numel() == 1 else x_wide, up, padding, boundary)
+    if taps.numel() == 1:
         return like_layout(z[..., :: down[1], :: down[0]].to(x.dtype), x)
-    (i, j, view), *others = _taps(z, f.shape, down)
-    y = f[i, j] * view
+    (i, j, view), *others = _taps(z, taps.shape, down)
+    y = taps[i, j] * view
     for i, j, view in others:
-        y.addcmul_(f[i, j], view)
+        y.addcmul_(taps[i, j], view)
     return like_layout(y.to(x.dtype), x)
 
 
 def upfirdn2d_transpose(
     y: Tensor,
-    f: Tensor,
+    taps: Tensor,
     up: Sequence[int],
     down: Sequence[int],
     padding: Sequence[int],
     boundary: str,
     size: Sequence[int],
 ) -> Tensor:
-    """y [..., Ho, Wo], f [fh, fw] -> [..., H, W] with (H, W) = size."""
+    """y [..., Ho, Wo], taps [fh, fw] -> [..., H, W] with (H, W) = size."""
     g = y.to(compute_dtype(y.dtype))
-    if f.numel() == 1 and max(down) == 1:
-        x = _inserted_transpose(g, up, padding, boundary, size) * f
+    if taps.numel() == 1 and max(down) == 1:
+        x = _inserted_transpose(g, up, padding, boundary, size) * taps
     else:
         z = g.new_zeros(*y.shape[:-2], size[0] * up[1] + sum(padding[2:]), size[1] * up[0] + sum(padding[:2]))
-        for i, j, view in _taps(z, f.shape, down):
-            view.addcmul_(f[i, j], g)
+        for i, j, view in _taps(z, taps.shape, down):
+            view.addcmul_(taps[i, j], g)
         x = _inserted_transpose(z, up, padding, boundary, size)
     return like_layout(x.to(y.dtype), y)
 
@@ -120,10 +120,10 @@ def upfirdn2d_filter_correlation(
     down: Sequence[int],
     padding: Sequence[int],
     boundary: str,
-    taps: Sequence[int],
+    taps_size: Sequence[int],
 ) -> Tensor:
-    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps."""
+    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps_size."""
     dtype = compute_dtype(x.dtype)
     z, g = _inserted(x.to(dtype), up, padding, boundary), y.to(dtype)
-    sums = [ordered_sum((view * g).flatten()) for _, _, view in _taps(z, taps, down)]
-    return torch.stack(sums).reshape(*taps)
+    sums = [ordered_sum((view * g).flatten()) for _, _, view in _taps(z, taps_size, down)]
+    return torch.stack(sums).reshape(*taps_size)

@@ -1,12 +1,12 @@
 r"""Contract of the clipped band swap: the filter of a difference, with what Li et al. 2021 do to its result.
 
-    u = b + binned_filter(a - b, c)
+    u = b + binned_filter(a - b, profile)
     swapped = min(|u - low| + low, high)
 
-The filter is linear, so u has the band of a that c lets through and the rest of b, by one transform and one inverse.
-HFC swaps a generated with a real image; HFF swaps with the constant image `low`. Derivatives are those of the pair,
-times the slope of the fold and the clip: -1, 0 or 1. A gradient is multiplied by it on its way into the filter, which
-`binned_sloped_filter` is for.
+The filter is linear, so u has the band of a that the profile lets through and the rest of b, by one transform and one
+inverse. HFC swaps a generated with a real image; HFF swaps with the constant image `low`. Derivatives are those of the
+pair, times the slope of the fold and the clip: -1, 0 or 1. A gradient is multiplied by it on its way into the filter,
+which `binned_sloped_filter` is for.
 """
 
 from __future__ import annotations
@@ -16,37 +16,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from specops import backends
 from specops.ops._checks import check_image, check_pair
 from specops.ops._layout import batch_first, compute_dtype
 from specops.ops._reductions import sum_to_shared
-from specops.ops.registration import define, define_bilinear
-from specops.ops.spectral import reference
+from specops.ops.registration import register, register_bilinear
 from specops.ops.spectral.contract import (
-    batched_gains,
+    batched_profile,
     binned_cross_spectrum,
     binned_filter,
-    check_gains,
     check_maps,
+    check_profile,
     filter_backward,
     refuse_batched_maps,
 )
 
 
 def clipped_band_swap(
-    a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+    a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the images with the band c of a and the rest of b, folded at `low` and clipped at `high`.
+    """Returns the images with the profile's band of a and the rest of b, folded at `low` and clipped at `high`.
 
     Args:
         a, b: real images [..., H, W] of one shape, dtype and device; b may be expanded.
-        c, index, weight: as in `binned_filter`.
+        profile, index, weight: as in `binned_filter`.
         low, high: the range of values, low < high.
         keep: whether b, folded and clipped alike, is wanted too.
 
     Returns:
         (swapped [..., H, W], slope int8 [..., H, W], kept [..., H, W] or [0]): the images in the dtype of a; the slope
-        of `swapped` over u, 0 where it is clipped; b folded and clipped, [0] unless `keep`. Gradients to a, b and c.
+        of `swapped` over u, 0 where it is clipped; b folded and clipped, [0] unless `keep`. Gradients to a, b
+        and profile.
 
     Raises:
         TypeError, ValueError: shapes, dtypes, devices or the range do not fit.
@@ -67,22 +66,22 @@ def clipped_band_swap(
     """
     check_pair(("a", "b"), a, b, one_dtype=True)
     check_maps(a, index, weight)
-    check_gains(a, c, weight)
+    check_profile(a, profile, weight)
     if not low < high:
         raise ValueError(f"low must be below high; got {low} and {high}.")
-    return _clipped_band_swap(a, b, c, index, weight, low, high, keep)
+    return _clipped_band_swap(a, b, profile, index, weight, low, high, keep)
 
 
-def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Returns `binned_filter(x * slope, c, index, weight)`, on the CPU with the product in no memory: [..., H, W].
+def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Returns `binned_filter(x * slope, profile, index, weight)`, on the CPU with no product in memory: [..., H, W].
 
     Args:
         x: real images [..., H, W].
-        c, index, weight: as in `binned_filter`.
+        profile, index, weight: as in `binned_filter`.
         slope: int8 [..., H, W] of -1, 0 and 1, constant: it has no gradient.
 
     Returns:
-        [..., H, W] in the dtype of x. Gradients to x and c.
+        [..., H, W] in the dtype of x. Gradients to x and profile.
 
     Raises:
         TypeError, ValueError: shapes, dtypes or devices do not fit.
@@ -98,34 +97,34 @@ def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, wei
     """
     check_image("x", x)
     check_maps(x, index, weight)
-    check_gains(x, c, weight)
+    check_profile(x, profile, weight)
     if not isinstance(slope, Tensor) or slope.layout != torch.strided or slope.dtype != torch.int8:
         raise TypeError(f"slope must be a dense int8 tensor; got {getattr(slope, 'dtype', type(slope).__name__)}.")
     if slope.shape != x.shape or slope.device != x.device:
         got = f"{list(slope.shape)} on {slope.device}"
         raise ValueError(f"slope must be {list(x.shape)} on {x.device} like x; got {got}.")
-    return _binned_sloped_filter(x, c, slope, index, weight)
+    return _binned_sloped_filter(x, profile, slope, index, weight)
 
 
-def _sloped_fake(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+def _sloped_fake(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return x.new_empty(x.shape)
 
 
 def _sloped_backward(
-    needs: tuple[bool, ...], grad: Tensor, x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor
+    needs: tuple[bool, ...], grad: Tensor, x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    grad_x, grad_c = filter_backward(needs, grad, x * slope if needs[1] else x, c, index, weight)
-    return None if grad_x is None else grad_x * slope, grad_c
+    grad_x, grad_profile = filter_backward(needs, grad, x * slope if needs[1] else x, profile, index, weight)
+    return None if grad_x is None else grad_x * slope, grad_profile
 
 
-def _sloped_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Any:
+def _sloped_vmap(info: Any, dims: Any, x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Any:
     refuse_batched_maps(dims[3:5])
     x, slope = batch_first(x, dims[0], info.batch_size), batch_first(slope, dims[2], info.batch_size)
-    return _binned_sloped_filter(x, batched_gains(info, dims[1], c, x), slope, index, weight), 0
+    return _binned_sloped_filter(x, batched_profile(info, dims[1], profile, x), slope, index, weight), 0
 
 
 def _fake(
-    a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+    a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     kept = a.new_empty(a.shape if keep else (0,))
     return a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8), kept
@@ -140,33 +139,33 @@ def _slope_of_kept(b: Tensor, low: float, high: float) -> Tensor:
 def _backward(
     needs: tuple[bool, ...], grad: Tensor | None, _: None, grad_kept: Tensor | None, *args: Any
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    a, b, c, index, weight, low, high, keep, slope = args
+    a, b, profile, index, weight, low, high, keep, slope = args
     grad_b = None
     if needs[1] and keep and grad_kept is not None:
         grad_b = grad_kept * _slope_of_kept(b, low, high)
     if grad is None:
         return None, grad_b, None
     if not needs[1] and not needs[2]:
-        return _binned_sloped_filter(grad, c, slope, index, weight), None, None
+        return _binned_sloped_filter(grad, profile, slope, index, weight), None, None
     grad = grad * slope
-    grad_a = binned_filter(grad, c, index, weight) if needs[0] or needs[1] else None
+    grad_a = binned_filter(grad, profile, index, weight) if needs[0] or needs[1] else None
     if needs[1] and grad_a is not None:
         grad_b = grad - grad_a if grad_b is None else grad_b + grad - grad_a
     if not needs[2]:
         return grad_a, grad_b, None
-    grad_c = binned_cross_spectrum(_difference(a, b), grad.to(c.dtype), index, weight, c.shape[-1])
-    return grad_a, grad_b, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+    grad_profile = binned_cross_spectrum(_difference(a, b), grad.to(profile.dtype), index, weight, profile.shape[-1])
+    return grad_a, grad_b, sum_to_shared(grad_profile) if profile.dim() == 1 else grad_profile
 
 
 def _jvp(tangents: tuple[Tensor | None, ...], *args: Any) -> tuple[Tensor, None, Tensor]:
-    a, b, c, index, weight, low, high, keep, slope = args
-    tangent_a, tangent_b, tangent_c = (
+    a, b, profile, index, weight, low, high, keep, slope = args
+    tangent_a, tangent_b, tangent_profile = (
         torch.zeros_like(primal) if tangent is None else tangent
-        for tangent, primal in zip(tangents[:3], (a, b, c), strict=True)
+        for tangent, primal in zip(tangents[:3], (a, b, profile), strict=True)
     )
-    tangent = tangent_b + binned_filter(tangent_a - tangent_b, c, index, weight)
+    tangent = tangent_b + binned_filter(tangent_a - tangent_b, profile, index, weight)
     if tangents[2] is not None:
-        tangent = tangent + binned_filter(_difference(a, b), tangent_c, index, weight).to(a.dtype)
+        tangent = tangent + binned_filter(_difference(a, b), tangent_profile, index, weight).to(a.dtype)
     kept = tangent_b * _slope_of_kept(b, low, high) if keep else a.new_zeros(0)
     return tangent * slope, None, kept
 
@@ -176,32 +175,30 @@ def _difference(a: Tensor, b: Tensor) -> Tensor:
     return a.to(dtype) - b.to(dtype)
 
 
-def _vmap(info: Any, dims: Any, a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
+def _vmap(
+    info: Any, dims: Any, a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, *rest: Any
+) -> Any:
     refuse_batched_maps(dims[3:5])
     a, b = (batch_first(image, dim, info.batch_size) for image, dim in zip((a, b), dims, strict=False))
     keep = rest[-1]
-    out = _clipped_band_swap(a, b, batched_gains(info, dims[2], c, a), index, weight, *rest)
+    out = _clipped_band_swap(a, b, batched_profile(info, dims[2], profile, a), index, weight, *rest)
     return out, (0, 0, 0 if keep else None)
 
 
-_clipped_band_swap = define(
-    "clipped_band_swap(Tensor a, Tensor b, Tensor c, Tensor index, Tensor weight, float low, float high, bool keep)"
-    " -> (Tensor, Tensor, Tensor)",
-    reference=reference.clipped_band_swap,
+_clipped_band_swap = register(
+    "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high,"
+    " bool keep) -> (Tensor, Tensor, Tensor)",
+    clipped_band_swap,
     fake=_fake,
     backward=_backward,
     jvp=_jvp,
     vmap=_vmap,
     residual=1,
 )
-_binned_sloped_filter = define_bilinear(
-    "binned_sloped_filter(Tensor x, Tensor c, Tensor slope, Tensor index, Tensor weight) -> Tensor",
-    reference=reference.binned_sloped_filter,
+_binned_sloped_filter = register_bilinear(
+    "binned_sloped_filter(Tensor x, Tensor profile, Tensor slope, Tensor index, Tensor weight) -> Tensor",
+    binned_sloped_filter,
     fake=_sloped_fake,
     backward=_sloped_backward,
     vmap=_sloped_vmap,
 )
-for _op in ("clipped_band_swap", "binned_sloped_filter"):
-    backends.register_native(_op)
-    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda")
-    backends.register_module(_op, "triton", "specops.ops.spectral.triton")

@@ -5,10 +5,10 @@ of each coefficient (int32; -1: in no bin) and `weight` [H, W//2+1] its weight. 
 into M bins: sums and gains of all M are added. With m_p = 1 or 2 the number of times that p stands in the full plane:
 
     binned_cross_spectrum(x, y)[b, k] = \sum_{p: index_p = k} weight_p Re(conj(X_p) Y_p)
-    binned_filter(x, c)[b]            = unscaled inverse DFT of  weight_p / m_p  c[index_p]  X_p
+    binned_filter(x, profile)[b]            = unscaled inverse DFT of  weight_p / m_p  profile[index_p]  X_p
 
-They are adjoint, <binned_cross_spectrum(x, y), c> = <y, binned_filter(x, c)>, symmetric in x and y, and the filter is
-self-adjoint in x. Index and weight are geometry: constants without gradient.
+They are adjoint, <binned_cross_spectrum(x, y), profile> = <y, binned_filter(x, profile)>, symmetric in x and y, and the
+filter is self-adjoint in x. Index and weight are geometry: constants without gradient.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from specops import backends
 from specops.ops._checks import check_image, check_pair, described
 from specops.ops._layout import batch_first, compute_dtype
 from specops.ops._reductions import sum_to_shared
-from specops.ops.registration import define_bilinear
-from specops.ops.spectral import reference
+from specops.ops.registration import register_bilinear
 
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
@@ -59,15 +57,15 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
     return _binned_cross_spectrum(x, y, index, weight, n_bins)
 
 
-def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """Returns the image whose coefficients are those of x times a gain per bin: [..., H, W].
 
-    `out = inverse DFT, unscaled, of weight_p / m_p · c[index_p] · X_p`; a coefficient in no bin gets the gain 0. As in
-    torch.fft.irfft2, the columns kx = 0 and kx = W/2 act through the mean of the gains at ky and -ky.
+    `out = inverse DFT, unscaled, of weight_p / m_p · profile[index_p] · X_p`; a coefficient in no bin gets the gain 0.
+    As in torch.fft.irfft2, the columns kx = 0 and kx = W/2 act through the mean of the gains at ky and -ky.
 
     Args:
         x: real images [..., H, W].
-        c: gains per bin, [K] for all images or [..., K] per image, in the dtype of `weight`. Gradient.
+        profile: gains per bin, [K] for all images or [..., K] per image, in the dtype of `weight`. Gradient.
         index, weight: as in `binned_cross_spectrum`.
 
     Returns:
@@ -89,17 +87,20 @@ def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor
     """
     check_image("x", x)
     check_maps(x, index, weight)
-    check_gains(x, c, weight)
-    return _binned_filter(x, c, index, weight)
+    check_profile(x, profile, weight)
+    return _binned_filter(x, profile, index, weight)
 
 
-def check_gains(x: Tensor, c: Tensor, weight: Tensor) -> None:
-    """Raises TypeError or ValueError unless c is a profile for all images x, or one per image."""
-    if c.dtype != weight.dtype or c.device != x.device:
-        raise TypeError(f"c must be {weight.dtype} on {x.device}; got {described(c)}. Convert it with c.to(weight).")
-    if c.dim() == 0 or (c.dim() > 1 and c.shape[:-1] != x.shape[:-2]):
+def check_profile(x: Tensor, profile: Tensor, weight: Tensor) -> None:
+    """Raises TypeError or ValueError unless profile is one for all images x, or one per image."""
+    if profile.dtype != weight.dtype or profile.device != x.device:
+        raise TypeError(
+            f"profile must be {weight.dtype} on {x.device}; got {described(profile)}. Use profile.to(weight)."
+        )
+    if profile.dim() == 0 or (profile.dim() > 1 and profile.shape[:-1] != x.shape[:-2]):
         raise ValueError(
-            f"c must be [K] or {[*x.shape[:-2], 'K']} for x {list(x.shape)}; got {list(c.shape)}. Expand it to one."
+            f"profile must be [K] or {[*x.shape[:-2], 'K']} for x {list(x.shape)}; got {list(profile.shape)}. "
+            "Expand it to one of them."
         )
 
 
@@ -123,7 +124,7 @@ def check_maps(x: Tensor, index: Tensor, weight: Tensor) -> None:
     if index.device != device or weight.device != device:
         raise ValueError(f"index and weight must be on {device} like x; got {index.device} and {weight.device}.")
     if weight.requires_grad:
-        raise ValueError("weight is geometry and has no gradient; pass weight.detach() and learn the gains c instead.")
+        raise ValueError("weight is geometry and has no gradient; pass weight.detach() and learn the profile instead.")
 
 
 def _cross_fake(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
@@ -148,61 +149,59 @@ def _cross_vmap(info: Any, dims: Any, x: Tensor, y: Tensor, index: Tensor, weigh
     return _binned_cross_spectrum(x, y, index, weight, n_bins), 0
 
 
-def _filter_fake(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+def _filter_fake(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return x.new_empty(x.shape)
 
 
 def filter_backward(
-    needs: tuple[bool, ...], grad: Tensor, x: Tensor, c: Tensor, index: Tensor, weight: Tensor
+    needs: tuple[bool, ...], grad: Tensor, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Returns the gradients to x and c of `binned_filter`, None where they are not needed."""
-    grad_x = _binned_filter(grad, c, index, weight) if needs[0] else None
+    """Returns the gradients to x and profile of `binned_filter`, None where they are not needed."""
+    grad_x = _binned_filter(grad, profile, index, weight) if needs[0] else None
     if not needs[1]:
         return grad_x, None
-    grad_c = _binned_cross_spectrum(x, grad, index, weight, c.shape[-1])
-    return grad_x, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+    grad_profile = _binned_cross_spectrum(x, grad, index, weight, profile.shape[-1])
+    return grad_x, sum_to_shared(grad_profile) if profile.dim() == 1 else grad_profile
 
 
-def _filter_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Any:
+def _filter_vmap(info: Any, dims: Any, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Any:
     refuse_batched_maps(dims[2:4])
     x = batch_first(x, dims[0], info.batch_size)
-    return _binned_filter(x, batched_gains(info, dims[1], c, x), index, weight), 0
+    return _binned_filter(x, batched_profile(info, dims[1], profile, x), index, weight), 0
 
 
-def batched_gains(info: Any, dim: int | None, c: Tensor, x: Tensor) -> Tensor:
-    """Returns gains c, with a vmap dimension or not, as gains for images x [batch, ..., H, W]."""
-    shared = c.dim() - (dim is not None) == 1
+def batched_profile(info: Any, dim: int | None, profile: Tensor, x: Tensor) -> Tensor:
+    """Returns a profile, with a vmap dimension or not, as one for images x [batch, ..., H, W]."""
+    shared = profile.dim() - (dim is not None) == 1
     if dim is None and shared:
-        return c
-    c = batch_first(c, dim, info.batch_size)
+        return profile
+    profile = batch_first(profile, dim, info.batch_size)
     if shared:  # one profile per vmapped slice, for all images of that slice
-        c = c.reshape(c.shape[0], *(1,) * (x.dim() - 3), c.shape[-1]).expand(*x.shape[:-2], c.shape[-1])
-    return c
+        profile = profile.reshape(profile.shape[0], *(1,) * (x.dim() - 3), profile.shape[-1]).expand(
+            *x.shape[:-2], profile.shape[-1]
+        )
+    return profile
 
 
 def refuse_batched_maps(dims: tuple[int | None, ...]) -> None:
     """Raises NotImplementedError where index or weight has a vmap dimension."""
     if any(dim is not None for dim in dims):
         raise NotImplementedError(
-            "index and weight are geometry and cannot be vmapped over; vmap over images or gains."
+            "index and weight are geometry and cannot be vmapped over; vmap over images or profiles."
         )
 
 
-_binned_cross_spectrum = define_bilinear(
+_binned_cross_spectrum = register_bilinear(
     "binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, SymInt n_bins) -> Tensor",
-    reference=reference.binned_cross_spectrum,
+    binned_cross_spectrum,
     fake=_cross_fake,
     backward=_cross_backward,
     vmap=_cross_vmap,
 )
-_binned_filter = define_bilinear(
-    "binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor",
-    reference=reference.binned_filter,
+_binned_filter = register_bilinear(
+    "binned_filter(Tensor x, Tensor profile, Tensor index, Tensor weight) -> Tensor",
+    binned_filter,
     fake=_filter_fake,
     backward=filter_backward,
     vmap=_filter_vmap,
 )
-for _op in ("binned_cross_spectrum", "binned_filter"):
-    backends.register_native(_op)
-    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda")
-    backends.register_module(_op, "triton", "specops.ops.spectral.triton")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from specops._half_plane import bin_gains, bin_sums, multiplicity
+from specops._half_plane import bin_sums, multiplicity, profile_gain
 from specops.ops._layout import compute_dtype
 
 
@@ -31,18 +31,18 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
     return bin_sums(X.real * Y.real + X.imag * Y.imag, index, weight, n_bins)
 
 
-def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """x [..., H, W], c [K] or [..., K], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., H, W]."""
+def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """x [..., H, W], profile [K] or [..., K], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., H, W]."""
     if x.numel() == 0:
         return x.new_empty(x.shape)
-    _check_range(index, c.shape[-1])
+    _check_range(index, profile.shape[-1])
     X = _transform(x, compute_dtype(x.dtype))
-    return _inverse(X * bin_gains(c, index, weight), x)
+    return _inverse(X * profile_gain(profile, index, weight), x)
 
 
-def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """x, slope [..., H, W], c, index and weight as in binned_filter -> [..., H, W]."""
-    return binned_filter(x * slope, c, index, weight)
+def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """x, slope [..., H, W], profile, index and weight as in binned_filter -> [..., H, W]."""
+    return binned_filter(x * slope, profile, index, weight)
 
 
 def binned_scaled_power(
@@ -57,14 +57,14 @@ def binned_scaled_power(
 
 
 def binned_scaled_filter(
-    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
 ) -> Tensor:
-    """x, c, index and weight as in binned_filter -> [..., H, W]."""
+    """x, profile, index and weight as in binned_filter -> [..., H, W]."""
     if x.numel() == 0:
         return x.new_empty(x.shape)
-    _check_range(index, c.shape[-1])
+    _check_range(index, profile.shape[-1])
     X = _transform(x, compute_dtype(x.dtype))
-    return _inverse(X * (bin_gains(c, index, weight) * slope(_power(X) * factor, scale, eps)), x)
+    return _inverse(X * (profile_gain(profile, index, weight) * scale_slope(_power(X) * factor, scale, eps)), x)
 
 
 def scaled(q: Tensor, scale: str, eps: float) -> Tensor:
@@ -72,13 +72,13 @@ def scaled(q: Tensor, scale: str, eps: float) -> Tensor:
     return (q + eps).log() if scale == "log" else q.sqrt()
 
 
-def slope(q: Tensor, scale: str, eps: float) -> Tensor:
+def scale_slope(q: Tensor, scale: str, eps: float) -> Tensor:
     """Returns the derivative of `scaled`; that of the amplitude is taken as 0 where q is 0."""
     return 1 / (q + eps) if scale == "log" else _power_law(q, 0.5, -0.5)
 
 
-def curvature(q: Tensor, scale: str, eps: float) -> Tensor:
-    """Returns the derivative of `slope`."""
+def scale_curvature(q: Tensor, scale: str, eps: float) -> Tensor:
+    """Returns the derivative of `scale_slope`."""
     return -1 / (q + eps).square() if scale == "log" else _power_law(q, -0.25, -1.5)
 
 
@@ -120,12 +120,12 @@ def inverse_transform(X: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def clipped_band_swap(
-    a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+    a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """a, b [..., H, W], c, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
+    """a, b [..., H, W], profile, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
     dtype = compute_dtype(a.dtype)
     wide_a, wide_b = a.to(dtype), b.to(dtype)
-    u = wide_b + binned_filter(wide_a - wide_b, c, index, weight)
+    u = wide_b + binned_filter(wide_a - wide_b, profile, index, weight)
     folded = torch.maximum(u, 2 * low - u)
     slope = torch.where(folded <= high, (u - low).sign(), 0).to(torch.int8)
     kept = torch.maximum(wide_b, 2 * low - wide_b).clamp(max=high) if keep else a.new_empty(0)

@@ -4,7 +4,7 @@ With q_p = factor · |X_p|², s(q) = √q (`amplitude`) or ln(q + eps) (`log`), 
 spectral pair:
 
     binned_scaled_power(x)[b, k]    = \sum_{p: index_p = k} weight_p s(q_p)
-    binned_scaled_filter(x, c)[b]   = unscaled inverse DFT of  weight_p / m_p  c[index_p]  s'(q_p)  X_p
+    binned_scaled_filter(x, profile)[b]   = unscaled inverse DFT of  weight_p / m_p  profile[index_p]  s'(q_p)  X_p
 
 The gradient of the first is 2 · factor times the second, so neither needs a half plane in memory. The derivatives of
 the second are made of the spectral pair with one bin per coefficient, to any order, by way of half planes.
@@ -17,19 +17,18 @@ from typing import Any
 
 from torch import Tensor
 
-from specops import backends
-from specops._half_plane import bin_gains, bin_sums, own_bins
+from specops._half_plane import bin_sums, own_bins, profile_gain
 from specops.ops._checks import check_image
 from specops.ops._layout import batch_first, compute_dtype
 from specops.ops._reductions import sum_to_shared
-from specops.ops.registration import define
+from specops.ops.registration import register
 from specops.ops.spectral import reference
 from specops.ops.spectral.contract import (
-    batched_gains,
+    batched_profile,
     binned_cross_spectrum,
     binned_filter,
-    check_gains,
     check_maps,
+    check_profile,
     refuse_batched_maps,
 )
 
@@ -75,19 +74,19 @@ def binned_scaled_power(
 
 
 def binned_scaled_filter(
-    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
 ) -> Tensor:
-    """Returns the image whose coefficients are those of x times a gain per bin and the slope of the scale: [..., H, W].
+    """Returns the image whose coefficients are those of x times a gain per bin and the scale's slope: [..., H, W].
 
-    `out = inverse DFT, unscaled, of weight_p / m_p · c[index_p] · s'(factor · |X_p|²) · X_p`: the derivative of
-    `binned_scaled_power`, contracted with c / (2 · factor).
+    `out = inverse DFT, unscaled, of weight_p / m_p · profile[index_p] · s'(factor · |X_p|²) · X_p`: the derivative of
+    `binned_scaled_power`, contracted with profile / (2 · factor).
 
     Args:
-        x, c, index, weight: as in `binned_filter`.
+        x, profile, index, weight: as in `binned_filter`.
         scale, factor, eps: as in `binned_scaled_power`.
 
     Returns:
-        [..., H, W] in the dtype of x. Gradients to x and c, of any order.
+        [..., H, W] in the dtype of x. Gradients to x and profile, of any order.
 
     Raises:
         TypeError, ValueError: shapes, dtypes, devices or the scale do not fit.
@@ -102,9 +101,9 @@ def binned_scaled_filter(
     """
     check_image("x", x)
     check_maps(x, index, weight)
-    check_gains(x, c, weight)
+    check_profile(x, profile, weight)
     _check_scale(scale, factor, eps)
-    return _binned_scaled_filter(x, c, index, weight, scale, factor, eps)
+    return _binned_scaled_filter(x, profile, index, weight, scale, factor, eps)
 
 
 def _check_scale(scale: str, factor: float, eps: float) -> None:
@@ -125,18 +124,18 @@ def _half_plane(x: Tensor, y: Tensor) -> Tensor:
     return values.reshape(*values.shape[:-1], *index.shape)
 
 
-def _gained(x: Tensor, gains: Tensor) -> Tensor:
-    """Unscaled inverse DFT of gains / m · X, gains [..., H, W//2+1]."""
-    return binned_filter(x, gains.reshape(*gains.shape[:-2], -1), *_own_maps(x))
+def _with_gain(x: Tensor, gain: Tensor) -> Tensor:
+    """Unscaled inverse DFT of gain / m · X, gain [..., H, W//2+1]."""
+    return binned_filter(x, gain.reshape(*gain.shape[:-2], -1), *_own_maps(x))
 
 
-def _directional(x: Tensor, direction: Tensor, c: Tensor, *rest: Any) -> Tensor:
+def _directional(x: Tensor, direction: Tensor, profile: Tensor, *rest: Any) -> Tensor:
     """The derivative of binned_scaled_filter at x along `direction`; as an operator on directions it is symmetric."""
     index, weight, scale, factor, eps = rest
     q = factor * _half_plane(x, x)
-    gains = bin_gains(c, index, weight)
-    bent = 2 * factor * gains * reference.curvature(q, scale, eps) * _half_plane(x, direction)
-    return _gained(direction, gains * reference.slope(q, scale, eps)) + _gained(x, bent)
+    gain = profile_gain(profile, index, weight)
+    bent = 2 * factor * gain * reference.scale_curvature(q, scale, eps) * _half_plane(x, direction)
+    return _with_gain(direction, gain * reference.scale_slope(q, scale, eps)) + _with_gain(x, bent)
 
 
 def _power_fake(x: Tensor, index: Tensor, weight: Tensor, n_bins: int, *_: Any) -> Tensor:
@@ -155,7 +154,7 @@ def _power_jvp(
     scale, factor, eps = settings
     tangent = tangents[0]
     assert tangent is not None
-    slope = reference.slope(factor * _half_plane(x, x), scale, eps)
+    slope = reference.scale_slope(factor * _half_plane(x, x), scale, eps)
     return bin_sums(2 * factor * slope * _half_plane(x, tangent), index, weight, n_bins)
 
 
@@ -169,48 +168,44 @@ def _filter_fake(x: Tensor, *_: Any) -> Tensor:
 
 
 def _filter_backward(
-    needs: tuple[bool, ...], grad: Tensor, x: Tensor, c: Tensor, index: Tensor, weight: Tensor, *settings: Any
+    needs: tuple[bool, ...], grad: Tensor, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, *settings: Any
 ) -> tuple[Tensor | None, Tensor | None]:
     scale, factor, eps = settings
-    grad_x = _directional(x, grad, c, index, weight, *settings) if needs[0] else None
+    grad_x = _directional(x, grad, profile, index, weight, *settings) if needs[0] else None
     if not needs[1]:
         return grad_x, None
-    slope = reference.slope(factor * _half_plane(x, x), scale, eps)
-    grad_c = bin_sums(slope * _half_plane(x, grad), index, weight, c.shape[-1])
-    return grad_x, sum_to_shared(grad_c) if c.dim() == 1 else grad_c
+    slope = reference.scale_slope(factor * _half_plane(x, x), scale, eps)
+    grad_profile = bin_sums(slope * _half_plane(x, grad), index, weight, profile.shape[-1])
+    return grad_x, sum_to_shared(grad_profile) if profile.dim() == 1 else grad_profile
 
 
-def _filter_jvp(tangents: tuple[Tensor | None, ...], x: Tensor, c: Tensor, *rest: Any) -> Tensor:
-    terms = [] if tangents[0] is None else [_directional(x, tangents[0], c, *rest)]
+def _filter_jvp(tangents: tuple[Tensor | None, ...], x: Tensor, profile: Tensor, *rest: Any) -> Tensor:
+    terms = [] if tangents[0] is None else [_directional(x, tangents[0], profile, *rest)]
     terms += [] if tangents[1] is None else [_binned_scaled_filter(x, tangents[1], *rest)]
     return sum(terms[1:], terms[0])
 
 
-def _filter_vmap(info: Any, dims: Any, x: Tensor, c: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
+def _filter_vmap(info: Any, dims: Any, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
     refuse_batched_maps(dims[2:4])
     x = batch_first(x, dims[0], info.batch_size)
-    return _binned_scaled_filter(x, batched_gains(info, dims[1], c, x), index, weight, *rest), 0
+    return _binned_scaled_filter(x, batched_profile(info, dims[1], profile, x), index, weight, *rest), 0
 
 
-_binned_scaled_power = define(
+_binned_scaled_power = register(
     "binned_scaled_power(Tensor x, Tensor index, Tensor weight, SymInt n_bins, str scale, float factor, float eps)"
     " -> Tensor",
-    reference=reference.binned_scaled_power,
+    binned_scaled_power,
     fake=_power_fake,
     backward=_power_backward,
     jvp=_power_jvp,
     vmap=_power_vmap,
 )
-_binned_scaled_filter = define(
-    "binned_scaled_filter(Tensor x, Tensor c, Tensor index, Tensor weight, str scale, float factor, float eps)"
+_binned_scaled_filter = register(
+    "binned_scaled_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, str scale, float factor, float eps)"
     " -> Tensor",
-    reference=reference.binned_scaled_filter,
+    binned_scaled_filter,
     fake=_filter_fake,
     backward=_filter_backward,
     jvp=_filter_jvp,
     vmap=_filter_vmap,
 )
-for _op in ("binned_scaled_power", "binned_scaled_filter"):
-    backends.register_native(_op)
-    backends.register_module(_op, "cuda", "specops.ops.spectral.cuda")
-    backends.register_module(_op, "triton", "specops.ops.spectral.triton")
