@@ -1,4 +1,4 @@
-"""The compiled kernels against extended precision, and what the engine promises beyond values: see csrc/spectral/cpu."""
+"""The compiled kernels against extended precision, and what the engine promises beyond values: csrc/spectral/cpu."""
 
 from __future__ import annotations
 
