@@ -2,8 +2,9 @@
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from specops import backends, functional, geometry, masks, ops
+from specops import backends, compat, functional, geometry, losses, masks, nn, ops
 from specops.functional import (
     downsample,
     fourier_ring_correlation,
@@ -25,17 +26,23 @@ from specops.functional import (
 
 __version__ = "0.1.0"
 
-_LOADED_WHEN_ASKED_FOR = ("compat", "losses", "metrics", "nn")
+if TYPE_CHECKING:
+    from specops import metrics as metrics
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name not in _LOADED_WHEN_ASKED_FOR:
+    if name != "metrics":  # loaded when asked for: torchmetrics takes seconds, and may not be installed
         raise AttributeError(f"module 'specops' has no attribute {name!r}")
-    return importlib.import_module(f"specops.{name}")
+    return importlib.import_module("specops.metrics")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__", "metrics"]
 
 
 __all__ = [
     "backends",
+    "compat",
     "downsample",
     "fourier_ring_correlation",
     "frequency_filter",
@@ -46,7 +53,9 @@ __all__ = [
     "hfc",
     "hff",
     "leakage_ratio",
+    "losses",
     "masks",
+    "nn",
     "normalize_profile",
     "ops",
     "power_spectrum",

@@ -12,6 +12,7 @@ import functools
 import math
 import numbers
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,11 +20,11 @@ from torch import Tensor
 from specops._half_plane import bin_sums, multiplicity, own_bins
 from specops._tracing import cached_tensors, traced
 
+__all__ = ["BANDS", "CONVENTIONS", "Convention", "RadialBins", "radial_bands", "radial_bins"]
+
 WITHOUT_FLOAT64 = ("mps",)  # device types
 MOST_PIXELS = 2**30  # of images that are not square: int64 has to hold 2·(H·W)²
-
 BANDS = ("low", "mid", "high", "corner")
-
 Size = int | tuple[int, int]
 
 
@@ -377,8 +378,9 @@ def placed(device: torch.device | str | None) -> torch.device:
 
 def checked_size(size: Size) -> tuple[int, int]:
     """Returns (H, W), or raises TypeError or ValueError unless size is that or the side of squares, integers >= 1."""
+    sides: Any = (size, size) if _is_integer(size) else size
     try:
-        H, W = (size, size) if _is_integer(size) else size  # type: ignore[misc]
+        H, W = sides
     except (TypeError, ValueError):
         H = W = None
     if not (_is_integer(H) and _is_integer(W)):

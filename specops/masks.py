@@ -26,12 +26,14 @@ from specops import geometry
 from specops._tracing import cached_tensors, traced
 from specops.ops._layout import compute_dtype
 
+__all__ = ["KINDS", "bandpass", "highpass", "lowpass"]
+
 KINDS = ("ideal", "gaussian", "butterworth", "logistic", "raised_cosine")
 Parameter = float | Tensor
 
 
 def lowpass(
-    size: tuple[int, int],
+    size: geometry.Size,
     radius: Parameter | None = None,
     *,
     cutoff: Parameter | None = None,
@@ -44,7 +46,7 @@ def lowpass(
     """Returns a mask that keeps low frequencies: [H, W//2+1], values in [0, 1].
 
     Args:
-        size: (H, W) of the images.
+        size: (H, W) of the images, or the side of square ones.
         radius: in cycles per image, > 0; a number or a tensor with one element, which receives a gradient.
         cutoff: in cycles per pixel, instead of `radius`.
         kind: one of the kinds listed in `specops.masks`.
@@ -79,7 +81,7 @@ def lowpass(
 
 
 def highpass(
-    size: tuple[int, int],
+    size: geometry.Size,
     radius: Parameter | None = None,
     *,
     cutoff: Parameter | None = None,
@@ -108,7 +110,7 @@ def highpass(
 
 
 def bandpass(
-    size: tuple[int, int],
+    size: geometry.Size,
     low: Parameter | None = None,
     high: Parameter | None = None,
     *,
@@ -159,7 +161,7 @@ def bandpass(
 
 
 def _lowpass(
-    size: tuple[int, int],
+    size: geometry.Size,
     radius: Parameter | None,
     cutoff: Parameter | None,
     kind: str,

@@ -120,7 +120,7 @@ FUNCTIONS: dict[str, Function] = {
         exempt=SCALAR,
     ),
     "normalize_profile": Function(
-        lambda x: specops.normalize_profile(specops.radial_spectrum(x), "minmax"), image=False
+        lambda x: specops.normalize_profile(specops.radial_spectrum(x), mode="minmax"), image=False
     ),
     "masks.lowpass": Function(lambda x: masks.lowpass(_size(x), _radius(x)), exempt=IDEAL_MASK),
     **{

@@ -5,10 +5,10 @@ for a mistake in the scaling of images, `check_value_range(True)`, called or in 
 is off at first, since a look at values on a GPU waits for it.
 """
 
-from specops.functional.filters import frequency_filter, frequency_shift, frequency_shift_complex, radial_filter
-from specops.functional.high_frequency import hfc, hff, swap_bands
-from specops.functional.resampling import downsample, upfirdn2d, upsample
-from specops.functional.spectra import (
+from specops.functional._filters import frequency_filter, frequency_shift, frequency_shift_complex, radial_filter
+from specops.functional._high_frequency import hfc, hff, swap_bands
+from specops.functional._resampling import downsample, upfirdn2d, upsample
+from specops.functional._spectra import (
     fourier_ring_correlation,
     leakage_ratio,
     normalize_profile,
@@ -16,7 +16,7 @@ from specops.functional.spectra import (
     radial_cross_spectrum,
     radial_spectrum,
 )
-from specops.functional.value_range import check_value_range
+from specops.functional._value_range import check_value_range
 
 __all__ = [
     "check_value_range",

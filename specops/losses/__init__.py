@@ -4,8 +4,8 @@ The generated images come first, as the input does in torch's own losses. Every 
 where one of the sets is float64, else float32, with gradients to both sets of any order. It is NaN for an empty batch.
 """
 
-from specops.losses.focal_frequency import FocalFrequencyLoss, focal_frequency_loss
-from specops.losses.radial import (
+from specops.losses._focal_frequency import FocalFrequencyLoss, focal_frequency_loss
+from specops.losses._radial import (
     LogSpectrumMSE,
     SpectralProfileLoss,
     SpectralRegularization,

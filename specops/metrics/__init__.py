@@ -10,18 +10,18 @@ Statistics are in float64. On a device that has none, as Apple's GPUs, `SlicedWa
 `RadialSpectrumStatistics`, `SpectralDistance` and `LeakageRatio` on the CPU, and give them `images.cpu()`.
 """
 
-import importlib.util
+from importlib.util import find_spec as _find_spec
 
-if any(importlib.util.find_spec(name) is None for name in ("torchmetrics", "sklearn")):
+if any(_find_spec(name) is None for name in ("torchmetrics", "sklearn")):
     raise ImportError(
         "specops.metrics needs torchmetrics and scikit-learn, the extra `metrics`: pip install 'specops[metrics]', or "
         "pip install torchmetrics scikit-learn."
     )
 
-from specops.metrics.detectability import SpectralDetectability
-from specops.metrics.leakage import LeakageRatio
-from specops.metrics.statistics import RadialSpectrumStatistics, SpectralDistance
-from specops.metrics.wasserstein import SlicedWassersteinDistance
+from specops.metrics._detectability import SpectralDetectability
+from specops.metrics._leakage import LeakageRatio
+from specops.metrics._statistics import RadialSpectrumStatistics, SpectralDistance
+from specops.metrics._wasserstein import SlicedWassersteinDistance
 
 __all__ = [
     "LeakageRatio",

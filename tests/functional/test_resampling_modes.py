@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from specops import backends, downsample, upfirdn2d, upsample
-from specops.functional import resampling, taps
+from specops.functional import _resampling, _taps
 
 UPSAMPLE = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier")
 DOWNSAMPLE = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
@@ -37,7 +37,7 @@ def filtered_by_scipy(x: Tensor, f: list[float], up: int, down: int) -> Tensor:
 @pytest.mark.parametrize("mode", ["binomial", "sinc"])
 def test_low_passes_equal_scipy(mode: str, factor: int) -> None:
     x = torch.randn(53, 50, dtype=torch.float64)
-    f = taps.spline(factor) if mode == "binomial" else taps.sinc(factor)
+    f = _taps.spline(factor) if mode == "binomial" else _taps.sinc(factor)
     torch.testing.assert_close(
         upsample(x, factor, mode=mode), filtered_by_scipy(x, [factor * tap for tap in f], factor, 1)
     )
@@ -45,7 +45,7 @@ def test_low_passes_equal_scipy(mode: str, factor: int) -> None:
 
 
 def test_binomial_of_factor_two_is_the_binomial_filter() -> None:
-    assert taps.spline(2) == [tap / 16 for tap in (1, 4, 6, 4, 1)]
+    assert _taps.spline(2) == [tap / 16 for tap in (1, 4, 6, 4, 1)]
     x = torch.randn(2, 9, 8)
     assert torch.equal(downsample(x, mode="binomial"), downsample(x, mode="blur", taps=5))
 
@@ -53,10 +53,10 @@ def test_binomial_of_factor_two_is_the_binomial_filter() -> None:
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
 def test_the_sinc_is_a_windowed_ideal_filter(factor: int) -> None:
     """scipy.signal.firwin, up to the scale of the phases; 55 dB down from half a lobe's width beyond the cutoff."""
-    f = np.array(taps.sinc(factor))
-    n = taps.SINC_LOBES * factor
-    window = np.kaiser(2 * n + 1, taps.SINC_BETA)[1:-1]
-    expected = scipy.signal.firwin(2 * n + 1, 1 / factor, window=("kaiser", taps.SINC_BETA))[1:-1]
+    f = np.array(_taps.sinc(factor))
+    n = _taps.SINC_LOBES * factor
+    window = np.kaiser(2 * n + 1, _taps.SINC_BETA)[1:-1]
+    expected = scipy.signal.firwin(2 * n + 1, 1 / factor, window=("kaiser", _taps.SINC_BETA))[1:-1]
     np.testing.assert_allclose(f, expected, atol=2e-3 / factor)
     np.testing.assert_allclose(f[n - 1 :: factor][1:], 0, atol=1e-17)
     assert window[n - 1] == 1
@@ -213,4 +213,4 @@ def test_every_width_around_a_vector(boundary: str) -> None:
 @pytest.mark.parametrize("running", ["cpp", "cuda", "triton", None])
 def test_both_passes_in_one_where_kernels_run(running: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "why_not", lambda backend, op, device: None if backend == running else "not here")
-    assert resampling._has_kernels.__wrapped__("cuda") == (running is not None)
+    assert _resampling._has_kernels.__wrapped__("cuda") == (running is not None)

@@ -31,13 +31,13 @@ def test_conventions_equal_their_published_codes(side: int, dtype: torch.dtype, 
     assert relative_error(power, fixes[f"prof_{side}_durall2020_power"]) <= (2e-7 if dtype == torch.float64 else 1e-6)
     log = 10 * specops.radial_spectrum(grey, convention="durall2020", scale="log", eps=0)
     assert relative_error(log, fixes[f"prof_{side}_durall2020_20ln"]) <= 1e-6
-    jung = specops.normalize_profile(specops.radial_spectrum(grey, convention="jung2021", scale="log"), "minmax")
+    jung = specops.normalize_profile(specops.radial_spectrum(grey, convention="jung2021", scale="log"), mode="minmax")
     weak = (
         side == 64 and dtype == torch.float32
     )  # its minimum is a weak coefficient: scipy in float32 is 2.3e-6 off too
     assert relative_error(jung, fixes[f"prof_{side}_jung2021"]) <= (3e-6 if weak else 1e-6)
     ssd = specops.normalize_profile(
-        specops.radial_spectrum(grey_ssd, convention="ssd2021", scale="log", eps=0), "minmax"
+        specops.radial_spectrum(grey_ssd, convention="ssd2021", scale="log", eps=0), mode="minmax"
     )
     assert relative_error(ssd, fixes[f"prof_{side}_ssd2021"]) <= 1e-6
 
@@ -182,12 +182,12 @@ def test_leakage_is_zero_for_one_spectrum_and_one_for_disjoint_ones() -> None:
 
 def test_normalized_profiles() -> None:
     p = torch.rand(3, 2, 9) + 0.1
-    scaled = specops.normalize_profile(p, "minmax")
+    scaled = specops.normalize_profile(p, mode="minmax")
     assert scaled.amin(-1).eq(0).all()
     assert scaled.amax(-1).eq(1).all()
-    assert specops.normalize_profile(torch.ones(2, 4), "minmax").eq(0).all()
-    torch.testing.assert_close(specops.normalize_profile(p, "dc") * p[..., :1], p)
-    assert specops.normalize_profile(p.half(), "dc").dtype == torch.float32
+    assert specops.normalize_profile(torch.ones(2, 4), mode="minmax").eq(0).all()
+    torch.testing.assert_close(specops.normalize_profile(p, mode="dc") * p[..., :1], p)
+    assert specops.normalize_profile(p.half(), mode="dc").dtype == torch.float32
 
 
 X = torch.randn(2, 8, 8)
@@ -200,7 +200,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.radial_spectrum(X, eps="a"), TypeError, "eps must be a number; got str"),
     (lambda: specops.radial_spectrum(X, window=torch.ones(8, 8).to_sparse()), TypeError, "window must be a dense"),
     (lambda: specops.radial_spectrum(X, eps=float("inf")), ValueError, "eps must be at least 0 and finite; got inf"),
-    (lambda: specops.normalize_profile(torch.ones(3).to_sparse(), "dc"), TypeError, "p must be a dense tensor"),
+    (lambda: specops.normalize_profile(torch.ones(3).to_sparse(), mode="dc"), TypeError, "p must be a dense tensor"),
     (lambda: specops.radial_spectrum(X, window=X.numpy()), ValueError, "window must be None, 'hann' or a tensor"),
     (lambda: specops.radial_spectrum(X, window=torch.ones(8, 8) * 1j), TypeError, "window must be a real"),
     (lambda: specops.radial_spectrum(X, convention=[]), ValueError, "convention must be one of"),
@@ -209,9 +209,9 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: specops.power_spectrum(X.to(torch.complex64)), TypeError, "x must be real"),
     (lambda: specops.leakage_ratio(X, X), ValueError, "must be two mean spectra .* Average over images first"),
     (lambda: specops.leakage_ratio(X[0], X[0, :4]), ValueError, "must be two mean spectra"),
-    (lambda: specops.normalize_profile(X.int(), "dc"), TypeError, "p must be a real floating-point tensor"),
-    (lambda: specops.normalize_profile(torch.tensor(1.0), "dc"), ValueError, r"p must be \[\.\.\., K\]"),
-    (lambda: specops.normalize_profile(X, "max"), ValueError, "mode must be one of minmax, dc"),
+    (lambda: specops.normalize_profile(X.int(), mode="dc"), TypeError, "p must be a real floating-point tensor"),
+    (lambda: specops.normalize_profile(torch.tensor(1.0), mode="dc"), ValueError, r"p must be \[\.\.\., K\]"),
+    (lambda: specops.normalize_profile(X, mode="max"), ValueError, "mode must be one of minmax, dc"),
     (
         lambda: specops.radial_spectrum(X[..., :2, :2], convention="ssd2021"),
         ValueError,

@@ -185,10 +185,10 @@ FUNCTIONS: dict[str, Function] = {
         turning=lambda case, real, fake: (real, specops.swap_bands(fake, real, _lowpass(case, fake))),
     ),
     "swap_bands": Function(lambda case, *tensors: specops.swap_bands(*tensors), images=2, parameter=_half_plane),
-    **{f"upsample ({mode})": _mode(specops.upsample, mode) for mode in specops.functional.resampling.UPSAMPLE_MODES},
+    **{f"upsample ({mode})": _mode(specops.upsample, mode) for mode in specops.functional._resampling.UPSAMPLE_MODES},
     **{
         f"downsample ({mode})": _mode(specops.downsample, mode)
-        for mode in specops.functional.resampling.DOWNSAMPLE_MODES
+        for mode in specops.functional._resampling.DOWNSAMPLE_MODES
     },
     "upfirdn2d (up, 4 taps)": _taps(4, up=2, padding=(2, 1, 2, 1), gain=4.0),
     "upfirdn2d (down, 12 taps)": _taps(12, down=2, padding=5, boundary="reflect"),

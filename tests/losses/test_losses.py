@@ -92,7 +92,7 @@ def test_spectral_regularization_is_torchs_cross_entropy() -> None:
     def profiles(x: Tensor) -> Tensor:
         grey = 0.2989 * x[:, 0] + 0.5870 * x[:, 1] + 0.1140 * x[:, 2]
         decibels = specops.radial_spectrum(grey, convention="durall2020", scale="db")
-        return specops.normalize_profile(decibels, "minmax")
+        return specops.normalize_profile(decibels, mode="minmax")
 
     fake, real = torch.randn(4, 3, 16, 16, dtype=torch.float64), torch.randn(6, 3, 16, 16, dtype=torch.float64)
     of_fake, of_real = profiles(fake), profiles(real).mean(0).expand(4, -1)
@@ -122,7 +122,7 @@ def test_spectral_regularization_leads_to_the_real_profile() -> None:
 
     def profiles(x: Tensor) -> Tensor:
         return specops.normalize_profile(
-            specops.radial_spectrum(x[:, 0], convention="durall2020", scale="log"), "minmax"
+            specops.radial_spectrum(x[:, 0], convention="durall2020", scale="log"), mode="minmax"
         )
 
     def distance(x: Tensor) -> Tensor:

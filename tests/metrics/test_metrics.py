@@ -37,9 +37,9 @@ from specops.metrics import (
     SpectralDetectability,
     SpectralDistance,
 )
-from specops.metrics.statistics import merged_moments, moments_of
-from specops.metrics.two_sided import units_differ
-from specops.metrics.wasserstein import laplacian_pyramid, wasserstein_1
+from specops.metrics._statistics import merged_moments, moments_of
+from specops.metrics._two_sided import units_differ
+from specops.metrics._wasserstein import laplacian_pyramid, wasserstein_1
 
 METRICS: dict[str, Callable[[], Any]] = {
     "RadialSpectrumStatistics": lambda: RadialSpectrumStatistics(32, scale="log"),

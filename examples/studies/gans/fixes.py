@@ -90,7 +90,7 @@ class LogProfile(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         grey = torch.einsum("nchw,c->nhw", x, cast(Tensor, self.grey))
         profile = specops.radial_spectrum(grey, convention=self.convention, scale="log")
-        return specops.normalize_profile(profile, "minmax")
+        return specops.normalize_profile(profile, mode="minmax")
 
 
 class SpectrumDiscriminator(Fix):

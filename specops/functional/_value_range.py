@@ -8,7 +8,7 @@ from types import TracebackType
 from torch import Tensor
 
 from specops._tracing import traced
-from specops.functional.options import number_pair
+from specops.functional._options import number_pair
 
 
 class _Thread(threading.local):

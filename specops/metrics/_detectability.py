@@ -13,10 +13,10 @@ from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 from torch import Tensor
 
 from specops import geometry
-from specops.functional.options import integer
-from specops.losses.radial import GREY_JUNG, log_profile
-from specops.metrics.two_sided import SIDES, TwoSided
-from specops.nn.arguments import n_bins
+from specops.functional._options import integer
+from specops.losses._radial import GREY_JUNG, log_profile
+from specops.metrics._two_sided import SIDES, TwoSided
+from specops.nn._arguments import n_bins
 
 
 class SpectralDetectability(TwoSided):

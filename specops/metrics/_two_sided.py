@@ -12,7 +12,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from specops import geometry
-from specops.nn.arguments import check_size
+from specops.nn._arguments import check_size
 
 SIDES = ("real", "fake")
 FEW = 4  # images, of which the least and greatest value say little about the range of a set

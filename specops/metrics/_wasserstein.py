@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from specops import functional, geometry
-from specops.functional.options import integer
-from specops.metrics.two_sided import SIDES, TwoSided
+from specops.functional._options import integer
+from specops.metrics._two_sided import SIDES, TwoSided
 
 PATCH = 7  # pixels
 SMALLEST = 16  # pixels, of the last level

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from specops import geometry
-from specops.functional.options import check_choice
+from specops.functional._options import check_choice
 from specops.ops._checks import check_image
 
 Device = torch.device | str | None

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from specops import backends, ops
-from specops.functional import taps as filters
-from specops.functional.filters import frequency_filter
-from specops.functional.options import check_choice, number
+from specops.functional import _taps as filters
+from specops.functional._filters import frequency_filter
+from specops.functional._options import check_choice, number
 from specops.ops._checks import check_image, check_real
 from specops.ops._layout import compute_dtype, like_layout
 

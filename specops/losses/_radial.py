@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from specops import geometry
 from specops.functional import normalize_profile, radial_spectrum
-from specops.functional.options import check_choice
-from specops.functional.spectra import NORMS
+from specops.functional._options import check_choice
+from specops.functional._spectra import NORMS
 from specops.ops._checks import check_pair
 from specops.ops._layout import compute_dtype
 from specops.ops._reductions import ordered_mean
@@ -208,7 +208,7 @@ def log_profile(
     """
     grey = _grey(name, x.to(compute_dtype(x.dtype)), weights)
     profile = radial_spectrum(grey, convention=convention, scale="log", eps=eps)
-    return normalize_profile(profile, "minmax")
+    return normalize_profile(profile, mode="minmax")
 
 
 def _log_profiles(

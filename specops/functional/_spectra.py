@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specops import geometry, ops
 from specops._tracing import cached_tensors
-from specops.functional.options import check_choice, number
+from specops.functional._options import check_choice, number
 from specops.ops._checks import check_image, check_pair, check_real
 from specops.ops._layout import compute_dtype, promoted
 from specops.ops._reductions import ordered_share, ordered_sum
@@ -217,7 +217,7 @@ def leakage_ratio(real_power: Tensor, fake_power: Tensor) -> Tensor:
     return ordered_sum((real - fake).abs()) / 2
 
 
-def normalize_profile(p: Tensor, mode: str) -> Tensor:
+def normalize_profile(p: Tensor, *, mode: str) -> Tensor:
     """Returns profiles [..., K] brought to a common scale.
 
     Args:
@@ -236,7 +236,7 @@ def normalize_profile(p: Tensor, mode: str) -> Tensor:
 
     Example:
         >>> import torch, specops
-        >>> specops.normalize_profile(torch.tensor([4.0, 3.0, 2.0]), "minmax")
+        >>> specops.normalize_profile(torch.tensor([4.0, 3.0, 2.0]), mode="minmax")
         tensor([1.0000, 0.5000, 0.0000])
     """
     check_real("p", p)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from specops import geometry, masks, ops
 from specops._tracing import cached_tensors
-from specops.functional.filters import frequency_filter
-from specops.functional.options import check_choice, warn_of_units
-from specops.functional.value_range import bounds, check_values
+from specops.functional._filters import frequency_filter
+from specops.functional._options import check_choice, warn_of_units
+from specops.functional._value_range import bounds, check_values
 from specops.ops._checks import check_image, check_pair
 from specops.ops._layout import compute_dtype
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from specops import functional, geometry
-from specops.functional.spectra import hann_axes
-from specops.metrics.two_sided import SIDES, TwoSided
+from specops.functional._spectra import hann_axes
+from specops.metrics._two_sided import SIDES, TwoSided
 
 
 class LeakageRatio(TwoSided):

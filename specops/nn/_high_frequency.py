@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from specops import functional
-from specops.functional.options import warn_of_units
-from specops.functional.value_range import bounds
+from specops.functional._options import warn_of_units
+from specops.functional._value_range import bounds
 
 
 class _LowPassed(nn.Module):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from specops import functional, geometry
-from specops.functional.options import integer
-from specops.metrics.two_sided import SIDES, TwoSided
-from specops.nn.arguments import check_convention, n_bins
+from specops.functional._options import integer
+from specops.metrics._two_sided import SIDES, TwoSided
+from specops.nn._arguments import check_convention, n_bins
 
 
 class RadialSpectrumStatistics(TwoSided):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from specops import functional, geometry, masks
-from specops.functional.filters import INTERPOLATIONS
-from specops.functional.options import check_choice
-from specops.nn.arguments import Device, check_convention, check_dtype, check_size, image_size, n_bins
+from specops.functional._filters import INTERPOLATIONS
+from specops.functional._options import check_choice
+from specops.nn._arguments import Device, check_convention, check_dtype, check_size, image_size, n_bins
 from specops.ops._layout import compute_dtype
 
 NYQUIST = 0.5  # cycles per pixel

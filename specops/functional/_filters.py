@@ -9,7 +9,7 @@ from torch import Tensor
 
 from specops import geometry, ops
 from specops._tracing import cached_tensors
-from specops.functional.options import check_choice, number_pair
+from specops.functional._options import check_choice, number_pair
 from specops.ops._checks import check_image, check_pair, check_real
 from specops.ops._layout import compute_dtype
 

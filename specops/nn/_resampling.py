@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from specops import functional
 from specops._tracing import traced
-from specops.functional.options import check_choice, integer
-from specops.functional.resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, blurred, check_taps
-from specops.functional.taps import binomial
+from specops.functional._options import check_choice, integer
+from specops.functional._resampling import DOWNSAMPLE_MODES, UPSAMPLE_MODES, blurred, check_taps
+from specops.functional._taps import binomial
 from specops.ops._checks import check_image
 from specops.ops.resample.contract import BOUNDARIES
 
