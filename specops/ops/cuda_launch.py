@@ -1,15 +1,32 @@
-"""The one place where CUDA kernels are launched, so that the tests can run them without a GPU."""
+"""How Python calls CUDA kernels: structs cross as the integers of their fields, and one function launches."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeAlias
 
 import torch
+
+Int32: TypeAlias = int  # the type of a field in C++
+Int64: TypeAlias = int
+
+
+def integers_of(struct: Any) -> list[int]:
+    """Returns the fields of a dataclass, nested ones in their places, as C++ copies them into the struct of its name.
+
+    Example:
+        >>> from specops.ops.spectral.plans.launches import BinnedFilter
+        >>> integers_of(BinnedFilter(n_images=5, height=64, width=32, profile_stride=0))
+        [5, 64, 32, 0]
+    """
+    values = (getattr(struct, field.name) for field in fields(struct))
+    return [n for value in values for n in (integers_of(value) if is_dataclass(value) else [int(value)])]
 
 
 def launch(name: str, *args: Any) -> None:
     """Calls the raw op specops_native::launch_<name>, which writes its results into tensors among `args`.
 
-    A GPU is not needed by the callers of this function: they make plans and outputs on the device of their arguments.
+    Callers need no GPU: they make plans and outputs on the device of their arguments. The tests put another function
+    in the place of this one and execute the kernels without a GPU.
     """
     getattr(torch.ops.specops_native, f"launch_{name}")(*args)

@@ -27,7 +27,7 @@ def on_its_device(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def launch(
-    kernel: Any, programs: int, *args: Tensor | int, num_warps: int, more_warps: bool = False, **constants: float
+    kernel: Any, programs: int, *args: Tensor | int, num_warps: int, more_warps: bool = False, **named: Tensor | float
 ) -> None:
     """Launches a kernel on the current device, compiled so that it spills no registers, or as few as can be.
 
@@ -36,15 +36,16 @@ def launch(
 
     Which way a kernel takes is found once for each set of numbers among its arguments: these are to be few.
     """
-    kinds = ((arg.dtype, arg.data_ptr() % 16 == 0) if isinstance(arg, Tensor) else arg for arg in args)
-    what = (kernel, driver.active.get_current_device(), *kinds, num_warps, more_warps, *constants.items())
+    values = (*args, *named.values())
+    kinds = ((value.dtype, value.data_ptr() % 16 == 0) if isinstance(value, Tensor) else value for value in values)
+    what = (kernel, driver.active.get_current_device(), *kinds, num_warps, more_warps, *named)
     if what not in _options:
-        _options[what] = _with_fewest_spills(kernel, num_warps, more_warps, args, constants)
-    kernel[(programs,)](*args, **constants, **_options[what])
+        _options[what] = _with_fewest_spills(kernel, num_warps, more_warps, args, named)
+    kernel[(programs,)](*args, **named, **_options[what])
 
 
 def _with_fewest_spills(
-    kernel: Any, num_warps: int, more_warps: bool, args: Sequence[Any], constants: Mapping[str, Any]
+    kernel: Any, num_warps: int, more_warps: bool, args: Sequence[Any], named: Mapping[str, Any]
 ) -> dict[str, int]:
     """Returns options of the compiler."""
     choices = [{"num_warps": num_warps}]
@@ -56,7 +57,7 @@ def _with_fewest_spills(
         ]
     spills = []
     for options in choices:
-        compiled = kernel.warmup(*args, grid=(1,), **constants, **options)
+        compiled = kernel.warmup(*args, grid=(1,), **named, **options)
         compiled._init_handles()  # Triton's own way to how many registers it takes
         spills.append(compiled.n_spills)
         if compiled.n_spills == 0:

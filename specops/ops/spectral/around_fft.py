@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from specops.ops._layout import compute_dtype
-from specops.ops.spectral import gpu_plans, reference
+from specops.ops.spectral import reference
+from specops.ops.spectral.plans.gains import gain_maps
 
 Swapped = tuple[Tensor, Tensor, Tensor]
 
@@ -32,8 +33,8 @@ class Kernels(Protocol):
     def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         """sums[..., k] = sum of weight · Re(conj X Y), with a scale of weight · s(|X|²), over the points of bin k."""
 
-    def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
-        """X *= weight · c[index], in place and summed over the maps, with a scale times its slope at |X|²."""
+    def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
+        """X *= weight · profile[index], in place and summed over the maps; with a scale s also times s'(|X|²)."""
 
     def hermitian(self, X: Tensor, n_edges: int) -> None:
         """Makes the first column of X Hermitian in ky, in place; with two edges the last one too."""
@@ -54,20 +55,21 @@ def binned_cross_spectrum(
     """As specops.ops.binned_cross_spectrum; with a scale, and y = x, as binned_scaled_power."""
     sums = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
     if sums.numel():
-        X = half_plane(x)
-        Y = X if same_images(x, y) else half_plane(y)
+        X = spectrum_of(x)
+        Y = X if same_images(x, y) else spectrum_of(y)
         kernels.bin_sums(X, Y, index, weight, sums, scale)
     return sums
 
 
 def binned_filter(
-    kernels: Kernels, x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale = UNSCALED
+    kernels: Kernels, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale = UNSCALED
 ) -> Tensor:
     """As specops.ops.binned_filter; with a scale as binned_scaled_filter."""
     if x.numel() == 0:
         return x.new_empty(x.shape)
-    X = half_plane(x)
-    kernels.gain(X, c.contiguous(), *gpu_plans.half_plane_gains(index, weight, c.shape[-1], x.shape[-1]), scale)
+    X = spectrum_of(x)
+    maps = gain_maps(index, weight, profile.shape[-1], x.shape[-1])
+    kernels.gain(X, profile.contiguous(), *maps, scale)
     kernels.hermitian(X, 2 - x.shape[-1] % 2)
     return reference.inverse_transform(torch.view_as_complex(X), (x.shape[-2], x.shape[-1])).to(x.dtype).contiguous()
 
@@ -76,7 +78,7 @@ def clipped_band_swap(
     kernels: Kernels,
     a: Tensor,
     b: Tensor,
-    c: Tensor,
+    profile: Tensor,
     index: Tensor,
     weight: Tensor,
     low: float,
@@ -89,19 +91,19 @@ def clipped_band_swap(
     swapped, slope = wide_a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)
     kept = wide_a.new_empty(a.shape if keep else (0,))
     if a.numel():
-        filtered = binned_filter(kernels, wide_a - wide_b, c, index, weight)
+        filtered = binned_filter(kernels, wide_a - wide_b, profile, index, weight)
         kernels.clip(filtered, wide_b, swapped, slope, kept, low, high)
     return swapped.to(a.dtype), slope, kept.to(a.dtype)
 
 
 def in_type(b: Tensor, dtype: torch.dtype) -> Tensor:
-    """Returns b in a type, dense unless all its pixels are one number in memory: they stay so."""
+    """Returns b in a dtype, dense unless its pixels are one number in memory, which they stay."""
     if not is_constant(b):
         return b.to(dtype).contiguous()
     return b[(0,) * b.dim()].to(dtype).expand(b.shape)
 
 
-def half_plane(x: Tensor) -> Tensor:
+def spectrum_of(x: Tensor) -> Tensor:
     """The DFT of x on the half plane, as pairs of real numbers [..., H, W//2+1, 2]."""
     return torch.view_as_real(torch.fft.rfft2(x.to(compute_dtype(x.dtype)).contiguous())).contiguous()
 

@@ -1,4 +1,4 @@
-"""The spectral ops by CUDA kernels: one launch for images of the sizes of `gpu_plans.SHAPES` in float32.
+"""The spectral ops by CUDA kernels: one launch for images of the sizes of `plans.transform.SHAPES` in float32.
 
 Images of half precision are float32 on the way. Other sizes, float64, and gains of several maps take torch.fft and the
 kernels of csrc/spectral/cuda/around_fft_kernels.cuh.
@@ -12,8 +12,12 @@ import torch
 from torch import Tensor
 
 from specops.ops import cuda_launch
-from specops.ops.spectral import around_fft, gpu_plans
+from specops.ops.cuda_launch import integers_of
+from specops.ops.spectral import around_fft
 from specops.ops.spectral.around_fft import Scale, is_constant, same_images
+from specops.ops.spectral.plans import bins, launches, transform
+from specops.ops.spectral.plans.banks import LANES
+from specops.ops.spectral.plans.gains import gains
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
 
@@ -22,51 +26,51 @@ def serves(x: Tensor) -> bool:
     """Whether there is a one-launch kernel for the images x."""
     size = (x.shape[-2], x.shape[-1])
     fits = 0 < x.numel() // max(1, size[0] * size[1]) <= MAX_IMAGES
-    return x.dtype != torch.float64 and gpu_plans.serves(size) and fits
+    return x.dtype != torch.float64 and transform.serves(size) and fits
 
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """x, y [..., H, W], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., K]."""
     if not serves(x):
-        return around_fft.binned_cross_spectrum(HALF_PLANE, x, y, index, weight, n_bins)
-    plan = gpu_plans.bins(index, weight, n_bins)
+        return around_fft.binned_cross_spectrum(AROUND_FFT, x, y, index, weight, n_bins)
+    plan = bins.bins(index, weight, n_bins)
     sums = x.new_empty(*x.shape[:-2], n_bins, dtype=weight.dtype)
     images = (pixels(x),) if same_images(x, y) else (pixels(x), pixels(y))
     name = "binned_power" if len(images) == 1 else "binned_cross_spectrum"
     tables = (circle_of(x), plan.points, plan.pools)
-    cuda_launch.launch(name, *images, *tables, sums, *shape_of(x), n_bins, plan.bins_per_pool)
+    launch = launches.BinnedSums(**shape_of(x), n_bins=n_bins, bins_per_pool=plan.bins_per_pool)
+    cuda_launch.launch(name, *images, *tables, sums, integers_of(launch))
     return sums
 
 
-def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """x [..., H, W], c [K] or [..., K], index and weight as above -> [..., H, W]."""
+def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """x [..., H, W], profile [K] or [..., K], index and weight as above -> [..., H, W]."""
     if not serves(x) or index.dim() > 2:
-        return around_fft.binned_filter(HALF_PLANE, x, c, index, weight)
+        return around_fft.binned_filter(AROUND_FFT, x, profile, index, weight)
     y = x.new_empty(x.shape, dtype=weight.dtype)
     cuda_launch.launch(
         "binned_filter",
         pixels(x),
         circle_of(x),
-        gpu_plans.gains(index, weight, c.shape[-1]),
-        c.contiguous(),
+        gains(index, weight, profile.shape[-1]),
+        profile.contiguous(),
         y,
-        *shape_of(x),
-        c.shape[-1] if c.dim() > 1 else 0,
+        integers_of(launches.BinnedFilter(**shape_of(x), profile_stride=stride_of(profile))),
     )
     return y.to(x.dtype)
 
 
-def binned_sloped_filter(x: Tensor, c: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """x, slope (int8) [..., H, W], c, index, weight as in binned_filter -> [..., H, W]."""
-    return binned_filter(x * slope, c, index, weight)
+def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """x, slope (int8) [..., H, W], profile, index, weight as in binned_filter -> [..., H, W]."""
+    return binned_filter(x * slope, profile, index, weight)
 
 
 def clipped_band_swap(
-    a: Tensor, b: Tensor, c: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+    a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """a, b [..., H, W], c, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
+    """a, b [..., H, W], profile, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
     if not serves(a) or index.dim() > 2:
-        return around_fft.clipped_band_swap(HALF_PLANE, a, b, c, index, weight, low, high, keep)
+        return around_fft.clipped_band_swap(AROUND_FFT, a, b, profile, index, weight, low, high, keep)
     dtype = weight.dtype
     swapped, slope = a.new_empty(a.shape, dtype=dtype), a.new_empty(a.shape, dtype=torch.int8)
     kept = a.new_empty(a.shape if keep else (0,), dtype=dtype)
@@ -76,14 +80,12 @@ def clipped_band_swap(
         pixels(a),
         b.flatten()[:1].to(dtype) if constant else pixels(b),
         circle_of(a),
-        gpu_plans.gains(index, weight, c.shape[-1]),
-        c.contiguous(),
+        gains(index, weight, profile.shape[-1]),
+        profile.contiguous(),
         swapped,
         slope,
         kept,
-        *shape_of(a),
-        c.shape[-1] if c.dim() > 1 else 0,
-        int(constant),
+        integers_of(launches.BandSwap(**shape_of(a), profile_stride=stride_of(profile), constant=constant)),
         low,
         high,
     )
@@ -95,59 +97,73 @@ def binned_scaled_power(
 ) -> Tensor:
     """x [..., H, W], index and weight as in binned_cross_spectrum -> [..., K]."""
     how = around_fft.scale_of(scale, factor, eps)
-    return around_fft.binned_cross_spectrum(HALF_PLANE, x, x, index, weight, n_bins, how)
+    return around_fft.binned_cross_spectrum(AROUND_FFT, x, x, index, weight, n_bins, how)
 
 
 def binned_scaled_filter(
-    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
 ) -> Tensor:
-    """x, c, index and weight as in binned_filter -> [..., H, W]."""
-    return around_fft.binned_filter(HALF_PLANE, x, c, index, weight, around_fft.scale_of(scale, factor, eps))
+    """x, profile, index and weight as in binned_filter -> [..., H, W]."""
+    return around_fft.binned_filter(AROUND_FFT, x, profile, index, weight, around_fft.scale_of(scale, factor, eps))
 
 
-class HalfPlane:
+class AroundFft:
     """The kernels around torch.fft: see `around_fft.Kernels`."""
 
     def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
-        n_images = sums.numel() // n_bins
-        tiles = gpu_plans.tiles_of(n_points, n_bins, X.dtype)
-        if tiles is not None:
-            plan = gpu_plans.bins_of_tiles(index, weight, n_bins, *tiles)
-            of_tiles = sums.new_empty(n_images * tiles[0] * n_bins if tiles[0] > 1 else 0)
-            threads = gpu_plans.LANES * gpu_plans.warps_of_tiles(tiles[1])
-            numbers = (is_wide(X), n_images, n_points, *tiles, threads, n_bins, plan.bins_per_pool, *astuple(scale))
-            cuda_launch.launch("around_fft_tile_sums", X, Y, plan.points, plan.pools, of_tiles, sums, *numbers)
+        spectra = {"wide": is_wide(X), "n_images": sums.numel() // n_bins, "n_points": n_points, "n_bins": n_bins}
+        tiles = bins.tiles_of(n_points, n_bins, X.dtype)
+        if tiles is None:
+            points = bins.sorted_points(index, weight, n_bins)
+            tables = (points.place, points.weight, points.first)
+            launch = launches.BinSums(**spectra, lanes=bins.lanes_of(points))
+            cuda_launch.launch("around_fft_sums", X, Y, *tables, sums, integers_of(launch), *astuple(scale))
             return
-        points = gpu_plans.sorted_points(index, weight, n_bins)
-        numbers = (is_wide(X), n_images, n_points, n_bins, gpu_plans.lanes_of(points), *astuple(scale))
-        cuda_launch.launch("around_fft_sums", X, Y, points.place, points.weight, points.first, sums, *numbers)
+        n_tiles, tile_points = tiles
+        plan = bins.bins_of_tiles(index, weight, n_bins, n_tiles, tile_points)
+        of_tiles = sums.new_empty(sums.numel() * n_tiles if n_tiles > 1 else 0)
+        tile_launch = launches.TileSums(
+            **spectra,
+            n_tiles=n_tiles,
+            tile_points=tile_points,
+            n_threads=LANES * bins.warps_of_tiles(tile_points),
+            bins_per_pool=plan.bins_per_pool,
+        )
+        tables = (plan.points, plan.pools, of_tiles)
+        cuda_launch.launch("around_fft_tile_sums", X, Y, *tables, sums, integers_of(tile_launch), *astuple(scale))
 
-    def gain(self, X: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
+    def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
-        numbers = (is_wide(X), X.numel() // (2 * n_points), n_points, index.numel() // n_points)
-        stride = c.shape[-1] if c.dim() > 1 else 0
-        cuda_launch.launch("around_fft_gains", X, c, index, weight, *numbers, stride, *astuple(scale))
+        launch = launches.Gains(
+            wide=is_wide(X),
+            n_images=X.numel() // (2 * n_points),
+            n_points=n_points,
+            n_maps=index.numel() // n_points,
+            profile_stride=stride_of(profile),
+        )
+        cuda_launch.launch("around_fft_gains", X, profile, index, weight, integers_of(launch), *astuple(scale))
 
     def hermitian(self, X: Tensor, n_edges: int) -> None:
         n_rows, n_columns = X.shape[-3], X.shape[-2]
         n_images = X.numel() // (2 * n_rows * n_columns)
-        cuda_launch.launch("around_fft_hermitian", X, is_wide(X), n_images, n_rows, n_columns, n_edges)
+        launch = launches.HermitianColumns(is_wide(X), n_images, n_rows, n_columns, n_edges)
+        cuda_launch.launch("around_fft_hermitian", X, integers_of(launch))
 
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
     ) -> None:
         constant = is_constant(b)
-        numbers = (is_wide(filtered), filtered.numel(), int(constant))
         b = b.flatten()[:1] if constant else b
-        cuda_launch.launch("around_fft_clip", filtered, b, swapped, slope, kept, *numbers, low, high)
+        launch = launches.Clip(wide=is_wide(filtered), n_pixels=filtered.numel(), constant=constant)
+        cuda_launch.launch("around_fft_clip", filtered, b, swapped, slope, kept, integers_of(launch), low, high)
 
 
-HALF_PLANE = HalfPlane()
+AROUND_FFT = AroundFft()
 
 
-def is_wide(x: Tensor) -> int:
-    return int(x.dtype == torch.float64)
+def is_wide(x: Tensor) -> bool:
+    return x.dtype == torch.float64
 
 
 def pixels(x: Tensor) -> Tensor:
@@ -157,10 +173,15 @@ def pixels(x: Tensor) -> Tensor:
 
 
 def circle_of(x: Tensor) -> Tensor:
-    return gpu_plans.unit_circle(max(x.shape[-2:]), x.device)
+    return transform.unit_circle(max(x.shape[-2:]), x.device)
 
 
-def shape_of(x: Tensor) -> tuple[int, int, int]:
-    """Returns how many images there are, H and W."""
+def shape_of(x: Tensor) -> dict[str, int]:
+    """Returns the fields of a launch that say how many images there are, and of which size."""
     height, width = x.shape[-2:]
-    return x.numel() // (height * width), height, width
+    return {"n_images": x.numel() // (height * width), "height": height, "width": width}
+
+
+def stride_of(profile: Tensor) -> int:
+    """Returns the numbers from the profile [K] of one image to that of the next; 0 where all have one."""
+    return profile.shape[-1] if profile.dim() > 1 else 0

@@ -1,6 +1,6 @@
 """Triton kernels of resampling: a program makes a band of tiles of outputs of a plane from samples that it reads once.
 
-Tables say where a tile's samples and outputs lie and which terms make an output (`triton.Tiles`), so that the kernels
+Tables say where a tile's samples and outputs lie and which terms make an output (`tables.Tiles`), so that the kernels
 know nothing of factors, boundaries, transposes or channels. A place or a tap of -1 is none.
 """
 
@@ -109,7 +109,7 @@ def _tables(row_tables, column_tables, bands, column_tiles, steps, KR, KC, SR: t
 
 
 @triton.jit
-def resample_kernel(
+def upfirdn2d_kernel(
     x, out, f, row_tables, column_tables, bands, column_tiles, steps, KR, KC, height, in_vectors, out_height,
     out_vectors, ROUNDOFF: tl.constexpr, FH: tl.constexpr, FW: tl.constexpr, PADDED: tl.constexpr, SR: tl.constexpr,
     BR: tl.constexpr, SC: tl.constexpr, BC: tl.constexpr, LOAD: tl.constexpr, STORE: tl.constexpr,
@@ -145,7 +145,7 @@ def resample_kernel(
 
 
 @triton.jit
-def correlation_kernel(
+def upfirdn2d_filter_correlation_kernel(
     x, y, sums, row_tables, column_tables, bands, column_tiles, steps, KR, KC, height, in_vectors, out_height,
     out_vectors, SR: tl.constexpr, BR: tl.constexpr, SC: tl.constexpr, BC: tl.constexpr, LOAD: tl.constexpr,
     STORE: tl.constexpr,
@@ -175,7 +175,7 @@ def correlation_kernel(
 
 
 @triton.jit
-def sum_kernel(sums, out, count, BLOCK: tl.constexpr):
+def sum_programs_kernel(sums, out, count, BLOCK: tl.constexpr):
     """out [n] = sums of sums [n, count], a program for each, in float64."""
     program = tl.program_id(0).to(tl.int64)
     i = tl.arange(0, BLOCK)

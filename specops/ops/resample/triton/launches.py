@@ -1,0 +1,100 @@
+"""Resampling by Triton kernels; arguments as in `contract`. What has too many taps for a tile goes to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from specops.ops._layout import compute_dtype, like_layout, memory_format
+from specops.ops.resample import reference
+from specops.ops.resample.plans.axes import Axis, axes_of
+from specops.ops.resample.plans.tilings import power_of_two
+from specops.ops.resample.triton import kernels, plans
+from specops.ops.triton_launch import launch, on_its_device
+
+SUM_BLOCK = 1024  # sums that a program reads at once: two vectors for each of 128 threads
+
+
+def _plan(x: Tensor, axes: tuple[Axis, Axis], exchanged: bool, by_tap: bool = False) -> tuple[plans.Plan | None, int]:
+    """The plan for images x, and how many planes they are."""
+    channels = x.shape[1] if memory_format(x) == torch.channels_last else 1
+    planes = x.shape[:-2].numel() // channels
+    enough = min(
+        1 << max(0, planes.bit_length() - 1), plans.ENOUGH_PROGRAMS
+    )  # few sizes of a batch have a plan of their own
+    how = plans.plan(*axes, exchanged, by_tap, enough, channels, x.dtype, x.device)
+    return (how if how and planes * how.programs <= plans.MOST_PROGRAMS else None), planes
+
+
+def _resampled(x: Tensor, taps: Tensor, axes: tuple[Axis, Axis], size: Sequence[int], exchanged: bool) -> Tensor | None:
+    """x filtered, or None where it is not for these kernels."""
+    out = torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
+    if x.numel() == 0:
+        return out
+    how, planes = _plan(x, axes, exchanged)
+    if how is None:
+        return None
+    fh, fw = taps.shape
+    launch(
+        kernels.upfirdn2d_kernel, planes * how.programs, like_layout(x, x), out, taps.contiguous(),
+        ROUNDOFF=torch.finfo(taps.dtype).eps / 2, FH=fh, FW=fw, PADDED=power_of_two(fh * fw), **vars(how.tables),
+        num_warps=how.num_warps, more_warps=True,
+    )  # fmt: skip
+    return out
+
+
+@on_its_device
+def upfirdn2d(
+    x: Tensor, taps: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+) -> Tensor:
+    """x [..., H, W], taps [fh, fw] -> [..., Ho, Wo]."""
+    axes = axes_of(x.shape[-2:], taps.shape, up, down, padding, boundary)
+    out = _resampled(x, taps, axes, [axis.n_out for axis in axes], exchanged=False)
+    return reference.upfirdn2d(x, taps, up, down, padding, boundary) if out is None else out
+
+
+@on_its_device
+def upfirdn2d_transpose(
+    y: Tensor,
+    taps: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    size: Sequence[int],
+) -> Tensor:
+    """y [..., Ho, Wo], taps [fh, fw] -> [..., H, W] with (H, W) = size."""
+    axes = axes_of(size, taps.shape, up, down, padding, boundary)
+    out = _resampled(y, taps, axes, size, exchanged=True)
+    return reference.upfirdn2d_transpose(y, taps, up, down, padding, boundary, size) if out is None else out
+
+
+@on_its_device
+def upfirdn2d_filter_correlation(
+    x: Tensor,
+    y: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    taps_size: Sequence[int],
+) -> Tensor:
+    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps_size; the order of the planes is that of the batch."""
+    out = x.new_zeros(tuple(taps_size), dtype=compute_dtype(x.dtype))
+    if x.numel() == 0:
+        return out
+    axes = axes_of(x.shape[-2:], taps_size, up, down, padding, boundary)
+    x, y = x.contiguous(), y.contiguous()
+    exchanged = boundary == "zeros" and y.numel() > x.numel()  # a tap takes a sample at most once: go through the fewer
+    how, planes = _plan(x, axes, exchanged, by_tap=True)
+    if how is None:
+        return reference.upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps_size)
+    programs = planes * how.programs
+    sums = torch.empty(out.numel(), programs, dtype=out.dtype, device=x.device)
+    pair = (y, x) if exchanged else (x, y)
+    kernel = kernels.upfirdn2d_filter_correlation_kernel
+    launch(kernel, programs, *pair, sums, **vars(how.tables), num_warps=how.num_warps)
+    kernels.sum_programs_kernel[(out.numel(),)](sums, out, programs, SUM_BLOCK)
+    return out
