@@ -5,6 +5,7 @@
 #include <torch/library.h>
 
 #include "common/cuda/glue.h"
+#include "resample/cuda/layout.h"
 
 // Device and stream for the launchers of resample_cuda.h; specops/ops/resample/cuda.py makes outputs and layouts.
 namespace specops {
@@ -12,38 +13,40 @@ namespace {
 
 const int32_t* lists_of(const at::Tensor& folds) { return folds.numel() ? folds.const_data_ptr<int32_t>() : nullptr; }
 
-void check_arguments(const at::Tensor& x, std::initializer_list<const at::Tensor*> others, at::IntArrayRef layout) {
+void check_arguments(const at::Tensor& x, std::initializer_list<const at::Tensor*> others, at::IntArrayRef layout,
+                     at::IntArrayRef launch) {
   check_device(x, others);
-  TORCH_CHECK_VALUE(layout.size() == resample::kLayoutNumbers, "layout must be ", resample::kLayoutNumbers,
-                    " numbers; got ", layout.size());
+  checked<resample::Layout, int32_t>("layout", layout);
+  checked<resample::Launch>("launch", launch);
 }
 
-void upfirdn2d_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& row_folds,
-                    const at::Tensor& column_folds, const at::Tensor& out, at::IntArrayRef layout) {
-  check_arguments(x, {&f, &factors, &row_folds, &column_folds, &out}, layout);
+void upfirdn2d_cuda(const at::Tensor& x, const at::Tensor& taps, const at::Tensor& factors, const at::Tensor& row_folds,
+                    const at::Tensor& column_folds, const at::Tensor& out, at::IntArrayRef layout,
+                    at::IntArrayRef launch) {
+  check_arguments(x, {&taps, &factors, &row_folds, &column_folds, &out}, layout, launch);
   const c10::DeviceGuard guard(x.device());
-  check_launch("upfirdn2d",
-               launch_upfirdn2d(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(), lists_of(row_folds),
-                                lists_of(column_folds), out.mutable_data_ptr(), layout.data(), stream_of(x)));
+  check_launch("upfirdn2d", launch_upfirdn2d(x.const_data_ptr(), taps.const_data_ptr(), factors.mutable_data_ptr(),
+                                             lists_of(row_folds), lists_of(column_folds), out.mutable_data_ptr(),
+                                             layout.data(), launch.data(), stream_of(x)));
 }
 
-void upfirdn2d_patches_cuda(const at::Tensor& x, const at::Tensor& f, const at::Tensor& factors, const at::Tensor& out,
-                            at::IntArrayRef layout) {
-  check_arguments(x, {&f, &factors, &out}, layout);
+void upfirdn2d_patches_cuda(const at::Tensor& x, const at::Tensor& taps, const at::Tensor& factors,
+                            const at::Tensor& out, at::IntArrayRef layout, at::IntArrayRef launch) {
+  check_arguments(x, {&taps, &factors, &out}, layout, launch);
   const c10::DeviceGuard guard(x.device());
   check_launch("upfirdn2d_patches",
-               launch_upfirdn2d_patches(x.const_data_ptr(), f.const_data_ptr(), factors.mutable_data_ptr(),
-                                        out.mutable_data_ptr(), layout.data(), stream_of(x)));
+               launch_upfirdn2d_patches(x.const_data_ptr(), taps.const_data_ptr(), factors.mutable_data_ptr(),
+                                        out.mutable_data_ptr(), layout.data(), launch.data(), stream_of(x)));
 }
 
 void upfirdn2d_filter_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& sums,
-                                       const at::Tensor& out, at::IntArrayRef layout) {
-  check_arguments(x, {&y, &sums, &out}, layout);
+                                       const at::Tensor& out, at::IntArrayRef layout, at::IntArrayRef launch) {
+  check_arguments(x, {&y, &sums, &out}, layout, launch);
   const c10::DeviceGuard guard(x.device());
   check_launch(
       "upfirdn2d_filter_correlation",
       launch_upfirdn2d_filter_correlation(x.const_data_ptr(), y.const_data_ptr(), sums.mutable_data_ptr<double>(),
-                                          out.mutable_data_ptr(), layout.data(), stream_of(x)));
+                                          out.mutable_data_ptr(), layout.data(), launch.data(), stream_of(x)));
 }
 
 }  // namespace
@@ -51,10 +54,14 @@ void upfirdn2d_filter_correlation_cuda(const at::Tensor& x, const at::Tensor& y,
 
 TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
-      "launch_upfirdn2d(Tensor x, Tensor f, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) "
-      "out, int[] layout) -> ()");
-  m.def("launch_upfirdn2d_patches(Tensor x, Tensor f, Tensor(a!) factors, Tensor(b!) out, int[] layout) -> ()");
-  m.def("launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout) -> ()");
+      "launch_upfirdn2d(Tensor x, Tensor taps, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) "
+      "out, int[] layout, int[] launch) -> ()");
+  m.def(
+      "launch_upfirdn2d_patches(Tensor x, Tensor taps, Tensor(a!) factors, Tensor(b!) out, int[] layout, int[] launch) "
+      "-> ()");
+  m.def(
+      "launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout, int[] "
+      "launch) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {

@@ -1,5 +1,6 @@
 #include "resample/cuda/resample_cuda.h"
 
+#include "common/cuda/fields.h"
 #include "common/cuda/launch.cuh"
 #include "common/pixel.h"
 #include "resample/cuda/factors.cuh"
@@ -12,11 +13,6 @@ namespace specops::resample {
 
 constexpr int32_t kThreads = 256, kBlocksEach = 3;  // of a block, on a multiprocessor at least
 constexpr int32_t kRowsAtOnce = 4;
-
-// What the host adds to a Layout.
-struct Launch {
-  int64_t pixel, planes, blocks, threads, shared_bytes;
-};
 
 template <class T>
 struct Tile {
@@ -280,24 +276,6 @@ __global__ void sum_blocks_kernel(const double* sums, int64_t n_blocks, T* out) 
   if (threadIdx.x == 0) out[blockIdx.x] = static_cast<T>(sum);
 }
 
-constexpr int64_t kIntegers = sizeof(Layout) / sizeof(int32_t);
-
-static_assert(kIntegers + sizeof(Launch) / sizeof(int64_t) == kLayoutNumbers);
-
-static Layout layout_from(const int64_t* numbers) {
-  int32_t narrowed[kIntegers];
-  for (int64_t i = 0; i < kIntegers; ++i) narrowed[i] = static_cast<int32_t>(numbers[i]);
-  Layout layout;
-  memcpy(&layout, narrowed, sizeof layout);
-  return layout;
-}
-
-static Launch launch_from(const int64_t* numbers) {
-  Launch launch;
-  memcpy(&launch, numbers + kIntegers, sizeof launch);
-  return launch;
-}
-
 template <class T>
 static cudaError_t find_factors(const Layout& layout, const T* f, T* factors, void* stream) {
   constexpr T roundoff = sizeof(T) == 8 ? T(0x1p-53) : T(0x1p-24f);
@@ -317,10 +295,9 @@ static cudaError_t for_launches(int64_t blocks, const F& launch) {
 
 template <class Stored>
 static cudaError_t upfirdn2d(const void* x, const void* f, void* factors, const int32_t* row_folds,
-                             const int32_t* column_folds, void* out, const int64_t* numbers, void* stream) {
+                             const int32_t* column_folds, void* out, const Layout& layout, const Launch& launch,
+                             void* stream) {
   using T = typename Arithmetic<Stored>::Type;
-  const Layout layout = layout_from(numbers);
-  const Launch launch = launch_from(numbers);
   const T* const taps = static_cast<const T*>(f);
   cudaError_t error = cudaSuccess;
   if (layout.y.n_taps > 1 && layout.x.n_taps > 1) error = find_factors(layout, taps, static_cast<T*>(factors), stream);
@@ -347,7 +324,7 @@ static cudaError_t upfirdn2d_patches(const void* x, const void* f, void* factors
   });
 }
 
-// Calls f(Patch) for the factors and taps of both axes: PATCHES of specops/ops/resample/gpu_plans.py.
+// Calls f(Patch) for the factors and taps of both axes: PATCHES of specops/ops/resample/plans/patches.py.
 template <class Stored, class F>
 static int for_patch(const TiledAxis& axis, const F& f) {
   const auto is = [&](int32_t up, int32_t down, int32_t taps) {
@@ -365,11 +342,9 @@ static int for_patch(const TiledAxis& axis, const F& f) {
 }
 
 template <class Stored>
-static cudaError_t correlate(const void* x, const void* y, double* sums, void* out, const int64_t* numbers,
-                             void* stream) {
+static cudaError_t correlate(const void* x, const void* y, double* sums, void* out, const Layout& layout,
+                             const Launch& launch, void* stream) {
   using T = typename Arithmetic<Stored>::Type;
-  const Layout layout = layout_from(numbers);
-  const Launch launch = launch_from(numbers);
   const cudaError_t error =
       SPECOPS_LAUNCH(upfirdn2d_filter_correlation_kernel<Stored>, static_cast<unsigned>(launch.blocks),
                      static_cast<unsigned>(launch.threads), static_cast<int>(launch.shared_bytes), stream,
@@ -381,8 +356,8 @@ static cudaError_t correlate(const void* x, const void* y, double* sums, void* o
 
 // Calls f with a null pointer to the type of a pixel.
 template <class F>
-static int for_pixel(const int64_t* numbers, const F& f) {
-  switch (static_cast<Pixel>(launch_from(numbers).pixel)) {
+static int for_pixel(const Launch& launch, const F& f) {
+  switch (static_cast<Pixel>(launch.pixel)) {
     case Pixel::kHalf:
       return f(static_cast<__half*>(nullptr));
     case Pixel::kBfloat16:
@@ -397,33 +372,40 @@ static int for_pixel(const int64_t* numbers, const F& f) {
 
 }  // namespace specops::resample
 
+using namespace specops;
+using namespace specops::resample;
+
 int launch_upfirdn2d(const void* x, const void* f, void* factors, const int32_t* row_folds, const int32_t* column_folds,
-                     void* out, const int64_t* layout, void* stream) {
-  return specops::resample::for_pixel(layout, [&](auto* pixel) {
-    return specops::resample::upfirdn2d<std::remove_pointer_t<decltype(pixel)>>(x, f, factors, row_folds, column_folds,
-                                                                                out, layout, stream);
+                     void* out, const int64_t* layout, const int64_t* launch, void* stream) {
+  const Layout how = from_integers<Layout, int32_t>(layout);
+  const Launch shape = from_integers<Launch>(launch);
+  return for_pixel(shape, [&](auto* pixel) {
+    using Stored = std::remove_pointer_t<decltype(pixel)>;
+    return upfirdn2d<Stored>(x, f, factors, row_folds, column_folds, out, how, shape, stream);
   });
 }
 
-int launch_upfirdn2d_patches(const void* x, const void* f, void* factors, void* out, const int64_t* numbers,
-                             void* stream) {
-  using namespace specops::resample;
-  return for_pixel(numbers, [&](auto* pixel) -> int {
+int launch_upfirdn2d_patches(const void* x, const void* f, void* factors, void* out, const int64_t* layout,
+                             const int64_t* launch, void* stream) {
+  const Layout how = from_integers<Layout, int32_t>(layout);
+  const Launch shape = from_integers<Launch>(launch);
+  return for_pixel(shape, [&](auto* pixel) -> int {
     using Stored = std::remove_pointer_t<decltype(pixel)>;
-    const Layout layout = layout_from(numbers);
     if constexpr (std::is_same_v<Stored, double>) {
       return cudaErrorInvalidValue;
     } else {
-      return for_patch<Stored>(layout.x, [&](auto patch) -> int {
-        return upfirdn2d_patches<decltype(patch)>(x, f, factors, out, layout, launch_from(numbers), stream);
+      return for_patch<Stored>(how.x, [&](auto patch) -> int {
+        return upfirdn2d_patches<decltype(patch)>(x, f, factors, out, how, shape, stream);
       });
     }
   });
 }
 
 int launch_upfirdn2d_filter_correlation(const void* x, const void* y, double* sums, void* out, const int64_t* layout,
-                                        void* stream) {
-  return specops::resample::for_pixel(layout, [&](auto* pixel) {
-    return specops::resample::correlate<std::remove_pointer_t<decltype(pixel)>>(x, y, sums, out, layout, stream);
+                                        const int64_t* launch, void* stream) {
+  const Layout how = from_integers<Layout, int32_t>(layout);
+  const Launch shape = from_integers<Launch>(launch);
+  return for_pixel(shape, [&](auto* pixel) {
+    return correlate<std::remove_pointer_t<decltype(pixel)>>(x, y, sums, out, how, shape, stream);
   });
 }

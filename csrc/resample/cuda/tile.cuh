@@ -10,21 +10,6 @@
 // channels-last images); the samples that it needs lie in shared memory in the dtype of the arithmetic.
 namespace specops::resample {
 
-// Filled from a list of integers: keep in step with specops/ops/resample/gpu_plans.py.
-struct Layout {
-  TiledAxis y, x;
-  int32_t channels;    // elements of a pixel: 1 for planes
-  int32_t inner_bits;  // log2 of the channels in a tile
-  int32_t channel_tiles;
-  int32_t column_tiles;
-  int32_t bands;         // runs of steps down a plane, each of one block
-  int32_t steps;         // of a band
-  int32_t pitch;         // elements between rows of samples in shared memory
-  int32_t out_pitch;     // and between rows of outputs
-  int32_t load_vectors;  // whether inputs, whether outputs are read and written 16 bytes at a time
-  int32_t store_vectors;
-};
-
 template <class Stored>
 struct Arithmetic {
   using Type = float;

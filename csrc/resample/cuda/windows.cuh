@@ -2,16 +2,10 @@
 
 #include <stdint.h>
 
-#include "resample/axis.h"
+#include "resample/cuda/layout.h"
 
 // Which terms make an output, as the resampling kernels of the GPU go through them.
 namespace specops::resample {
-
-struct TiledAxis : Axis<int32_t> {
-  int32_t tile;    // outputs of one tile
-  int32_t slots;   // samples that a tile holds
-  int32_t extras;  // most samples that the folds of one tile need beside these
-};
 
 // The terms of one output: `count` samples from `slot` on, taps from `tap` on in steps of tap_step.
 struct Window {

@@ -26,60 +26,52 @@ void check_tensors(bool wide, const at::Tensor& first, std::initializer_list<con
 }
 
 void around_fft_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& place, const at::Tensor& weight,
-                          const at::Tensor& first, const at::Tensor& sums, int64_t wide, int64_t n_images,
-                          int64_t n_points, int64_t n_bins, int64_t lanes, int64_t scale, double factor, double eps) {
-  check_tensors(wide, X, {&Y, &weight, &sums}, {&place, &first});
+                          const at::Tensor& first, const at::Tensor& sums, at::IntArrayRef launch, int64_t scale,
+                          double factor, double eps) {
+  check_tensors(checked<spectral::BinSums>("launch", launch).wide != 0, X, {&Y, &weight, &sums}, {&place, &first});
   const c10::DeviceGuard guard(X.device());
   check_launch("around_fft_sums",
                launch_around_fft_sums(X.const_data_ptr(), Y.const_data_ptr(), place.const_data_ptr<int32_t>(),
                                       weight.const_data_ptr(), first.const_data_ptr<int32_t>(), sums.mutable_data_ptr(),
-                                      wide, n_images, n_points, n_bins, lanes, scale, factor, eps, stream_of(X)));
+                                      launch.data(), scale, factor, eps, stream_of(X)));
 }
 
 void around_fft_tile_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& points,
                                const at::Tensor& pools, const at::Tensor& of_tiles, const at::Tensor& sums,
-                               int64_t wide, int64_t n_images, int64_t n_points, int64_t n_tiles, int64_t tile_points,
-                               int64_t n_threads, int64_t n_bins, int64_t bins_per_pool, int64_t scale, double factor,
-                               double eps) {
-  check_tensors(wide, X, {&Y, &of_tiles, &sums}, {&points, &pools});
+                               at::IntArrayRef launch, int64_t scale, double factor, double eps) {
+  check_tensors(checked<spectral::TileSums>("launch", launch).wide != 0, X, {&Y, &of_tiles, &sums}, {&points, &pools});
   const c10::DeviceGuard guard(X.device());
   check_launch("around_fft_tile_sums",
                launch_around_fft_tile_sums(X.const_data_ptr(), Y.const_data_ptr(), points.const_data_ptr<int32_t>(),
                                            pools.const_data_ptr<int32_t>(), of_tiles.mutable_data_ptr(),
-                                           sums.mutable_data_ptr(), wide, n_images, n_points, n_tiles, tile_points,
-                                           n_threads, n_bins, bins_per_pool, scale, factor, eps, stream_of(X)));
+                                           sums.mutable_data_ptr(), launch.data(), scale, factor, eps, stream_of(X)));
 }
 
 void around_fft_gains_cuda(const at::Tensor& X, const at::Tensor& profiles, const at::Tensor& index,
-                           const at::Tensor& weight, int64_t wide, int64_t n_images, int64_t n_points, int64_t n_maps,
-                           int64_t profile_stride, int64_t scale, double factor, double eps) {
-  check_tensors(wide, X, {&profiles, &weight}, {&index});
+                           const at::Tensor& weight, at::IntArrayRef launch, int64_t scale, double factor, double eps) {
+  check_tensors(checked<spectral::Gains>("launch", launch).wide != 0, X, {&profiles, &weight}, {&index});
   const c10::DeviceGuard guard(X.device());
   check_launch("around_fft_gains",
                launch_around_fft_gains(X.mutable_data_ptr(), profiles.const_data_ptr(), index.const_data_ptr<int32_t>(),
-                                       weight.const_data_ptr(), wide, n_images, n_points, n_maps, profile_stride, scale,
-                                       factor, eps, stream_of(X)));
+                                       weight.const_data_ptr(), launch.data(), scale, factor, eps, stream_of(X)));
 }
 
-void around_fft_hermitian_cuda(const at::Tensor& X, int64_t wide, int64_t n_images, int64_t n_rows, int64_t n_columns,
-                               int64_t n_edges) {
-  check_tensors(wide, X, {}, {});
+void around_fft_hermitian_cuda(const at::Tensor& X, at::IntArrayRef launch) {
+  check_tensors(checked<spectral::HermitianColumns>("launch", launch).wide != 0, X, {}, {});
   const c10::DeviceGuard guard(X.device());
-  check_launch("around_fft_hermitian", launch_around_fft_hermitian(X.mutable_data_ptr(), wide, n_images, n_rows,
-                                                                   n_columns, n_edges, stream_of(X)));
+  check_launch("around_fft_hermitian", launch_around_fft_hermitian(X.mutable_data_ptr(), launch.data(), stream_of(X)));
 }
 
 void around_fft_clip_cuda(const at::Tensor& filtered, const at::Tensor& b, const at::Tensor& swapped,
-                          const at::Tensor& slopes, const at::Tensor& kept, int64_t wide, int64_t n_pixels,
-                          int64_t constant, double low, double high) {
-  check_tensors(wide, filtered, {&b, &swapped, &kept}, {});
+                          const at::Tensor& slopes, const at::Tensor& kept, at::IntArrayRef launch, double low,
+                          double high) {
+  check_tensors(checked<spectral::Clip>("launch", launch).wide != 0, filtered, {&b, &swapped, &kept}, {});
   check_device(filtered, {&slopes});
   const c10::DeviceGuard guard(filtered.device());
   void* const kept_pixels = kept.numel() > 0 ? kept.mutable_data_ptr() : nullptr;
-  check_launch("around_fft_clip",
-               launch_around_fft_clip(filtered.const_data_ptr(), b.const_data_ptr(), swapped.mutable_data_ptr(),
-                                      slopes.mutable_data_ptr<int8_t>(), kept_pixels, wide, n_pixels, constant, low,
-                                      high, stream_of(filtered)));
+  check_launch("around_fft_clip", launch_around_fft_clip(filtered.const_data_ptr(), b.const_data_ptr(),
+                                                         swapped.mutable_data_ptr(), slopes.mutable_data_ptr<int8_t>(),
+                                                         kept_pixels, launch.data(), low, high, stream_of(filtered)));
 }
 
 }  // namespace
@@ -87,21 +79,18 @@ void around_fft_clip_cuda(const at::Tensor& filtered, const at::Tensor& b, const
 
 TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
-      "launch_around_fft_sums(Tensor X, Tensor Y, Tensor place, Tensor weight, Tensor first, Tensor(a!) sums, int "
-      "wide, int n_images, int n_points, int n_bins, int lanes, int scale, float factor, float eps) -> ()");
+      "launch_around_fft_sums(Tensor X, Tensor Y, Tensor place, Tensor weight, Tensor first, Tensor(a!) sums, int[] "
+      "launch, int scale, float factor, float eps) -> ()");
   m.def(
       "launch_around_fft_tile_sums(Tensor X, Tensor Y, Tensor points, Tensor pools, Tensor(a!) of_tiles, Tensor(b!) "
-      "sums, int wide, int n_images, int n_points, int n_tiles, int tile_points, int n_threads, int n_bins, int "
-      "bins_per_pool, int scale, float factor, float eps) -> ()");
+      "sums, int[] launch, int scale, float factor, float eps) -> ()");
   m.def(
-      "launch_around_fft_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int wide, int n_images, "
-      "int n_points, int n_maps, int profile_stride, int scale, float factor, float eps) -> ()");
+      "launch_around_fft_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int[] launch, int scale, "
+      "float factor, float eps) -> ()");
+  m.def("launch_around_fft_hermitian(Tensor(a!) X, int[] launch) -> ()");
   m.def(
-      "launch_around_fft_hermitian(Tensor(a!) X, int wide, int n_images, int n_rows, int n_columns, int n_edges) -> "
-      "()");
-  m.def(
-      "launch_around_fft_clip(Tensor filtered, Tensor b, Tensor(a!) swapped, Tensor(b!) slopes, Tensor(c!) kept, int "
-      "wide, int n_pixels, int constant, float low, float high) -> ()");
+      "launch_around_fft_clip(Tensor filtered, Tensor b, Tensor(a!) swapped, Tensor(b!) slopes, Tensor(c!) kept, int[] "
+      "launch, float low, float high) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {

@@ -25,53 +25,50 @@ void check_plans(const at::Tensor& x, std::initializer_list<const at::Tensor*> f
 }
 
 void binned_power_cuda(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& pools,
-                       const at::Tensor& sums, int64_t n_images, int64_t height, int64_t width, int64_t n_bins,
-                       int64_t bins_per_pool) {
+                       const at::Tensor& sums, at::IntArrayRef launch) {
   check_plans(x, {&table, &sums}, {&points, &pools});
+  checked<spectral::BinnedSums>("launch", launch);
   const c10::DeviceGuard guard(x.device());
   check_launch("binned_power", launch_binned_power(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
                                                    points.const_data_ptr<int32_t>(), pools.const_data_ptr<int32_t>(),
-                                                   sums.mutable_data_ptr<float>(), n_images, height, width, n_bins,
-                                                   bins_per_pool, stream_of(x)));
+                                                   sums.mutable_data_ptr<float>(), launch.data(), stream_of(x)));
 }
 
 void binned_cross_spectrum_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& table,
                                 const at::Tensor& points, const at::Tensor& pools, const at::Tensor& sums,
-                                int64_t n_images, int64_t height, int64_t width, int64_t n_bins,
-                                int64_t bins_per_pool) {
+                                at::IntArrayRef launch) {
   check_plans(x, {&y, &table, &sums}, {&points, &pools});
+  checked<spectral::BinnedSums>("launch", launch);
   const c10::DeviceGuard guard(x.device());
-  check_launch("binned_cross_spectrum",
-               launch_binned_cross_spectrum(x.const_data_ptr<float>(), y.const_data_ptr<float>(),
-                                            table.const_data_ptr<float>(), points.const_data_ptr<int32_t>(),
-                                            pools.const_data_ptr<int32_t>(), sums.mutable_data_ptr<float>(), n_images,
-                                            height, width, n_bins, bins_per_pool, stream_of(x)));
+  check_launch(
+      "binned_cross_spectrum",
+      launch_binned_cross_spectrum(x.const_data_ptr<float>(), y.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                                   points.const_data_ptr<int32_t>(), pools.const_data_ptr<int32_t>(),
+                                   sums.mutable_data_ptr<float>(), launch.data(), stream_of(x)));
 }
 
 void binned_filter_cuda(const at::Tensor& x, const at::Tensor& table, const at::Tensor& gains,
-                        const at::Tensor& profiles, const at::Tensor& y, int64_t n_images, int64_t height,
-                        int64_t width, int64_t profile_stride) {
+                        const at::Tensor& profiles, const at::Tensor& y, at::IntArrayRef launch) {
   check_plans(x, {&table, &profiles, &y}, {&gains});
+  checked<spectral::BinnedFilter>("launch", launch);
   const c10::DeviceGuard guard(x.device());
   check_launch("binned_filter", launch_binned_filter(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
                                                      gains.const_data_ptr<int32_t>(), profiles.const_data_ptr<float>(),
-                                                     y.mutable_data_ptr<float>(), n_images, height, width,
-                                                     profile_stride, stream_of(x)));
+                                                     y.mutable_data_ptr<float>(), launch.data(), stream_of(x)));
 }
 
 void clipped_band_swap_cuda(const at::Tensor& a, const at::Tensor& b, const at::Tensor& table, const at::Tensor& gains,
                             const at::Tensor& profiles, const at::Tensor& swapped, const at::Tensor& slopes,
-                            const at::Tensor& kept, int64_t n_images, int64_t height, int64_t width,
-                            int64_t profile_stride, int64_t constant, double low, double high) {
+                            const at::Tensor& kept, at::IntArrayRef launch, double low, double high) {
   check_plans(a, {&b, &table, &profiles, &swapped, &kept}, {&gains});
+  checked<spectral::BandSwap>("launch", launch);
   const c10::DeviceGuard guard(a.device());
   float* const kept_pixels = kept.numel() > 0 ? kept.mutable_data_ptr<float>() : nullptr;
-  check_launch(
-      "clipped_band_swap",
-      launch_clipped_band_swap(a.const_data_ptr<float>(), b.const_data_ptr<float>(), table.const_data_ptr<float>(),
-                               gains.const_data_ptr<int32_t>(), profiles.const_data_ptr<float>(),
-                               swapped.mutable_data_ptr<float>(), slopes.mutable_data_ptr<int8_t>(), kept_pixels,
-                               n_images, height, width, profile_stride, constant, low, high, stream_of(a)));
+  check_launch("clipped_band_swap",
+               launch_clipped_band_swap(
+                   a.const_data_ptr<float>(), b.const_data_ptr<float>(), table.const_data_ptr<float>(),
+                   gains.const_data_ptr<int32_t>(), profiles.const_data_ptr<float>(), swapped.mutable_data_ptr<float>(),
+                   slopes.mutable_data_ptr<int8_t>(), kept_pixels, launch.data(), low, high, stream_of(a)));
 }
 
 }  // namespace
@@ -79,18 +76,15 @@ void clipped_band_swap_cuda(const at::Tensor& a, const at::Tensor& b, const at::
 
 TORCH_LIBRARY_FRAGMENT(specops_native, m) {
   m.def(
-      "launch_binned_power(Tensor x, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, int n_images, int "
-      "height, int width, int n_bins, int bins_per_pool) -> ()");
+      "launch_binned_power(Tensor x, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, int[] launch) -> ()");
   m.def(
       "launch_binned_cross_spectrum(Tensor x, Tensor y, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, "
-      "int n_images, int height, int width, int n_bins, int bins_per_pool) -> ()");
+      "int[] launch) -> ()");
   m.def(
-      "launch_binned_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) y, int n_images, int "
-      "height, int width, int profile_stride) -> ()");
+      "launch_binned_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) y, int[] launch) -> ()");
   m.def(
       "launch_clipped_band_swap(Tensor a, Tensor b, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) swapped, "
-      "Tensor(b!) slopes, Tensor(c!) kept, int n_images, int height, int width, int profile_stride, int constant, "
-      "float low, float high) -> ()");
+      "Tensor(b!) slopes, Tensor(c!) kept, int[] launch, float low, float high) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CUDA, m) {

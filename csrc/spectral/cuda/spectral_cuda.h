@@ -4,25 +4,46 @@
 
 // Launchers of the kernels of spectral_cuda.cu: they return a cudaError_t and are given the stream. Images are
 // [n_images, height, width] float32, on 16-byte boundaries; `table` is exp(2 pi i m / max(height, width)). The plans,
-// pairs of an int32 and the bits of a float, are those of specops/ops/spectral/gpu_plans.py.
+// pairs of an int32 and the bits of a float, are those of specops/ops/spectral/plans, where the structs are
+// dataclasses; `launch` is the integers of one.
+namespace specops::spectral {
+
+struct BinnedSums {
+  int64_t n_images, height, width, n_bins, bins_per_pool;
+};
+
+struct BinnedFilter {
+  int64_t n_images, height, width;
+  int64_t profile_stride;  // image b is filtered by the profile at profiles + b * profile_stride
+};
+
+struct BandSwap : BinnedFilter {
+  int64_t constant;  // whether b is one element
+};
+
+static_assert(sizeof(BinnedSums) == 5 * sizeof(int64_t));
+static_assert(sizeof(BinnedFilter) == 4 * sizeof(int64_t));
+static_assert(sizeof(BandSwap) == 5 * sizeof(int64_t));
+
+}  // namespace specops::spectral
+
 extern "C" {
 
+// `launch` is of BinnedSums.
+
 int launch_binned_power(const float* x, const float* table, const int32_t* points, const int32_t* pools, float* sums,
-                        int64_t n_images, int64_t height, int64_t width, int64_t n_bins, int64_t bins_per_pool,
-                        void* stream);
+                        const int64_t* launch, void* stream);
 
 int launch_binned_cross_spectrum(const float* x, const float* y, const float* table, const int32_t* points,
-                                 const int32_t* pools, float* sums, int64_t n_images, int64_t height, int64_t width,
-                                 int64_t n_bins, int64_t bins_per_pool, void* stream);
+                                 const int32_t* pools, float* sums, const int64_t* launch, void* stream);
 
-// Image b is filtered by the profile at profiles + b * profile_stride.
+// `launch` is of BinnedFilter.
 int launch_binned_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,
-                         int64_t n_images, int64_t height, int64_t width, int64_t profile_stride, void* stream);
+                         const int64_t* launch, void* stream);
 
-// b is one element where `constant`; kept may be null.
+// `launch` is of BandSwap; kept may be null.
 int launch_clipped_band_swap(const float* a, const float* b, const float* table, const int32_t* gains,
-                             const float* profiles, float* swapped, int8_t* slopes, float* kept, int64_t n_images,
-                             int64_t height, int64_t width, int64_t profile_stride, int64_t constant, double low,
-                             double high, void* stream);
+                             const float* profiles, float* swapped, int8_t* slopes, float* kept, const int64_t* launch,
+                             double low, double high, void* stream);
 
 }  // extern "C"

@@ -42,10 +42,10 @@ class TileSums:
     wide: Int64
     n_images: Int64
     n_points: Int64
+    n_bins: Int64
     n_tiles: Int64
     tile_points: Int64
     n_threads: Int64
-    n_bins: Int64
     bins_per_pool: Int64
 
 

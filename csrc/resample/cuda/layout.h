@@ -1,0 +1,42 @@
+#pragma once
+
+#include <stdint.h>
+
+#include "resample/axis.h"
+
+// What a launch gets beside images, taps and folds: dataclasses of the same fields in specops/ops/resample/plans.
+namespace specops::resample {
+
+struct TiledAxis : Axis<int32_t> {
+  int32_t tile;    // outputs of one tile
+  int32_t slots;   // samples that a tile holds
+  int32_t extras;  // most samples that the folds of one tile need beside these
+};
+
+struct Layout {
+  TiledAxis y, x;
+  int32_t channels;    // elements of a pixel: 1 for planes
+  int32_t inner_bits;  // log2 of the channels in a tile
+  int32_t channel_tiles;
+  int32_t column_tiles;
+  int32_t bands;         // runs of steps down a plane, each of one block
+  int32_t steps;         // of a band
+  int32_t pitch;         // elements between rows of samples in shared memory
+  int32_t out_pitch;     // and between rows of outputs
+  int32_t load_vectors;  // whether inputs, whether outputs are read and written 16 bytes at a time
+  int32_t store_vectors;
+};
+
+struct Launch {
+  int64_t pixel;  // enum Pixel
+  int64_t planes;
+  int64_t blocks;
+  int64_t threads;
+  int64_t shared_bytes;
+};
+
+static_assert(sizeof(TiledAxis) == 11 * sizeof(int32_t));
+static_assert(sizeof(Layout) == (2 * 11 + 10) * sizeof(int32_t));
+static_assert(sizeof(Launch) == 5 * sizeof(int64_t));
+
+}  // namespace specops::resample
