@@ -52,7 +52,7 @@ gpu-static: setup
 # On a machine with a GPU: tests on it, compute-sanitizer where it is installed, and speed in bench/results; QUICK=1 a
 # choice of each in about four minutes.
 gpu-check: setup
-	$(BIN)/python -m bench.gpu $(if $(QUICK),--quick)
+	$(BIN)/python -m bench --device cuda --out bench/results $(if $(QUICK),--quick)
 
 # The extension built again for the address and undefined-behaviour sanitizers, out of the source tree, and the tests on it.
 # Python's own leaks are not looked for.

@@ -1,140 +1,181 @@
-"""Runs the registry: tests, then speed as ratios against named peers, memory, accuracy; a table, a CSV and a plot."""
+"""Measures the ops on a CPU or a GPU: tests first, on a GPU compute-sanitizer, then speed, memory and accuracy.
+
+Speed is the ratio of our time to that of named peers, taken in turn. The rows are `<processor or GPU>.csv`, with a plot
+where matplotlib is installed; a run that was cut off leaves them in a file that ends in .part, from which the next one
+of the same commit goes on, unless the checkout has changes. A GPU needs torch, NumPy and pytest alone.
+"""
 
 from __future__ import annotations
 
 import argparse
-import csv
+import dataclasses
+import importlib.util
+import json
+import math
 import platform
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from tqdm import tqdm
 
-import bench.accuracy
-import bench.resampling
-import bench.spectral
-import bench.testbeds  # noqa: F401  (these fill the registry)
 import specops
-from bench.alone import compare_alone
-from bench.measure import compare, peak_bytes
-from bench.plot import save_plot
-from bench.registry import REGISTRY, AccuracyEntry, Entry, MemoryEntry, PeerError
+from bench import accuracy, checks, resampling, spectral, testbeds
+from bench.measure import ROOT, Row, WrongResultError, copy_bandwidth, measured
+from bench.registry import Entry, PeerError
+from bench.table import Table, read
+from specops import backends, cli
 
-ROOT = Path(__file__).parents[1]
-
-
-Row = dict[str, Any]
+QUICK_SECONDS = 90.0  # of the entries' measuring on a GPU: a quick run begins none after them
+CPU = torch.device("cpu")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a must is missed")
+    parser.add_argument("--device", choices=STEPS, default="cpu", help="where to measure")
+    parser.add_argument("--steps", nargs="+", choices=STEPS["cuda"], help="steps to run; else all, in turn")
     parser.add_argument("--only", default="", metavar="TEXT", help="only claims that contain TEXT")
-    parser.add_argument("--out", type=Path, default=ROOT / "output" / "bench", help="folder of results.csv and .png")
+    parser.add_argument("--quick", action="store_true", help="a choice of entries and tests; a GPU takes four minutes")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a must is missed")
+    parser.add_argument("--out", type=Path, default=ROOT / "output" / "bench", help="folder of the rows and the plot")
+    parser.add_argument("--commit", help="of the checkout, where git does not say it")
+    parser.add_argument("--plot", nargs="+", type=Path, metavar="CSV", help="only draw these files, into --out")
     return parser.parse_args(arguments)
 
 
-def machine() -> str:
-    """Processor, instruction set in use and versions."""
-    name = platform.processor() or platform.machine()
+def entries(device: torch.device) -> list[Entry]:
+    """Returns all entries of a device, in the order in which they are measured."""
+    modules = (spectral, resampling, testbeds, accuracy)
+    return [entry for module in modules for entry in module.entries() if device.type in entry.devices]
+
+
+def measure_here() -> None:
+    """Prints the rows of the entry that the command line names, by claim and case, as JSON."""
+    [entry] = [entry for entry in entries(CPU) if [entry.claim, entry.case] == sys.argv[1:]]
+    print(json.dumps(measured(dataclasses.replace(entry, alone=False), CPU)))
+
+
+def processor(device: torch.device) -> str:
+    """Returns the name of the GPU, or of the processor and the instruction set in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        found = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        name = found[0] if found else name
-    isa = "no extension" if specops.backends.no_extension() else specops.backends.extension().isa()
-    return f"{name}, {isa}, torch {torch.__version__}, specops {specops.__version__}"
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    isa = "no extension" if backends.no_extension() else backends.extension().isa()
+    return f"{(names or [platform.processor() or platform.machine()])[0]}, {isa}"
 
 
-def failing(tests: set[str]) -> str:
-    """Returns the end of what pytest printed, or nothing where all tests pass."""
-    paths = [str(ROOT / "tests" / name) for name in sorted(tests)]
-    command = [sys.executable, "-m", "pytest", "-q", "--numprocesses", "2", *paths]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return "" if finished.returncode == 0 else finished.stdout[-2000:]
-
-
-def speed(entry: Entry) -> Row:
+def commit() -> str:
+    """Returns the commit of the checkout, `unknown` outside a repository."""
+    command = ("git", "describe", "--always", "--dirty", "--abbrev=12")
     try:
-        measured = compare_alone(entry) if entry.alone else compare(entry.setup())
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def table_of(device: torch.device, options: argparse.Namespace) -> Table:
+    """Returns the table of the device and commit, with the rows that are there of a call that was cut off."""
+    name, of = processor(device), options.commit or commit()
+    machine = f"{name}, torch {torch.__version__}, specops {specops.__version__}, commit {of}"
+    slug = re.sub("[^a-z0-9]+", "-", name.partition(",")[0].lower()).strip("-")
+    path = options.out / f"{slug}{'-quick' if options.quick else ''}.csv"
+    return Table(path, machine, resume=not of.endswith(("-dirty", "unknown")))
+
+
+def line_of(row: Row) -> str:
+    """Returns a row as a line to print: ratio or figure, its bound, verdict, time, and what it is of."""
+    numbers = (row.get("ratio", row.get("value")), row.get("must", row.get("allowed")))
+    number, bound = (f"{'' if value is None else f'{value:.3g}':>9}" for value in numbers)
+    us, backend = (row.get(column, "") for column in ("us", "backend"))
+    return f"{number} {bound} {row['verdict']:8} {us:>10} us {backend:6} {row['claim']}, {row['case']}"
+
+
+def rows_of(entry: Entry, device: torch.device, bandwidth: float) -> list[Row]:
+    """Returns the rows of an entry: one that says why, where a peer cannot run, and none where a result is wrong."""
+    try:
+        return measured(entry, device, bandwidth)
     except PeerError as reason:
-        print(f"{'':8}  {'left out':8} {entry.claim}, {entry.case}: {reason}", flush=True)
-        return {"claim": entry.claim, "case": entry.case, "verdict": "left out", "peers s": str(reason)}
-    ratio = measured["ratio min"]
-    verdict = "" if entry.must is None else "missed" if ratio > entry.must else "met"
-    if verdict == "met" and entry.aim is not None and ratio <= entry.aim:
-        verdict = "aim"
-    print(f"{ratio:8.3f}  {verdict or '-':8} {entry.claim}, {entry.case}", flush=True)
-    peers = {key.removesuffix(" min"): value for key, value in measured.items() if key.endswith(" min")}
-    return {
-        "claim": entry.claim,
-        "case": entry.case,
-        "ratio": round(ratio, 3),
-        "ratio of medians": round(measured["ratio median"], 3),
-        "must": entry.must,
-        "aim": entry.aim,
-        "verdict": verdict,
-        "ours s": measured["ours min"],
-        "ours ns per pixel": round(measured["ours min"] / entry.pixels * 1e9, 3) if entry.pixels else "",
-        "peers s": "; ".join(f"{name} {peers[name]:.3g}" for name in peers if name not in ("ours", "ratio")),
-    }
+        return [{"claim": entry.claim, "case": entry.case, "verdict": "left out", "peers us": str(reason)}]
+    except WrongResultError as reason:
+        print(f"bench: {entry.claim}, {entry.case}: {reason}", file=sys.stderr, flush=True)
+        return []
 
 
-def memory(entry: MemoryEntry) -> Row:
-    peak = peak_bytes(entry)
-    verdict = "met" if peak <= entry.bound else "missed"
-    print(
-        f"{peak / 2**20:5.1f} MiB  {verdict:8} {entry.claim}, {entry.case} (must {entry.bound / 2**20:.1f})", flush=True
-    )
-    claim = f"peak bytes of {entry.claim}"
-    return {"claim": claim, "case": entry.case, "peak bytes": peak, "allowed": entry.bound, "verdict": verdict}
+def speed(chosen: Sequence[Entry], device: torch.device, options: argparse.Namespace) -> bool:
+    """Writes the rows of the entries; false where a result was wrong or a must that is to be checked was missed."""
+    on_gpu = device.type == "cuda"
+    end = time.monotonic() + (QUICK_SECONDS if options.quick and on_gpu else math.inf)
+    bandwidth = copy_bandwidth(device) if on_gpu else 0
+    table = table_of(device, options)
+    print(table.machine + (f", copy {bandwidth / 1e9:.0f} GB/s" if on_gpu else ""), flush=True)
+    done = {(row["claim"], row["case"]) for row in table.rows()}
+    left = [entry for entry in chosen if (entry.claim, entry.case) not in done]
+    wrong = 0
+    while left and time.monotonic() < end:
+        rows = rows_of(left.pop(0), device, bandwidth)
+        wrong += not rows
+        table.add(rows)
+        print(*(f"{line_of(row)}\n" for row in rows), sep="", end="", flush=True)
+    written = table.partial if wrong or left else table.finish()
+    missed = [f"{row['claim']}, {row['case']}" for row in read(written) if row["verdict"] == "missed"]
+    counts = f"{wrong} wrong, {len(left)} left for another call, {len(missed)} musts missed"
+    print(f"{counts}; {written}", *missed, sep="\n  ")
+    if written == table.path and importlib.util.find_spec("matplotlib"):
+        plot(written)
+    return not wrong and not (options.check and missed)
 
 
-def accuracy(entry: AccuracyEntry) -> Row:
-    error, allowed = entry.measure()
-    verdict = "met" if error <= allowed else "missed"
-    print(f"{error:8.2g}  {verdict:8} {entry.claim}, {entry.case} (must {allowed:.2g})", flush=True)
-    return {"claim": entry.claim, "case": entry.case, "error": error, "allowed": allowed, "verdict": verdict}
+def plot(path: Path, folder: Path | None = None) -> None:
+    """Draws a file of rows beside it, or in another folder."""
+    from bench.plot import save_plot
+
+    save_plot(path, (folder or path.parent) / f"{path.stem}.png")
 
 
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    partial = path.with_suffix(".part")
-    with partial.open("w", newline="") as file:
-        file.write(f"# {machine()}\n")
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)
+Step = Callable[[Sequence[Entry], torch.device, argparse.Namespace], bool]
+
+
+def tests(chosen: Sequence[Entry], device: torch.device, options: argparse.Namespace) -> bool:
+    return checks.tested({test for entry in chosen for test in entry.tests}, device, options.quick)
+
+
+def sanitizers(chosen: Sequence[Entry], device: torch.device, options: argparse.Namespace) -> bool:
+    return checks.sanitized(device, options.quick)
+
+
+STEPS: dict[str, dict[str, Step]] = {
+    "cpu": {"tests": tests, "speed": speed},
+    "cuda": {"tests": tests, "sanitizers": sanitizers, "speed": speed},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    kinds: list[tuple[Callable[[Any], Row], list[Any]]] = [
-        (speed, REGISTRY.entries),
-        (memory, REGISTRY.memory),
-        (accuracy, REGISTRY.accuracy),
-    ]
-    chosen = [(measure, entry) for measure, entries in kinds for entry in entries if options.only in entry.claim]
+    for path in options.plot or ():
+        plot(path, options.out)
+    if options.plot:
+        return 0
+    if options.device == "cuda" and (reason := backends.no_gpu() or backends.cuda_build() or backends.no_driver()):
+        print(f"bench: {reason}", file=sys.stderr)
+        return 1
+    device = torch.device(options.device)
+    chosen = [entry for entry in entries(device) if options.only in entry.claim and (entry.quick or not options.quick)]
     if not chosen:
         print(f"bench: no claim contains {options.only!r}", file=sys.stderr)
         return 2
-    if failed := failing({test for _, entry in chosen for test in entry.tests}):
-        print(f"{failed}\nbench: these tests fail, so no speed is shown", file=sys.stderr)
-        return 1
-    print(machine())
-    rows = [measure(entry) for measure, entry in tqdm(chosen, disable=None)]
-    options.out.mkdir(parents=True, exist_ok=True)
-    fields = dict.fromkeys(key for each in rows for key in each)
-    write_csv(options.out / "results.csv", [{key: each.get(key, "") for key in fields} for each in rows])
-    save_plot(options.out / "results.png", rows, machine())
-    missed = [f"{each['claim']}, {each['case']}" for each in rows if each["verdict"] == "missed"]
-    print(
-        f"{len(rows)} measured, {len(missed)} musts missed; {options.out}/results.csv, results.png", *missed, sep="\n  "
-    )
-    return 1 if options.check and missed else 0
+    if options.device == "cuda":
+        print(cli.info(), flush=True)
+    steps = STEPS[options.device]
+    for name, step in steps.items():
+        if name in (options.steps or steps) and not step(chosen, device, options):
+            print(f"bench: {name} fail, so what follows is left out" * (name != "speed"), file=sys.stderr)
+            return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 import specops
-from bench.registry import REGISTRY, AccuracyEntry
+from bench.registry import Entry, Figure
 
 TESTS = ("ops/test_native.py", "ops/test_scaled_spectra.py")
 SIZES = [(n, n) for n in (32, 64, 128, 256, 512, 1024, 48, 96, 100, 299, 97, 101)] + [(64, 128), (1031, 4)]
@@ -94,17 +95,17 @@ def errors(name: str, size: Size, dtype: torch.dtype) -> tuple[float, float]:
     return relative(ours(x), expected), relative(theirs(x), expected)
 
 
-def error(name: str, size: Size, dtype: torch.dtype) -> tuple[float, float]:
-    return errors(name, size, dtype)[0], transform_bound(size, UNIT[dtype])
+def error(name: str, size: Size, dtype: torch.dtype) -> Figure:
+    return Figure(errors(name, size, dtype)[0], transform_bound(size, UNIT[dtype]))
 
 
-def error_beside_torch(name: str, size: Size, dtype: torch.dtype) -> tuple[float, float]:
+def error_beside_torch(name: str, size: Size, dtype: torch.dtype) -> Figure:
     """An error of half a unit is that of rounding the result, which torch.fft may miss by luck."""
     ours, theirs = errors(name, size, dtype)
-    return ours, 1.5 * max(theirs, 0.5 * UNIT[dtype])
+    return Figure(ours, 1.5 * max(theirs, 0.5 * UNIT[dtype]))
 
 
-def half_rounding(size: Size, dtype: torch.dtype) -> tuple[float, float]:
+def half_rounding(size: Size, dtype: torch.dtype) -> Figure:
     """The largest distance to the rounded value, in ulps of it or, where those are smaller, of the float32 inside."""
     x = images(size, dtype)
     exact = torch.from_numpy(exact_filter(x).astype(np.float64))
@@ -112,7 +113,7 @@ def half_rounding(size: Size, dtype: torch.dtype) -> tuple[float, float]:
     ulp = (torch.nextafter(rounded.abs(), torch.tensor(math.inf, dtype=dtype)) - rounded.abs()).double()
     inside = 4 * transform_bound(size, UNIT[torch.float32]) * float(exact.square().mean().sqrt())
     distance = (filtered(x).double() - rounded.double()).abs() / ulp.clamp(min=inside)
-    return float(distance.max()), 1.0
+    return Figure(float(distance.max()), 1.0)
 
 
 def hfc(x: Tensor) -> Tensor:
@@ -127,7 +128,7 @@ BITS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def different_bits(name: str, size: Size, dtype: torch.dtype) -> tuple[float, float]:
+def different_bits(name: str, size: Size, dtype: torch.dtype) -> Figure:
     """How many numbers change with 1, 2, 3 and 8 threads, or when parts of the batch come alone."""
     function = BITS[name]
     x = torch.randn(29, *size, generator=torch.Generator().manual_seed(0)).to(dtype)
@@ -139,24 +140,23 @@ def different_bits(name: str, size: Size, dtype: torch.dtype) -> tuple[float, fl
         for part in (slice(None), slice(0, 1), slice(1, 9), slice(9, 29)):
             changed += int((function(x[part]) != whole[part]).sum())
     torch.set_num_threads(before)
-    return float(changed), 0.0
+    return Figure(float(changed), 0.0)
 
 
-def add_accuracy() -> None:
-    def add(
-        claim: str, size: Size, dtype: torch.dtype, measure: Callable[..., tuple[float, float]], *name: str
-    ) -> None:
-        case = f"{size[0]} x {size[1]}, {str(dtype).removeprefix('torch.')}"
-        REGISTRY.accuracy.append(AccuracyEntry(claim, case, TESTS, functools.partial(measure, *name, size, dtype)))
+def entry(claim: str, measure: Callable[..., Figure], *about: Any) -> Entry:
+    *_, size, dtype = about
+    case = f"{size[0]} x {size[1]}, {str(dtype).removeprefix('torch.')}"
+    return Entry(claim, case, TESTS, lambda device: measure(*about), quick=False)
 
+
+def entries() -> Iterator[Entry]:
+    """Yields the entries of the CPU: a GPU's errors are tested, not measured."""
     for name, dtype, size in itertools.product(FUNCTIONS, UNIT, SIZES):
-        add(f"error of {name}", size, dtype, error, name)
-        add(f"error of {name}, beside the same by torch.fft", size, dtype, error_beside_torch, name)
+        yield entry(f"error of {name}", error, name, size, dtype)
+        claim = f"error of {name}, beside the same by torch.fft"
+        yield entry(claim, error_beside_torch, name, size, dtype)
     for dtype, size in itertools.product((torch.float16, torch.bfloat16), ((32, 32), (128, 128), (100, 100), (97, 97))):
-        add("error of frequency_filter of half types, in ulps", size, dtype, half_rounding)
+        yield entry("error of frequency_filter of half types, in ulps", half_rounding, size, dtype)
     kinds = (torch.float32, torch.bfloat16, torch.float64)
     for name, dtype, size in itertools.product(BITS, kinds, ((32, 32), (64, 64), (97, 97), (100, 100), (1031, 4))):
-        add(f"numbers that threads or batch change, {name}", size, dtype, different_bits, name)
-
-
-add_accuracy()
+        yield entry(f"numbers that threads or batch change, {name}", different_bits, name, size, dtype)

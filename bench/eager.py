@@ -8,15 +8,12 @@ from torch import Tensor
 
 from specops import geometry
 
-CPU = torch.device("cpu")
-
 
 class EagerSpectrum:
     """radial_spectrum as rfft2, power, index_add."""
 
-    def __init__(self, size: int | tuple[int, int], device: torch.device = CPU) -> None:
-        H, W = (size, size) if isinstance(size, int) else size
-        index, weight, self.n_bins = geometry.radial_mean_maps(H, W, "schwarz2021", torch.float32, device)
+    def __init__(self, size: tuple[int, int], device: torch.device) -> None:
+        index, weight, self.n_bins = geometry.radial_mean_maps(*size, "schwarz2021", torch.float32, device)
         self.index, self.weight = index.flatten().long(), weight
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -28,8 +25,8 @@ class EagerSpectrum:
 class EagerScaledSpectrum(EagerSpectrum):
     """radial_spectrum with a scale as rfft2, power, scale, index_add."""
 
-    def __init__(self, size: int, scale: str, eps: float) -> None:
-        super().__init__(size)
+    def __init__(self, size: tuple[int, int], device: torch.device, scale: str, eps: float) -> None:
+        super().__init__(size, device)
         self.scale, self.eps = scale, eps
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -1,9 +1,8 @@
-"""Ratios of all claims as one picture."""
+"""Draws the ratios of a file of rows: a line for each claim, a dot for each size, bounds as ticks."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 
@@ -11,22 +10,39 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from bench.table import read
 
-def save_plot(path: Path, rows: list[dict[str, Any]], title: str) -> None:
-    """One line per measured ratio with a must: bar, must and aim."""
-    bounded = [row for row in rows if row.get("aim") and row["must"] <= 10]
-    if not bounded:
+COLORS = {"": "tab:blue", "cpp": "tab:blue", "cuda": "tab:green", "triton": "tab:orange"}
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
+
+def save_plot(source: Path, path: Path) -> None:
+    """Writes a picture of the rows that have a ratio of two times; none where there is none."""
+    machine = source.read_text().partition("\n")[0].removeprefix("# ")
+    rows = [row for row in read(source) if row["ratio"] and float(row["must"] or 1) <= 10]
+    if not rows:
         return
-    figure, axes = plt.subplots(figsize=(9, 0.25 * len(bounded) + 1.2), layout="constrained")
-    places = range(len(bounded))
-    colors = ["tab:red" if row["verdict"] == "missed" else "tab:blue" for row in bounded]
-    axes.barh(places, [row["ratio"] for row in bounded], color=colors, height=0.6)
-    axes.scatter([row["must"] for row in bounded], places, marker="|", color="black", s=80, label="must")
-    axes.scatter([row["aim"] for row in bounded], places, marker="|", color="gray", s=80, label="aim")
-    axes.set_yticks(places, [f"{row['claim']}, {row['case']}" for row in bounded], fontsize=7)
+    places = {claim: place for place, claim in enumerate(dict.fromkeys(row["claim"] for row in rows))}
+    figure, axes = plt.subplots(figsize=(9, 0.22 * len(places) + 1.3), layout="constrained")
+    for backend in dict.fromkeys(row["backend"] for row in rows):
+        dots = [row for row in rows if row["backend"] == backend]
+        x, y = [float(row["ratio"]) for row in dots], [places[row["claim"]] for row in dots]
+        axes.scatter(x, y, s=14, alpha=0.8, color=COLORS[backend], label=backend or "specops")
+    for bound, color in (("must", "black"), ("aim", "gray")):
+        ticks = [row for row in rows if row[bound]]
+        if ticks:
+            x, y = [float(row[bound]) for row in ticks], [places[row["claim"]] for row in ticks]
+            axes.scatter(x, y, marker="|", color=color, s=80, label=bound)
+    axes.axvline(1, color="lightgray", zorder=0)
+    axes.set_xscale("log")
+    axes.set_xticks(TICKS, list(map(str, TICKS)))
+    axes.minorticks_off()
+    axes.set_yticks(list(places.values()), list(places), fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("our time / peer's time (less is better)")
-    axes.set_title(title, fontsize=8)
+    axes.grid(axis="y", color="whitesmoke")
+    axes.set_xlabel("our time / peer's time: left of 1 is faster")
+    axes.set_title(machine, fontsize=8)
     axes.legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)

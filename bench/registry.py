@@ -1,41 +1,54 @@
-"""What is measured: one entry per claim and size, and where entries are collected."""
+"""What is measured: an entry is one claim at one size, on the devices where it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-Run = Callable[[], Any]
+import torch
+from torch import Tensor
+
+Run = Callable[..., Any]
 
 
 class PeerError(Exception):
     """Says why a peer cannot run on this machine: its entry is then left out."""
 
 
-@dataclass(frozen=True)
-class Timed:
-    """A function to time, and on how many threads."""
+class Side(NamedTuple):
+    """A function to time, and on how many threads of the host."""
 
     run: Run
     threads: int = 1
 
 
 @dataclass(frozen=True)
-class Timings:
+class Sides:
     """What an entry times.
 
     Attributes:
         ours: the function of specops.
-        peers: named functions of others; those in `against` make the ratio.
-        against: names of peers whose times are combined.
-        combine: `sum` of their times, or `min`: the best of them.
+        peers: functions of others by name.
+        inputs: sets of arguments, which each side is called with in turn.
+        against: names of the peers that make the ratio; all of them where it is empty.
+        combine: of the times of those: `sum`, or `min` for the best of them.
+        error: relative L2 by which a result may be off from the first peer's; None where they are not compared.
     """
 
-    ours: Timed
-    peers: dict[str, Timed]
-    against: tuple[str, ...]
+    ours: Side
+    peers: Mapping[str, Side]
+    inputs: Sequence[Sequence[Tensor]] = ((),)
+    against: tuple[str, ...] = ()
     combine: Callable[[Iterable[float]], float] = sum
+    error: float | None = None
+
+
+class Figure(NamedTuple):
+    """A number that was measured, bytes or an error, and how large it may be."""
+
+    value: float
+    allowed: float
 
 
 @dataclass(frozen=True)
@@ -44,63 +57,41 @@ class Entry:
 
     Attributes:
         claim: what is compared with what; entries of one claim make one line of the plot.
-        case: size or dtype.
-        tests: files under tests/ that must pass before a speed of this op is shown.
-        setup: returns what to time, or raises PeerError; called once, just before.
+        case: planes and their size, then types.
+        tests: files under tests/ that must pass before the entry is measured.
+        setup: device -> what to time, or a figure; raises PeerError. Called once, just before the timing.
         must, aim: bounds of the ratio ours / peers; None where there is none.
         pixels: input pixels per call, for ns per pixel; 0 where calls are what counts.
+        moved: bytes that a call must read or write, for GB/s; 0 where they are not counted.
+        op: each backend of the device with a kernel of this op is timed by itself; "" for the one that is selected.
+        devices: types of the devices on which the entry is measured.
         alone: timed in a process of its own that recycles memory. Else the large temporaries of a published procedure
             may be mapped anew in each call or in none, which doubles its time or not.
+        quick: part of a quick run.
     """
 
     claim: str
     case: str
     tests: tuple[str, ...]
-    setup: Callable[[], Timings]
+    setup: Callable[[torch.device], Sides | Figure]
     must: float | None = None
     aim: float | None = None
     pixels: int = 0
+    moved: int = 0
+    op: str = ""
+    devices: tuple[str, ...] = ("cpu",)
     alone: bool = False
+    quick: bool = True
 
 
-@dataclass(frozen=True)
-class MemoryEntry:
-    """A bound on the peak of resident memory beyond inputs, outputs and gradients.
+def case_of(shape: Sequence[int], dtype: torch.dtype = torch.float32, *words: str) -> str:
+    """Returns the planes of images [..., H, W] and their size, then what is not the rule.
 
-    Attributes:
-        prepare: source text that defines `run` and `held`, the bytes of outputs and gradients; it runs in a process of
-            its own.
-        bound: bytes allowed beyond those.
+    Example:
+        >>> case_of((4, 64, 32, 32), torch.float16)
+        '256 x 32², float16'
     """
-
-    claim: str
-    case: str
-    tests: tuple[str, ...]
-    prepare: str
-    bound: int
-
-
-@dataclass(frozen=True)
-class AccuracyEntry:
-    """A bound on an error.
-
-    Attributes:
-        measure: returns the error, and how much is allowed.
-    """
-
-    claim: str
-    case: str
-    tests: tuple[str, ...]
-    measure: Callable[[], tuple[float, float]]
-
-
-@dataclass
-class Registry:
-    """Entries in the order in which they are run."""
-
-    entries: list[Entry] = field(default_factory=list)
-    memory: list[MemoryEntry] = field(default_factory=list)
-    accuracy: list[AccuracyEntry] = field(default_factory=list)
-
-
-REGISTRY = Registry()
+    *batch, H, W = shape
+    size = f"{H}²" if H == W else f"{H} x {W}"
+    kind = () if dtype == torch.float32 else (str(dtype).removeprefix("torch."),)
+    return ", ".join((f"{torch.Size(batch).numel()} x {size}", *kind, *words))

@@ -1,10 +1,10 @@
-"""Entries of the resampling functions."""
+"""Entries of the resampling functions: against torch, diffusers and antialiased-cnns, and backward against forward."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,9 @@ from torch import Tensor
 
 import specops
 from bench import eager
-from bench.registry import REGISTRY, Entry, Run, Timed, Timings
+from bench.measure import sets_of_images
+from bench.registry import Entry, Run, Side, Sides, case_of
+from bench.spectral import GPU_TESTS, MOST_ERROR, PIXELS, by_compiler, planes_of
 
 TESTS = (
     "functional/test_downsample.py",
@@ -21,165 +23,218 @@ TESTS = (
     "peers/test_resampling_peers.py",
 )
 SHAPES = ((4, 64, 64, 64), (1, 16, 256, 256))
-PIXELS = 4 * 64 * 64 * 64
 TAPS = {4: (1.0, 3.0, 3.0, 1.0), 12: (1.0, 2.0, 4.0, 7.0, 11.0, 15.0, 15.0, 11.0, 7.0, 4.0, 2.0, 1.0)}
+CHANNELS = 32  # of images on a GPU
+FEW = 64  # of these whose time is that of the host
 
-Function = Callable[[Tensor], Tensor]
-Peers = Callable[[Tensor], dict[str, Run]]
-
-
-@functools.cache
-def image(shape: tuple[int, ...]) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
-
-
-def taps_along(n: int) -> Tensor:
-    f = torch.tensor(TAPS[n])
-    return f / f.sum()
-
-
-def enlarged(n: int) -> Function:
-    f, before = taps_along(n), n // 2
-    return lambda x: specops.upfirdn2d(x, f, up=2, padding=(before, before - 1, before, before - 1), gain=4)
-
-
-def reduced(n: int) -> Function:
-    f, padding = taps_along(n), n // 2 - 1
-    return lambda x: specops.upfirdn2d(x, f, down=2, padding=padding)
-
-
-def copy_of_output(x: Tensor) -> dict[str, Run]:
-    y = specops.upsample(x, mode="zeros")
-    return {"copy": lambda: torch.empty_like(y).copy_(y)}
-
-
-def interpolate(x: Tensor) -> dict[str, Run]:
-    return {"F.interpolate": lambda: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)}
-
-
-def avg_pool(x: Tensor) -> dict[str, Run]:
-    return {"F.avg_pool2d": lambda: F.avg_pool2d(x, 2)}
-
-
-def published_blur(x: Tensor) -> dict[str, Run]:
-    return {"published blur": functools.partial(eager.published_blur, x)}
-
-
-def blur_pool(x: Tensor) -> dict[str, Run]:
-    from antialiased_cnns import BlurPool
-
-    return {"antialiased-cnns": functools.partial(BlurPool(x.shape[1], filt_size=4, stride=2), x)}
-
-
-def enlarging_peers(n: int, x: Tensor) -> dict[str, Run]:
-    from diffusers.models.upsampling import upfirdn2d_native
-
-    f, before, channels = 4 * torch.outer(taps_along(n), taps_along(n)), n // 2, x.shape[1]
-    weight = f.flip(0, 1).repeat(channels, 1, 1, 1)
-    return {
-        "diffusers": lambda: upfirdn2d_native(x, f, up=2, pad=(before, before - 1)),
-        "conv_transpose2d": lambda: F.conv_transpose2d(x, weight, stride=2, padding=before - 1, groups=channels),
-    }
-
-
-def reducing_peers(n: int, x: Tensor) -> dict[str, Run]:
-    from diffusers.models.upsampling import upfirdn2d_native
-
-    f, padding, channels = torch.outer(taps_along(n), taps_along(n)), n // 2 - 1, x.shape[1]
-    weight = f.flip(0, 1).repeat(channels, 1, 1, 1)
-    return {
-        "diffusers": lambda: upfirdn2d_native(x, f, down=2, pad=(padding, padding)),
-        "conv2d": lambda: F.conv2d(x, weight, stride=2, padding=padding, groups=channels),
-    }
-
-
-def forward(ours: Function, peers: Peers, shape: tuple[int, ...]) -> Timings:
-    x = image(shape)
-    runs = peers(x)
-    for theirs in runs.values():
-        torch.testing.assert_close(ours(x), theirs(), rtol=1e-5, atol=1e-5)
-    timed = {name: Timed(run) for name, run in runs.items()}
-    return Timings(Timed(functools.partial(ours, x)), timed, tuple(runs), min)
-
-
-def backward(ours: Function, shape: tuple[int, ...]) -> Timings:
-    """The gradient alone, of an output that is there."""
-    x = image(shape)
-    leaf = x.clone().requires_grad_()
-    y = ours(leaf)
-    cotangent = torch.randn_like(y)
-
-    def gradient() -> Any:
-        return torch.autograd.grad(y, leaf, cotangent, retain_graph=True)
-
-    return Timings(Timed(gradient), {"forward": Timed(functools.partial(ours, x))}, ("forward",))
+Make = Callable[[Tensor], Run]  # a function of images like the one that it is given
 
 
 class Row(NamedTuple):
+    """A function of specops, and what it is held against."""
+
     name: str
-    ours: Function
-    peers: Peers
-    against: str
+    ours: Make
+    peers: dict[str, Make]
     must: float
     aim: float
 
+    @property
+    def claim(self) -> str:
+        peers = ", ".join(self.peers)
+        return f"resampling: {self.name} / {f'best of {peers}' if len(self.peers) > 1 else peers}"
+
+
+def sampled(function: Run, **settings: object) -> Make:
+    """The function with these settings, whatever the images."""
+    return lambda x: functools.partial(function, **settings)
+
+
+def taps_like(n: int, x: Tensor) -> Tensor:
+    """Symmetric taps along one axis, so that convolution and correlation are the same."""
+    f = torch.tensor(TAPS[n], device=x.device)
+    return f / f.sum()
+
+
+def enlarged(n: int, x: Tensor) -> Run:
+    f, before = taps_like(n, x), n // 2
+    return lambda x: specops.upfirdn2d(x, f, up=2, padding=(before, before - 1, before, before - 1), gain=4)
+
+
+def reduced(n: int, x: Tensor) -> Run:
+    f, padding = taps_like(n, x), n // 2 - 1
+    return lambda x: specops.upfirdn2d(x, f, down=2, padding=padding)
+
+
+def by_channel(n: int, gain: int, x: Tensor) -> Tensor:
+    f = taps_like(n, x)
+    return (gain * torch.outer(f, f)).to(x.dtype).repeat(x.shape[1], 1, 1, 1)
+
+
+def conv_transpose2d(n: int, x: Tensor) -> Run:
+    weight = by_channel(n, 4, x)
+    return lambda x: F.conv_transpose2d(x, weight, stride=2, padding=n // 2 - 1, groups=len(weight))
+
+
+def conv2d(n: int, x: Tensor) -> Run:
+    weight = by_channel(n, 1, x)
+    return lambda x: F.conv2d(x, weight, stride=2, padding=n // 2 - 1, groups=len(weight))
+
+
+def diffusers(n: int, up: int, down: int, x: Tensor) -> Run:
+    from diffusers.models.upsampling import upfirdn2d_native
+
+    f, padding = up**2 * torch.outer(taps_like(n, x), taps_like(n, x)), (n // 2 - 1 + (up == 2), n // 2 - 1)
+    return lambda x: upfirdn2d_native(x, f, up=up, down=down, pad=padding)
+
+
+def blur_pool(x: Tensor) -> Run:
+    from antialiased_cnns import BlurPool
+
+    return BlurPool(x.shape[1], filt_size=4, stride=2)
+
+
+def copy_of_output(x: Tensor) -> Run:
+    y = specops.upsample(x, mode="zeros")
+    return lambda x: torch.empty_like(y).copy_(y)
+
+
+interpolate = sampled(F.interpolate, scale_factor=2, mode="bilinear", align_corners=False)
+avg_pool = sampled(F.avg_pool2d, kernel_size=2)
+published_blur = sampled(eager.published_blur)
+bilinear = sampled(specops.upsample, mode="bilinear")
 
 ROWS = [
     Row(
         "upsample(zeros)",
-        functools.partial(specops.upsample, mode="zeros"),
-        copy_of_output,
-        "copy of the output's size",
+        sampled(specops.upsample, mode="zeros"),
+        {"copy of the output's size": copy_of_output},
         1.2,
         0.9,
     ),
-    Row(
-        "upsample(bilinear)",
-        functools.partial(specops.upsample, mode="bilinear"),
-        interpolate,
-        "F.interpolate",
-        0.40,
-        0.20,
-    ),
-    Row("downsample(avg)", functools.partial(specops.downsample, mode="avg"), avg_pool, "F.avg_pool2d", 0.40, 0.20),
+    Row("upsample(bilinear)", bilinear, {"F.interpolate": interpolate}, 0.40, 0.20),
+    Row("downsample(avg)", sampled(specops.downsample, mode="avg"), {"F.avg_pool2d": avg_pool}, 0.40, 0.20),
     Row(
         "downsample(schwarz_blur)",
-        functools.partial(specops.downsample, mode="schwarz_blur"),
-        published_blur,
-        "published blur in eager torch",
+        sampled(specops.downsample, mode="schwarz_blur"),
+        {"published blur in eager torch": published_blur},
         0.30,
         0.15,
     ),
     Row(
         "downsample(blur, taps=4)",
-        functools.partial(specops.downsample, mode="blur", taps=4),
-        blur_pool,
-        "antialiased-cnns",
+        sampled(specops.downsample, mode="blur", taps=4),
+        {"antialiased-cnns": blur_pool},
         0.80,
         0.50,
     ),
 ]
-for _n in TAPS:
-    _enlarging, _reducing = functools.partial(enlarging_peers, _n), functools.partial(reducing_peers, _n)
-    ROWS += [
-        Row(f"upfirdn2d up 2, {_n} taps", enlarged(_n), _enlarging, "best of diffusers, conv_transpose2d", 0.15, 0.07),
-        Row(f"upfirdn2d down 2, {_n} taps", reduced(_n), _reducing, "best of diffusers, conv2d", 0.75, 0.45),
-    ]
 
 
-def add_resampling() -> None:
-    for row in ROWS:
+def upfirdn2d_rows() -> Iterator[Row]:
+    for n in TAPS:
+        peers: dict[str, Make] = {"diffusers": functools.partial(diffusers, n, 2, 1)}
+        peers |= {"conv_transpose2d": functools.partial(conv_transpose2d, n)}
+        yield Row(f"upfirdn2d up 2, {n} taps", functools.partial(enlarged, n), peers, 0.15, 0.07)
+        peers = {"diffusers": functools.partial(diffusers, n, 1, 2), "conv2d": functools.partial(conv2d, n)}
+        yield Row(f"upfirdn2d down 2, {n} taps", functools.partial(reduced, n), peers, 0.75, 0.45)
+
+
+def forward(row: Row, shape: tuple[int, ...], device: torch.device) -> Sides:
+    inputs = sets_of_images(shape, device)
+    peers = {name: Side(make(inputs[0][0])) for name, make in row.peers.items()}
+    return Sides(Side(row.ours(inputs[0][0])), peers, inputs, combine=min, error=MOST_ERROR[torch.float32])
+
+
+def backward(row: Row, shape: tuple[int, ...], device: torch.device) -> Sides:
+    """The gradient alone, of an output that is there."""
+    [[x]] = sets_of_images(shape, device)
+    ours, leaf = row.ours(x), x.clone().requires_grad_()
+    y = ours(leaf)
+    cotangent = torch.randn_like(y)
+    gradient = functools.partial(torch.autograd.grad, y, leaf, cotangent, retain_graph=True)
+    return Sides(Side(gradient), {"forward": Side(functools.partial(ours, x))})
+
+
+def cpu_entries() -> Iterator[Entry]:
+    for row in (*ROWS, *upfirdn2d_rows()):
         for shape in SHAPES:
-            case = f"{shape[0] * shape[1]} x {shape[2]}²"
-            setup = functools.partial(forward, row.ours, row.peers, shape)
-            claim = f"resampling: {row.name} / {row.against}"
-            REGISTRY.entries.append(Entry(claim, case, TESTS, setup, row.must, row.aim, PIXELS))
-    for row in ROWS:
-        for shape in SHAPES:
-            case = f"{shape[0] * shape[1]} x {shape[2]}²"
-            setup = functools.partial(backward, row.ours, shape)
+            case, pixels = case_of(shape), torch.Size(shape).numel()
+            yield Entry(row.claim, case, TESTS, functools.partial(forward, row, shape), row.must, row.aim, pixels)
             claim = f"resampling: {row.name}, backward / forward"
-            REGISTRY.entries.append(Entry(claim, case, TESTS, setup, 1.6, 1.2, PIXELS))
+            yield Entry(claim, case, TESTS, functools.partial(backward, row, shape), 1.6, 1.2, pixels)
 
 
-add_resampling()
+class GpuRow(NamedTuple):
+    """A function of specops, the same in torch, and the numbers read or written per input pixel."""
+
+    name: str
+    ours: Make
+    peer: str
+    theirs: Make
+    moved: float
+
+
+def gpu_rows() -> Iterator[GpuRow]:
+    for n in TAPS:
+        theirs = functools.partial(conv_transpose2d, n)
+        yield GpuRow(f"upfirdn2d up 2, {n} taps", functools.partial(enlarged, n), "conv_transpose2d", theirs, 5)
+        theirs = functools.partial(conv2d, n)
+        yield GpuRow(f"upfirdn2d down 2, {n} taps", functools.partial(reduced, n), "conv2d", theirs, 1.25)
+    yield GpuRow("upsample(bilinear)", bilinear, "F.interpolate", interpolate, 5)
+
+
+def images_on_gpu(
+    row: GpuRow,
+    compiled: bool,
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    memory_format: torch.memory_format,
+    device: torch.device,
+) -> Sides:
+    inputs = sets_of_images(shape, device, dtype=dtype, memory_format=memory_format)
+    x = inputs[0][0]
+    theirs = by_compiler(row.theirs(x), inputs[0]) if compiled else row.theirs(x)
+    peer = "torch.compile" if compiled else row.peer
+    return Sides(Side(row.ours(x)), {peer: Side(theirs)}, inputs, error=MOST_ERROR[dtype])
+
+
+def on_gpu(
+    size: tuple[int, int],
+    batch: int,
+    dtype: torch.dtype = torch.float32,
+    memory_format: torch.memory_format = torch.contiguous_format,
+    quick: bool = True,
+) -> Iterator[Entry]:
+    """Each function beside torch's own and, at length, what torch.compile makes of that."""
+    shape = (batch, CHANNELS, *size)
+    words, pixels = ("channels_last",) * (memory_format == torch.channels_last), torch.Size(shape).numel()
+    for compiled in (False, True):
+        for row in gpu_rows():
+            yield Entry(
+                f"resampling: {row.name} / {f'torch.compile of {row.peer}' if compiled else row.peer}",
+                case_of(shape, dtype, *words),
+                GPU_TESTS,
+                functools.partial(images_on_gpu, row, compiled, shape, dtype, memory_format),
+                pixels=pixels,
+                moved=round(row.moved * dtype.itemsize * pixels),
+                op="upfirdn2d",
+                devices=("cuda",),
+                quick=quick and not compiled,
+            )
+
+
+def gpu_entries(pixels: int = PIXELS, few: int = FEW) -> Iterator[Entry]:
+    """A class of sizes, a type and a layout first, then large planes and few."""
+    small, large = (64, 64), (256, 256)
+    batch = planes_of(pixels // CHANNELS, small)
+    yield from on_gpu(small, batch)
+    yield from on_gpu(small, batch, torch.float16, torch.channels_last)
+    yield from on_gpu(large, planes_of(pixels // CHANNELS, large), quick=False)
+    yield from on_gpu(small, few, quick=False)
+
+
+def entries() -> Iterator[Entry]:
+    """Yields the entries of both kinds of device."""
+    yield from cpu_entries()
+    yield from gpu_entries()

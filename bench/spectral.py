@@ -1,10 +1,10 @@
-"""Entries of the spectral functions."""
+"""Entries of the spectral functions: against transforms alone, eager torch, torch.compile and published procedures."""
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -12,259 +12,233 @@ from torch import Tensor
 
 import specops
 from bench import eager
-from bench.registry import REGISTRY, Entry, MemoryEntry, PeerError, Run, Timed, Timings
+from bench.measure import peak_bytes, sets_of_images, with_backward
+from bench.registry import Entry, PeerError, Run, Side, Sides, case_of
 
 TESTS = ("ops/test_native.py", "functional/test_functional.py")
 SWAP_TESTS = ("ops/test_native.py", "ops/test_band_swap.py")
 SCALE_TESTS = ("ops/test_native.py", "ops/test_scaled_spectra.py")
-FFT = ("rfft2", "irfft2")
+GPU_TESTS = ("gpu/test_gpu_values.py", "gpu/test_gpu_device.py", "ops/test_battery.py")
+
+Size = tuple[int, int]
+Pair = Callable[[Size, torch.device], tuple[Run, Run]]  # ours and a peer's, for a size and a device
+
+# One of each class of a GPU's kernels: registers alone, 128, one above, tiles, a rectangle, factors of 3; then others.
+QUICK_SIZES: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256), (1024, 1024), (128, 256), (96, 96))
+MORE_SIZES: tuple[Size, ...] = ((16, 16), (32, 32), (512, 512), (2048, 2048), (256, 128), (1000, 1000))
+PIXELS = 2**26  # of a batch that fills a GPU: 256 MiB in float32
+FEW = 192  # planes of 64 x 64 whose time on a GPU is that of the host
+MOST_ERROR = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2}  # relative L2, of two results
 
 
-@functools.cache
-def images(batch: int, size: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
-    return torch.randn(batch, size, size, generator=torch.Generator().manual_seed(seed)).to(dtype)
+def spectrum(size: Size, device: torch.device) -> tuple[Run, Run]:
+    return specops.radial_spectrum, eager.EagerSpectrum(size, device)
 
 
-def transforms(x: Tensor) -> dict[str, Timed]:
-    spectrum = torch.fft.rfft2(x)
-    return {
-        "rfft2": Timed(lambda: torch.fft.rfft2(x)),
-        "irfft2": Timed(lambda: torch.fft.irfft2(spectrum, s=x.shape[-2:])),
+def scaled_spectrum(scale: str, size: Size, device: torch.device) -> tuple[Run, Run]:
+    ours = functools.partial(specops.radial_spectrum, scale=scale)
+    return ours, eager.EagerScaledSpectrum(size, device, scale, 1e-8)
+
+
+def frequency_filter(size: Size, device: torch.device) -> tuple[Run, Run]:
+    mask = specops.masks.lowpass(size, min(size) / 4, device=device)
+    return functools.partial(specops.frequency_filter, mask=mask), functools.partial(eager.eager_filter, mask=mask)
+
+
+def hff(size: Size, device: torch.device) -> tuple[Run, Run]:
+    radius = min(size) / 4
+    mask = specops.masks.lowpass(size, radius, device=device)
+    return functools.partial(specops.hff, radius=radius), functools.partial(eager.eager_hff, mask=mask)
+
+
+def hfc(size: Size, device: torch.device) -> tuple[Run, Run]:
+    """The fake images alone: the real ones come back clipped."""
+    radius = min(size) / 4
+    mask = specops.masks.lowpass(size, radius, device=device)
+    return lambda real, fake: specops.hfc(real, fake, radius)[1], functools.partial(eager.eager_hfc, mask=mask)
+
+
+def published_spectrum(size: Size, device: torch.device) -> tuple[Run, Run]:
+    return specops.radial_spectrum, eager.published_spectrum
+
+
+def published_hff(size: Size, device: torch.device) -> tuple[Run, Run]:
+    mask = eager.published_mask((32, 3, *size), size[0] / 4)
+    return hff(size, device)[0], functools.partial(eager.published_hff, mask=mask)
+
+
+def published_hfc(size: Size, device: torch.device) -> tuple[Run, Run]:
+    mask = eager.published_mask((32, 3, *size), size[0] / 4)
+    return hfc(size, device)[0], lambda real, fake: eager.published_hfc(real, fake, mask)[1]
+
+
+def against_transforms(
+    pair: Pair, count: int, backward: bool, against: tuple[str, ...], size: int, device: torch.device
+) -> Sides:
+    inputs = sets_of_images((96, size, size), device, count, gradient=backward)
+    ours, _ = pair((size, size), device)
+    x = inputs[0][0].detach()
+    X = torch.fft.rfft2(x)
+    transforms = {
+        "rfft2": Side(lambda *_: torch.fft.rfft2(x)),
+        "irfft2": Side(lambda *_: torch.fft.irfft2(X, s=x.shape[-2:])),
     }
+    return Sides(Side(with_backward(ours, inputs[0]) if backward else ours), transforms, inputs, against)
 
 
-def with_backward(function: Callable[[Tensor], Tensor], x: Tensor) -> Run:
-    """The gradient of a function at x for a fixed cotangent."""
-    leaf = x.clone().requires_grad_()
-    cotangent = torch.randn_like(function(x))
-
-    def run() -> Any:
-        return torch.autograd.grad(function(leaf), leaf, cotangent)
-
-    return run
-
-
-def against_transforms(ours: Callable[[Tensor], Any], batch: int, size: int, peers: tuple[str, ...]) -> Timings:
-    x = images(batch, size)
-    run = with_backward(ours, x) if ours is spectrum_with_backward else functools.partial(ours, x)
-    return Timings(Timed(run), transforms(x), peers)
-
-
-def spectrum_with_backward(x: Tensor) -> Tensor:
-    return specops.radial_spectrum(x)
-
-
-def filtered(x: Tensor) -> Tensor:
-    return specops.frequency_filter(x, lowpass(x.shape[-1]))
-
-
-@functools.cache
-def lowpass(size: int) -> Tensor:
-    return specops.masks.lowpass((size, size), size / 4)
-
-
-def hff(x: Tensor) -> Tensor:
-    return specops.hff(x, x.shape[-1] / 4)
-
-
-def hfc(x: Tensor) -> tuple[Tensor, Tensor]:
-    return specops.hfc(x, images(x.shape[0], x.shape[-1], seed=1), x.shape[-1] / 4)
-
-
-def add_ratios_to_transforms() -> None:
-    claims: list[tuple[str, Callable[[Tensor], Any], tuple[str, ...], tuple[str, ...], float, float]] = [
-        ("radial_spectrum / rfft2", specops.radial_spectrum, ("rfft2",), TESTS, 0.55, 0.40),
-        ("radial_spectrum with backward / (rfft2 + irfft2)", spectrum_with_backward, FFT, TESTS, 0.75, 0.55),
-        ("frequency_filter / (rfft2 + irfft2)", filtered, FFT, TESTS, 0.50, 0.36),
-        ("hff / (rfft2 + irfft2)", hff, FFT, SWAP_TESTS, 0.50, 0.36),
-        ("hfc / (rfft2 + irfft2)", hfc, FFT, SWAP_TESTS, 0.60, 0.44),
+def ratios_to_transforms() -> Iterator[Entry]:
+    both = ("rfft2", "irfft2")
+    claims: list[tuple[str, Pair, int, tuple[str, ...], tuple[str, ...], float, float]] = [
+        ("radial_spectrum / rfft2", spectrum, 1, ("rfft2",), TESTS, 0.55, 0.40),
+        ("radial_spectrum with backward / (rfft2 + irfft2)", spectrum, 1, both, TESTS, 0.75, 0.55),
+        ("frequency_filter / (rfft2 + irfft2)", frequency_filter, 1, both, TESTS, 0.50, 0.36),
+        ("hff / (rfft2 + irfft2)", hff, 1, both, SWAP_TESTS, 0.50, 0.36),
+        ("hfc / (rfft2 + irfft2)", hfc, 2, both, SWAP_TESTS, 0.60, 0.44),
     ]
-    for claim, ours, peers, tests, must, aim in claims:
+    for claim, pair, count, against, tests, *bounds in claims:
         for size in (32, 64, 128, 256):
-            wider = size == 256 and peers == ("rfft2",)
-            setup = functools.partial(against_transforms, ours, 96, size, peers)
-            bounds = (0.65, 0.48) if wider else (must, aim)
-            REGISTRY.entries.append(Entry(claim, f"96 x {size}²", tests, setup, *bounds, pixels=96 * size**2))
+            setup = functools.partial(against_transforms, pair, count, "backward" in claim, against, size)
+            must, aim = (0.65, 0.48) if size == 256 and against == ("rfft2",) else bounds
+            yield Entry(claim, f"96 x {size}²", tests, setup, must, aim, 96 * size**2)
 
 
-def spectrum_against_published(size: int, backward: bool) -> Timings:
-    x = images(96, size)
-    functions = (specops.radial_spectrum, eager.published_spectrum)
-    ours, theirs = (with_backward(f, x) if backward else functools.partial(f, x) for f in functions)
-    return Timings(Timed(ours), {"published procedure": Timed(theirs)}, ("published procedure",))
+def pair_of_sides(
+    pair: Pair,
+    peer: str,
+    shape: tuple[int, ...],
+    device: torch.device,
+    count: int = 1,
+    backward: bool = False,
+    dtype: torch.dtype = torch.float32,
+    error: float | None = None,
+) -> Sides:
+    """A function and its peer on the same images, or their gradients in the last of these."""
+    ours, theirs = pair((shape[-2], shape[-1]), device)
+    inputs = sets_of_images(shape, device, count, dtype, gradient=backward)
+    theirs = in_float32(theirs) if dtype.itemsize < 4 else theirs
+    if peer == "torch.compile":
+        theirs = by_compiler(theirs, inputs[0])
+    if backward:
+        ours, theirs = with_backward(ours, inputs[0]), with_backward(theirs, inputs[0])
+    return Sides(Side(ours), {peer: Side(theirs)}, inputs, error=error or MOST_ERROR[dtype])
 
 
-def hfc_against_published(size: int, backward: bool) -> Timings:
-    real, fake = (images(96, size, seed=seed).unflatten(0, (32, 3)) for seed in (0, 1))
-    mask = eager.published_mask(real.shape, size / 4)
+def in_float32(function: Run) -> Run:
+    """Of half images, which torch.fft has no transform for; images come back in their type."""
 
-    def ours(fake: Tensor) -> Tensor:
-        return specops.hfc(real, fake, size / 4)[1]
+    def widened(*images: Tensor) -> Tensor:
+        out = function(*(image.float() for image in images))
+        return out.to(images[0].dtype) if out.shape == images[0].shape else out
 
-    def theirs(fake: Tensor) -> Tensor:
-        return eager.published_hfc(real, fake, mask)[1]
-
-    torch.testing.assert_close(ours(fake), theirs(fake), rtol=0, atol=1e-5)
-    mine, other = (with_backward(f, fake) if backward else functools.partial(f, fake) for f in (ours, theirs))
-    return Timings(Timed(mine), {"published procedure": Timed(other)}, ("published procedure",))
+    return widened
 
 
-def hff_against_published(size: int) -> Timings:
-    x = images(96, size).unflatten(0, (32, 3))
-    theirs = functools.partial(eager.published_hff, x, eager.published_mask(x.shape, size / 4))
-    return Timings(Timed(functools.partial(hff, x)), {"published procedure": Timed(theirs)}, ("published procedure",))
-
-
-def add_published_procedures() -> None:
-    """Written anew in eager torch, with the steps of their releases."""
-
-    def add(claim: str, size: int, tests: tuple[str, ...], setup: Callable[[], Timings], *bounds: float) -> None:
-        must, aim = bounds or (None, None)
-        claim = f"{claim} / published procedure in eager torch"
-        REGISTRY.entries.append(Entry(claim, f"96 x {size}²", tests, setup, must, aim, 96 * size**2, alone=True))
-
-    for size in (32, 64, 128):
-        for backward, must, aim in ((False, 1 / 18, 1 / 28), (True, 1 / 13, 1 / 20)):
-            suffix = " with backward" * backward
-            setup = functools.partial(spectrum_against_published, size, backward)
-            add(f"radial_spectrum{suffix}", size, TESTS, setup, must, aim)
-            setup = functools.partial(hfc_against_published, size, backward)
-            add(f"hfc{suffix}", size, SWAP_TESTS, setup, 1 / 40, 1 / 70)
-        add("hff", size, SWAP_TESTS, functools.partial(hff_against_published, size))
-
-
-def threads(ours: Callable[[Tensor], Any], size: int) -> Timings:
-    run = functools.partial(ours, images(96, size))
-    return Timings(Timed(run, threads=2), {"one thread": Timed(run)}, ("one thread",))
-
-
-def add_threads() -> None:
-    for name, ours in (("radial_spectrum", specops.radial_spectrum), ("frequency_filter", filtered)):
-        setup = functools.partial(threads, ours, 128)
-        entry = Entry(f"{name}, 2 threads / 1 thread", "96 x 128²", TESTS, setup, 1 / 1.7, 1 / 1.9, pixels=96 * 128**2)
-        REGISTRY.entries.append(entry)
-
-
-def against_eager(which: str, batch: int, size: int) -> Timings:
-    x = images(batch, size)
-    if which == "radial_spectrum":
-        return Timings(
-            Timed(lambda: specops.radial_spectrum(x)),
-            {"eager": Timed(functools.partial(eager.EagerSpectrum(size), x))},
-            ("eager",),
-        )
-    mask = lowpass(size)
-    return Timings(Timed(lambda: filtered(x)), {"eager": Timed(lambda: eager.eager_filter(x, mask))}, ("eager",))
-
-
-def add_ratios_to_eager() -> None:
-    for which, must, aim in (("radial_spectrum", 0.75, 0.5), ("frequency_filter", 0.95, 0.7)):
-        for batch, size in ((12, 512), (3, 1024), (96, 48), (96, 100), (12, 299), (48, 97), (48, 101)):
-            setup = functools.partial(against_eager, which, batch, size)
-            entry = Entry(f"{which} / best eager", f"{batch} x {size}²", TESTS, setup, must, aim, batch * size**2)
-            REGISTRY.entries.append(entry)
-    for batch, must, aim in ((1, 1.0, 0.6), (3, 1.0, 0.6), (8, 1.0, 0.6), (16, 0.4, 0.3), (64, 0.4, 0.3)):
-        setup = functools.partial(against_eager, "radial_spectrum", batch, 64)
-        claim = "radial_spectrum / best eager"
-        REGISTRY.entries.append(Entry(claim, f"{batch} x 64²", TESTS, setup, must, aim, batch * 64**2))
-
-
-def scaled_against_eager(scale: str, size: int, backward: bool) -> Timings:
-    x = images(96, size)
-    theirs = eager.EagerScaledSpectrum(size, scale, 1e-8)
-
-    def ours(x: Tensor) -> Tensor:
-        return specops.radial_spectrum(x, scale=scale)
-
-    mine, other = (with_backward(f, x) if backward else functools.partial(f, x) for f in (ours, theirs))
-    return Timings(Timed(mine), {"eager": Timed(other)}, ("eager",))
-
-
-def two_maps_against_one(size: int) -> Timings:
-    x = images(96, size)
-    ours = Timed(functools.partial(specops.radial_spectrum, x, convention="durall2020"))
-    return Timings(ours, {"one map": Timed(functools.partial(specops.radial_spectrum, x))}, ("one map",))
-
-
-def add_scales_and_maps() -> None:
-    """The bounds are those of the power: its must for any batch of 16 and more."""
-    for scale in ("amplitude", "log"):
-        for size in (32, 64, 128, 256):
-            for backward in (False, True):
-                claim = f"radial_spectrum, scale {scale}{', with backward' * backward} / best eager"
-                setup = functools.partial(scaled_against_eager, scale, size, backward)
-                entry = Entry(claim, f"96 x {size}²", SCALE_TESTS, setup, 0.4, 0.3, 96 * size**2)
-                REGISTRY.entries.append(entry)
-    for size in (32, 64, 128):
-        setup = functools.partial(two_maps_against_one, size)
-        claim = "radial_spectrum, durall2020 / schwarz2021"
-        REGISTRY.entries.append(Entry(claim, f"96 x {size}²", SCALE_TESTS, setup, pixels=96 * size**2))
-
-
-def compiled(function: Callable[[Tensor], Tensor], x: Tensor) -> Run:
+def by_compiler(function: Run, example: tuple[Tensor, ...]) -> Run:
     """The function by torch.compile; raises PeerError where that cannot compile it."""
-    torch.compiler.reset()
-    run = functools.partial(torch.compile(function), x)
+    torch.compiler.reset()  # or the functions of earlier entries count against its limit of compilations
+    run = torch.compile(function)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # inductor leaves complex numbers to eager torch, and says so
-            torch.testing.assert_close(run(), function(x))
+            run(*example)
     except Exception as error:  # whatever a machine without a compiler makes of it
         raise PeerError(f"torch.compile: {str(error).strip().splitlines()[0]}") from error
     return run
 
 
-def against_compiled(which: str, size: int) -> Timings:
-    x = images(96, size)
-    if which == "radial_spectrum":
-        ours: Run = functools.partial(specops.radial_spectrum, x)
-        theirs = compiled(eager.EagerSpectrum(size), x)
-    else:
-        mask = lowpass(size)
-        ours, theirs = functools.partial(filtered, x), compiled(lambda x: eager.eager_filter(x, mask), x)
-    return Timings(Timed(ours), {"torch.compile": Timed(theirs)}, ("torch.compile",))
+def beside_eager(claim: str, pair: Pair, shape: tuple[int, ...], must: float, aim: float) -> Entry:
+    """The entry of a function beside its best form in eager torch."""
+    backward = "backward" in claim
+    error = 1e-3 if backward and "log" in claim else None  # the slope is large where a coefficient is next to nothing
+    setup = functools.partial(pair_of_sides, pair, "eager", shape, backward=backward, error=error)
+    tests = SCALE_TESTS if "scale" in claim else TESTS
+    return Entry(f"{claim} / best eager", case_of(shape), tests, setup, must, aim, torch.Size(shape).numel())
 
 
-def add_compiled_peers() -> None:
-    for which in ("radial_spectrum", "frequency_filter"):
+def ratios_to_eager() -> Iterator[Entry]:
+    for batch, size in ((12, 512), (3, 1024), (96, 48), (96, 100), (12, 299), (48, 97), (48, 101)):
+        yield beside_eager("radial_spectrum", spectrum, (batch, size, size), 0.75, 0.5)
+        yield beside_eager("frequency_filter", frequency_filter, (batch, size, size), 0.95, 0.7)
+    for batch, must, aim in ((1, 1.0, 0.6), (3, 1.0, 0.6), (8, 1.0, 0.6), (16, 0.4, 0.3), (64, 0.4, 0.3)):
+        yield beside_eager("radial_spectrum", spectrum, (batch, 64, 64), must, aim)
+    for scale in ("amplitude", "log"):  # the bounds are those of the power for any batch of 16 and more
+        pair = functools.partial(scaled_spectrum, scale)
+        for size in (32, 64, 128, 256):
+            for suffix in ("", ", with backward"):
+                yield beside_eager(f"radial_spectrum, scale {scale}{suffix}", pair, (96, size, size), 0.4, 0.3)
+
+
+def ratios_to_compiled() -> Iterator[Entry]:
+    for name, pair in (("radial_spectrum", spectrum), ("frequency_filter", frequency_filter)):
         for size in (64, 128):
-            setup = functools.partial(against_compiled, which, size)
-            claim = f"{which} / torch.compile of the eager version"
-            REGISTRY.entries.append(Entry(claim, f"96 x {size}²", TESTS, setup, pixels=96 * size**2))
+            setup = functools.partial(pair_of_sides, pair, "torch.compile", (96, size, size))
+            claim = f"{name} / torch.compile of the eager version"
+            yield Entry(claim, f"96 x {size}²", TESTS, setup, pixels=96 * size**2, quick=False)
 
 
-def half_types(dtype: torch.dtype, size: int) -> Timings:
-    half, single = images(96, size, dtype), images(96, size)
-    ours = Timed(lambda: specops.radial_spectrum(half))
-    return Timings(ours, {"float32": Timed(lambda: specops.radial_spectrum(single))}, ("float32",))
+def ratios_to_published() -> Iterator[Entry]:
+    """Beside the steps of the releases, written anew in eager torch."""
+    claims: list[tuple[str, Pair, tuple[int, ...], tuple[str, ...], float | None, float | None]] = [
+        ("radial_spectrum", published_spectrum, (96,), TESTS, 1 / 18, 1 / 28),
+        ("hfc", published_hfc, (32, 3), SWAP_TESTS, 1 / 40, 1 / 70),
+        ("radial_spectrum with backward", published_spectrum, (96,), TESTS, 1 / 13, 1 / 20),
+        ("hfc with backward", published_hfc, (32, 3), SWAP_TESTS, 1 / 40, 1 / 70),
+        ("hff", published_hff, (32, 3), SWAP_TESTS, None, None),
+    ]
+    for size in (32, 64, 128):
+        for name, pair, batch, tests, must, aim in claims:
+            about: dict[str, Any] = {"count": 1 + ("hfc" in name), "backward": "backward" in name}
+            setup = functools.partial(pair_of_sides, pair, "published procedure", (*batch, size, size), **about)
+            claim = f"{name} / published procedure in eager torch"
+            yield Entry(claim, f"96 x {size}²", tests, setup, must, aim, 96 * size**2, alone=True)
 
 
-def add_half_types() -> None:
+def threads(pair: Pair, size: int, device: torch.device) -> Sides:
+    run, _ = pair((size, size), device)
+    return Sides(Side(run, threads=2), {"one thread": Side(run)}, sets_of_images((96, size, size), device))
+
+
+def two_maps_against_one(size: int, device: torch.device) -> Sides:
+    ours = functools.partial(specops.radial_spectrum, convention="durall2020")
+    return Sides(Side(ours), {"one map": Side(specops.radial_spectrum)}, sets_of_images((96, size, size), device))
+
+
+def half_types(dtype: torch.dtype, size: int, device: torch.device) -> Sides:
+    [[x]] = sets_of_images((96, size, size), device)
+    half = x.to(dtype)
+    peers = {"float32": Side(lambda: specops.radial_spectrum(x))}
+    return Sides(Side(lambda: specops.radial_spectrum(half)), peers)
+
+
+def ratios_to_ourselves() -> Iterator[Entry]:
+    for name, pair in (("radial_spectrum", spectrum), ("frequency_filter", frequency_filter)):
+        setup: Any = functools.partial(threads, pair, 128)
+        claim = f"{name}, 2 threads / 1 thread"
+        yield Entry(claim, "96 x 128²", TESTS, setup, 1 / 1.7, 1 / 1.9, 96 * 128**2)
+    for size in (32, 64, 128):
+        setup = functools.partial(two_maps_against_one, size)
+        claim = "radial_spectrum, durall2020 / schwarz2021"
+        yield Entry(claim, f"96 x {size}²", SCALE_TESTS, setup, pixels=96 * size**2)
     for dtype in (torch.bfloat16, torch.float16):
         for size in (64, 128):
-            name = str(dtype).removeprefix("torch.")
             setup = functools.partial(half_types, dtype, size)
+            case = f"{str(dtype).removeprefix('torch.')}, 96 x {size}²"
             claim = "radial_spectrum of half types / float32"
-            REGISTRY.entries.append(Entry(claim, f"{name}, 96 x {size}²", TESTS, setup, 1.15, 1.0, 96 * size**2))
+            yield Entry(claim, case, TESTS, setup, 1.15, 1.0, 96 * size**2)
 
 
-def overhead(backward: bool) -> Timings:
+def overhead(backward: bool, device: torch.device) -> Sides:
     """In units of 1 µs: the peer sleeps for none, its time is taken as 1 µs."""
-    x = images(1, 8)
+    [[x]] = sets_of_images((1, 8, 8), device, gradient=backward)
     index, weight, n_bins = specops.geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, x.device)
-    leaf = x.clone().requires_grad_(backward)
-
-    def run() -> Tensor:
-        return specops.ops.binned_cross_spectrum(leaf, leaf, index, weight, n_bins)
-
-    return Timings(Timed(run), {}, (), lambda _: 1e-6)
+    run = functools.partial(specops.ops.binned_cross_spectrum, x, x, index, weight, n_bins)
+    return Sides(Side(run), {}, combine=lambda _: 1e-6)
 
 
-def add_overhead() -> None:
-    for backward, must, aim in ((False, 30, 15), (True, 80, 50)):
-        case = "recorded for backward" if backward else "no gradient"
-        setup = functools.partial(overhead, backward)
-        REGISTRY.entries.append(Entry("µs per call of binned_cross_spectrum, 1 x 8²", case, TESTS, setup, must, aim))
+def overheads() -> Iterator[Entry]:
+    claim = "µs per call of binned_cross_spectrum, 1 x 8²"
+    for case, must, aim in (("no gradient", 30, 15), ("recorded for backward", 80, 50)):
+        yield Entry(claim, case, TESTS, functools.partial(overhead, "backward" in case), must, aim)
 
 
 SPECTRUM_MEMORY = """
@@ -277,44 +251,72 @@ held = {held}
 """
 
 
-def add_memory() -> None:
-    cases = [
-        ("radial_spectrum", "", "specops.radial_spectrum(x)", "0", 4 << 20),
-        (
-            "radial_spectrum with backward",
-            ".requires_grad_()",
-            "torch.autograd.grad(specops.radial_spectrum(x).sum(), x)",
-            "x.nbytes",
-            4 << 20,
-        ),
-        ("radial_spectrum, scale log", "", "specops.radial_spectrum(x, scale='log')", "0", 4 << 20),
-        (
-            "radial_spectrum, scale log, with backward",
-            ".requires_grad_()",
-            "torch.autograd.grad(specops.radial_spectrum(x, scale='log').sum(), x)",
-            "x.nbytes",
-            4 << 20,
-        ),
-        ("radial_spectrum, durall2020", "", "specops.radial_spectrum(x, convention='durall2020')", "0", 4 << 20),
-        (
-            "hfc with backward",
-            ".requires_grad_()",
-            "(lambda r, f: (r, f, torch.autograd.grad(f.sum() + r.sum(), x)))(*specops.hfc(y, x, 20))",
-            "3 * x.nbytes",
-            int(1.3 * 192 * 128 * 128 * 4),
-        ),
+def peaks_of_memory() -> Iterator[Entry]:
+    """Bytes beyond inputs, outputs and gradients."""
+    hfc_call = "(lambda r, f: (r, f, torch.autograd.grad(f.sum() + r.sum(), x)))(*specops.hfc(y, x, 20))"
+    cases = [("hfc with backward", hfc_call, "3 * x.nbytes", int(1.3 * 192 * 128 * 128 * 4))]
+    for suffix, keywords in (("", ""), (", scale log", ", scale='log'"), (", durall2020", ", convention='durall2020'")):
+        call = f"specops.radial_spectrum(x{keywords})"
+        cases.append((f"radial_spectrum{suffix}", call, "0", 4 << 20))
+        if "durall" not in suffix:
+            claim = f"radial_spectrum{suffix}{',' * bool(suffix)} with backward"
+            cases.append((claim, f"torch.autograd.grad({call}.sum(), x)", "x.nbytes", 4 << 20))
+    for claim, call, held, bound in cases:
+        leaf = ".requires_grad_()" * ("backward" in claim)
+        setup = functools.partial(peak_bytes, SPECTRUM_MEMORY.format(leaf=leaf, call=call, held=held), bound)
+        yield Entry(f"peak bytes of {claim}", "192 x 128²", TESTS, setup)
+
+
+def on_gpu(size: Size, planes: int, dtype: torch.dtype = torch.float32, quick: bool = True) -> Iterator[Entry]:
+    """Each function beside eager torch and, at length, what torch.compile makes of that."""
+    functions: list[tuple[str, str, Pair, int, int]] = [  # the last: numbers read or written per input pixel
+        ("radial_spectrum", "binned_cross_spectrum", spectrum, 1, 1),
+        ("radial_spectrum with backward", "binned_cross_spectrum", spectrum, 1, 3),
+        ("frequency_filter", "binned_filter", frequency_filter, 1, 2),
+        ("hff", "clipped_band_swap", hff, 1, 2),
+        ("hfc", "clipped_band_swap", hfc, 2, 4),
     ]
-    for claim, leaf, call, held, bound in cases:
-        prepare = SPECTRUM_MEMORY.format(leaf=leaf, call=call, held=held)
-        REGISTRY.memory.append(MemoryEntry(claim, "192 x 128²", TESTS, prepare, bound))
+    shape, pixels = (planes, *size), planes * size[0] * size[1]
+    for peer, against in (("eager", "best eager"), ("torch.compile", "torch.compile of the eager version")):
+        for name, op, pair, count, moved in functions:
+            about: dict[str, Any] = {"count": count, "backward": "backward" in name, "dtype": dtype}
+            setup = functools.partial(pair_of_sides, pair, peer, shape, **about)
+            yield Entry(
+                f"{name} / {against}",
+                case_of(shape, dtype),
+                GPU_TESTS,
+                setup,
+                pixels=pixels,
+                moved=moved * dtype.itemsize * pixels,
+                op=op,
+                devices=("cuda",),
+                quick=quick and peer == "eager",
+            )
 
 
-add_ratios_to_transforms()
-add_ratios_to_eager()
-add_scales_and_maps()
-add_compiled_peers()
-add_published_procedures()
-add_threads()
-add_half_types()
-add_overhead()
-add_memory()
+def planes_of(pixels: int, size: Size) -> int:
+    return max(1, pixels // (size[0] * size[1]))
+
+
+def gpu_entries(pixels: int = PIXELS, few: int = FEW) -> Iterator[Entry]:
+    """What most depends on a class of sizes first, then types and small batches, then more sizes."""
+    small, large = (64, 64), (256, 256)
+    for size in QUICK_SIZES:
+        yield from on_gpu(size, planes_of(pixels, size))
+    yield from on_gpu(small, planes_of(pixels, small), torch.bfloat16)
+    yield from on_gpu(small, few)
+    for size in MORE_SIZES:
+        yield from on_gpu(size, planes_of(pixels, size), quick=False)
+    yield from on_gpu(large, planes_of(pixels, large), torch.float16, quick=False)
+
+
+def entries() -> Iterator[Entry]:
+    """Yields the entries of both kinds of device."""
+    yield from ratios_to_transforms()
+    yield from ratios_to_eager()
+    yield from ratios_to_compiled()
+    yield from ratios_to_published()
+    yield from ratios_to_ourselves()
+    yield from overheads()
+    yield from peaks_of_memory()
+    yield from gpu_entries()
