@@ -9,7 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 ROOT = Path(__file__).parents[1]
-PATHS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PATHS = sorted(
+    [*ROOT.glob("*.md"), *(path for room in ("docs", "csrc", "specops") for path in ROOT.glob(f"{room}/**/*.md"))]
+)
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PATHS}
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHAPE = re.compile(r"#\s*(\[[^]]*\])")

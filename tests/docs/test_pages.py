@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pkgutil
 import re
 import runpy
 import shlex
@@ -70,6 +71,21 @@ def test_no_block_is_of_another_language() -> None:
 def test_every_block_is_fenced_at_the_margin(page: str) -> None:
     """Indented ones would not be looked at."""
     assert not re.findall(r"^\n {4}.*|^ +```.*", FENCED.sub("", PAGES[page]), re.MULTILINE)
+
+
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[\w-]+)?\)")
+FILE = re.compile(r"\b(?:csrc|specops|tests|examples|bench|docs)/[\w./-]*\w")
+NAME = re.compile(r"`(specops(?:\.\w+)+)")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_files_and_names_are_there(page: str) -> None:
+    text = FENCED.sub("", PAGES[page])
+    targets = [(ROOT / page).parent / target for target in LINK.findall(text)]
+    targets += [ROOT / name for name in FILE.findall(LINK.sub("", text))]
+    assert not [str(target) for target in targets if not target.exists()]
+    for name in NAME.findall(text):
+        pkgutil.resolve_name(name)
 
 
 # After variables of the environment; the options of setup.py are those of setuptools.
