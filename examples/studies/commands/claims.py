@@ -124,14 +124,15 @@ def introduction(options: argparse.Namespace, runs: Sequence[tuple[str, Job]]) -
     side = options.resolution
     return (
         "# Claims\n\n"
-        f"Written by `make claims`: {len(runs)} runs of the testbeds ({options.seeds} seeds of a photo, "
-        f"{2 * options.seeds} others of grass; {side} x {side} pixels; {options.generator_steps} steps of a generator, "
-        f"{options.discriminator_steps} of a discriminator), {effort([job.folder for _, job in runs])}. "
-        "The claims are those of Schwarz, Liao and Geiger 2021; [testbeds.md](testbeds.md) says what "
-        "is measured.\n\n"
+        f"`make claims` writes this page from {len(runs)} runs of the testbeds. The claims are those of Schwarz, Liao "
+        "and Geiger 2021, and\n[testbeds.md](testbeds.md) says what is measured.\n\n"
+        "| pictures | steps | time |\n|---|---|---|\n"
+        f"| {options.seeds} seeds of a photo, {2 * options.seeds} others of grass; {side} x {side} pixels "
+        f"| {options.generator_steps} of a generator, {options.discriminator_steps} of a discriminator "
+        f"| {effort([job.folder for _, job in runs])} |\n\n"
         "Unless told otherwise, a run counts by the mean over the evaluations in the last fifth of its training. "
-        '"Above" means: by more than the sum of the standard deviations over the seeds of both sides. '
-        "What is judged on grass was chosen on its first seeds, which are not among these.\n"
+        '"Above" means by more\nthan the sum of the standard deviations over the seeds of both sides. '
+        "The criterion on grass was chosen on its first seeds, which are\nnot among these.\n"
     )
 
 
