@@ -81,7 +81,7 @@ def upfirdn2d_filter_correlation(
     boundary: str,
     taps_size: Sequence[int],
 ) -> Tensor:
-    """x [..., H, W], y [..., Ho, Wo] -> [fh, fw] with (fh, fw) = taps_size; the order of the planes is that of the batch."""
+    """x [..., H, W], y [..., Ho, Wo] -> taps [fh, fw] of taps_size; planes are added in the order of the batch."""
     out = x.new_zeros(tuple(taps_size), dtype=compute_dtype(x.dtype))
     if x.numel() == 0:
         return out
