@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: setup demo claims parity fixes test test-asan test-gpu gpu-static gpu-check conformance bench lint format clean
+.PHONY: setup demo claims parity fixes test test-all test-asan test-gpu gpu-static gpu-check conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -38,10 +38,15 @@ parity: setup
 fixes: setup
 	$(BIN)/python examples/studies fixes --out output/fixes
 
+# Every op, backend and property in about six minutes on two cores; TESTS= picks files or options of pytest.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2 -m 'not emulated_gpu' $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow' $(TESTS)
 
-# GPU kernels executed without a GPU, at length.
+# What `make test` leaves out: long tests, and more cases of what it checks.
+test-all: setup
+	$(BIN)/python -m pytest --numprocesses 2 -m slow $(TESTS)
+
+# Of these, GPU kernels executed without a GPU.
 test-gpu: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m emulated_gpu $(TESTS)
 

@@ -1,4 +1,4 @@
-"""What all tests share: threads as found are put back, and where the published codes' values lie, if they do."""
+"""What all tests share: one seed, threads put back as found, the published codes' values, and the parts of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from published import published
 
 # Without a time limit per example (machines are shared), and with the same examples in every run.
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("reproducible")
 
-GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
+GPU = Path(__file__).parent / "gpu"
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +28,6 @@ def _threads_put_back() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
-
-
-def published(name: str) -> dict[str, np.ndarray]:
-    path = GOLDEN / name
-    if not path.exists():
-        pytest.skip(f"the published codes' values ({name}) are not beside this checkout")
-    with np.load(path) as file:
-        return dict(file)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +43,7 @@ def fixes() -> dict[str, np.ndarray]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow tests of GPU kernels, executed without a GPU, are those of `make test-gpu`."""
+    """The slow tests of GPU kernels are the part `make test-gpu`."""
     for item in items:
-        if "gpu" in str(item.path.relative_to(item.config.rootpath)) and item.get_closest_marker("slow"):
+        if GPU in item.path.parents and item.get_closest_marker("slow"):
             item.add_marker("emulated_gpu")

@@ -203,7 +203,7 @@ PAGE = """# Conformance
 
 Every public function keeps every rule of the first table on the CPU, but for the exceptions of the second. Losses as
 modules are held against the functions (tests/losses/test_losses.py). Metrics are no part of a graph and have rules of
-their own (tests/metrics/test_metrics.py). `make conformance` writes this page from the checks in
+their own (tests/metrics/test_every_metric.py). `make conformance` writes this page from the checks in
 tests/functional/test_conformance.py.
 
 | rule | what a test checks |

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from wrong_use import Wrong, each_wrong_use
 
 from specops import downsample
 from specops.nn import BlurPool, Downsample
@@ -153,7 +154,7 @@ def test_module(mode: str) -> None:
 
 
 X = torch.randn(2, 8, 8)
-WRONG: list[tuple[Callable[[], Tensor], type[Exception], str]] = [
+WRONG: list[Wrong] = [
     (lambda: downsample(X, mode="max"), ValueError, "mode must be one of stride, avg"),
     (lambda: downsample(X, 0, mode="avg"), ValueError, "factor must be at least 1"),
     (lambda: downsample(X, (2, 2), mode="avg"), TypeError, "factor must be an integer"),
@@ -167,7 +168,7 @@ WRONG: list[tuple[Callable[[], Tensor], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "error", "message"), WRONG)
+@each_wrong_use(WRONG)
 def test_wrong_arguments(call: Callable[[], Tensor], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from wrong_use import Wrong, each_wrong_use
 
 import specops
 from specops import masks
@@ -230,7 +231,7 @@ def test_value_range_is_only_a_change_of_units() -> None:
 
 
 X, Y = torch.randn(2, 3, 8, 8)
-WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
+WRONG: list[Wrong] = [
     (
         lambda: specops.frequency_filter(X, torch.ones(8, 4)),
         ValueError,
@@ -272,7 +273,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "error", "message"), WRONG)
+@each_wrong_use(WRONG)
 def test_wrong_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from wrong_use import Wrong, each_wrong_use
 
 import specops
 
@@ -191,7 +192,7 @@ def test_normalized_profiles() -> None:
 
 
 X = torch.randn(2, 8, 8)
-WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
+WRONG: list[Wrong] = [
     (lambda: specops.radial_cross_spectrum(X, X[:1]), ValueError, r"x and y must have one shape .* \[2, 8, 8\] on cpu"),
     (lambda: specops.fourier_ring_correlation(X, X[0]), ValueError, "x and y must have one shape and device"),
     (lambda: specops.radial_cross_spectrum(X, X, norm="x"), ValueError, "norm must be one of"),
@@ -220,7 +221,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "error", "message"), WRONG)
+@each_wrong_use(WRONG)
 def test_wrong_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()

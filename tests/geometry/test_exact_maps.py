@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from functions import FUNCTIONS
+from other_devices import NoFloat64, OtherRounding
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from specops import backends, geometry, masks
 
@@ -138,22 +137,6 @@ def test_traced_maps_are_the_same(dynamic: bool) -> None:
             assert torch.equal(found, expected), size
 
 
-class OtherRounding(TorchDispatchMode):
-    """A device that rounds roots and all but sums, products and quotients to the next number."""
-
-    EXACT = (
-        *("add", "sub", "rsub", "mul", "div", "neg", "where", "index_add"),
-        *("arange", "scalar_tensor", "lift_fresh", "zeros", "ones", "empty", "new_zeros", "new_ones", "expand", "view"),
-        *("select", "slice", "unsqueeze", "stack", "cat", "clone", "index", "_to_copy", "constant_pad_nd"),
-    )
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if func.overloadpacket.__name__ in self.EXACT or not isinstance(out, Tensor) or not out.is_floating_point():
-            return out
-        return torch.nextafter(out, torch.full_like(out, -math.inf))
-
-
 @each_convention
 @pytest.mark.parametrize("size", [(49, 49), (98, 98), (96, 80)], ids=str)
 def test_maps_do_not_depend_on_how_a_device_rounds(convention: str, size: tuple[int, int]) -> None:
@@ -171,16 +154,6 @@ def test_maps_do_not_depend_on_how_a_device_rounds(convention: str, size: tuple[
         found = maps()
     for one, other in zip(found, maps(), strict=True):
         assert torch.equal(one, other)
-
-
-class NoFloat64(TorchDispatchMode):
-    """A device that has no float64."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in torch.utils._pytree.tree_leaves(out):
-            assert not isinstance(tensor, Tensor) or tensor.dtype != torch.float64, f"{func} makes float64"
-        return out
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "nn.SpectrumDiscriminator"])

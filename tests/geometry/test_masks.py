@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from wrong_use import Wrong, each_wrong_use
 
 from specops import masks
 
@@ -141,41 +142,41 @@ def test_compiles_with_a_learnt_radius() -> None:
     torch.testing.assert_close(*(torch.autograd.grad(f(radius), radius)[0] for f in (compiled, energy)))
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda: masks.lowpass((8, 8), 0), ValueError, "radius must be above 0; got 0"),
-        (lambda: masks.lowpass((8, 8), -1.0), ValueError, "radius must be above 0"),
-        (lambda: masks.lowpass((8, 8), math.nan), ValueError, "radius must be above 0; got nan"),
-        (lambda: masks.lowpass((8, 8)), ValueError, "either radius in cycles per image or cutoff"),
-        (lambda: masks.lowpass((8, 8), 1, cutoff=0.1), ValueError, "either radius in cycles per image or cutoff"),
-        (lambda: masks.lowpass((8, 8), "2"), TypeError, "radius must be a number or a tensor; got str"),
-        (lambda: masks.lowpass((8, 8), torch.ones(2)), ValueError, "a tensor radius must hold one real number"),
-        (lambda: masks.lowpass((8, 8), torch.ones(1).to_sparse()), ValueError, "one real number, dense; got"),
-        (lambda: masks.lowpass((8, 8), 1, kind="box"), ValueError, "kind must be one of ideal, gaussian"),
-        (lambda: masks.lowpass((8, 8), 1, width=1), ValueError, "width is a parameter of logistic and raised_cosine"),
-        (lambda: masks.lowpass((8, 8), 1, order=1), ValueError, "order is a parameter of butterworth"),
-        (lambda: masks.lowpass((8, 8), 1, kind="butterworth", order=math.inf), ValueError, "order must be finite"),
-        (lambda: masks.lowpass((8, 8), 1, kind="logistic", width=math.inf), ValueError, "width must be finite"),
-        (lambda: masks.lowpass((8, 8), 1, kind="logistic", width=0), ValueError, "width must be above 0"),
-        (lambda: masks.lowpass((8, 0), 1), ValueError, r"size must be \(H, W\) with H, W >= 1"),
-        (lambda: masks.bandpass((8, 8), 3, 2), ValueError, "low must be below high; got 3 and 2"),
-        (lambda: masks.bandpass((8, 8), 0, 2), ValueError, "low must be above 0; got 0"),
-        (lambda: masks.bandpass((8, 8), cutoff=0.1), TypeError, r"cutoff must be a pair \(low, high\)"),
-        (lambda: masks.lowpass((8, 8), 1, dtype=torch.int64), TypeError, "dtype must be a floating-point one"),
-        (lambda: masks.lowpass((8, 8), 1, dtype="float32"), TypeError, "dtype must be a floating-point one"),
-        (lambda: masks.lowpass((8, 8), torch.tensor(-2.0)), ValueError, r"radius must be above 0; got -2\.0"),
-        (
-            lambda: masks.lowpass((8, 8), 1.0, kind="logistic", width=torch.tensor(-1.0)),
-            ValueError,
-            r"width must be above 0; got -1\.0",
-        ),
-        (lambda: masks.bandpass((8, 8), torch.tensor(3.0), 2.0), ValueError, "low must be below high"),
-        (lambda: masks.bandpass((8, 8), cutoff=(None, 0.1)), TypeError, r"cutoff must be a pair \(low, high\)"),
-        (lambda: masks.bandpass((8, 8), 3), ValueError, "bandpass needs either low and high"),
-        (lambda: masks.bandpass((8, 8), 1, 2, cutoff=(0.1, 0.2)), ValueError, "bandpass needs either low and high"),
-    ],
-)
+WRONG: list[Wrong] = [
+    (lambda: masks.lowpass((8, 8), 0), ValueError, "radius must be above 0; got 0"),
+    (lambda: masks.lowpass((8, 8), -1.0), ValueError, "radius must be above 0"),
+    (lambda: masks.lowpass((8, 8), math.nan), ValueError, "radius must be above 0; got nan"),
+    (lambda: masks.lowpass((8, 8)), ValueError, "either radius in cycles per image or cutoff"),
+    (lambda: masks.lowpass((8, 8), 1, cutoff=0.1), ValueError, "either radius in cycles per image or cutoff"),
+    (lambda: masks.lowpass((8, 8), "2"), TypeError, "radius must be a number or a tensor; got str"),
+    (lambda: masks.lowpass((8, 8), torch.ones(2)), ValueError, "a tensor radius must hold one real number"),
+    (lambda: masks.lowpass((8, 8), torch.ones(1).to_sparse()), ValueError, "one real number, dense; got"),
+    (lambda: masks.lowpass((8, 8), 1, kind="box"), ValueError, "kind must be one of ideal, gaussian"),
+    (lambda: masks.lowpass((8, 8), 1, width=1), ValueError, "width is a parameter of logistic and raised_cosine"),
+    (lambda: masks.lowpass((8, 8), 1, order=1), ValueError, "order is a parameter of butterworth"),
+    (lambda: masks.lowpass((8, 8), 1, kind="butterworth", order=math.inf), ValueError, "order must be finite"),
+    (lambda: masks.lowpass((8, 8), 1, kind="logistic", width=math.inf), ValueError, "width must be finite"),
+    (lambda: masks.lowpass((8, 8), 1, kind="logistic", width=0), ValueError, "width must be above 0"),
+    (lambda: masks.lowpass((8, 0), 1), ValueError, r"size must be \(H, W\) with H, W >= 1"),
+    (lambda: masks.bandpass((8, 8), 3, 2), ValueError, "low must be below high; got 3 and 2"),
+    (lambda: masks.bandpass((8, 8), 0, 2), ValueError, "low must be above 0; got 0"),
+    (lambda: masks.bandpass((8, 8), cutoff=0.1), TypeError, r"cutoff must be a pair \(low, high\)"),
+    (lambda: masks.lowpass((8, 8), 1, dtype=torch.int64), TypeError, "dtype must be a floating-point one"),
+    (lambda: masks.lowpass((8, 8), 1, dtype="float32"), TypeError, "dtype must be a floating-point one"),
+    (lambda: masks.lowpass((8, 8), torch.tensor(-2.0)), ValueError, r"radius must be above 0; got -2\.0"),
+    (
+        lambda: masks.lowpass((8, 8), 1.0, kind="logistic", width=torch.tensor(-1.0)),
+        ValueError,
+        r"width must be above 0; got -1\.0",
+    ),
+    (lambda: masks.bandpass((8, 8), torch.tensor(3.0), 2.0), ValueError, "low must be below high"),
+    (lambda: masks.bandpass((8, 8), cutoff=(None, 0.1)), TypeError, r"cutoff must be a pair \(low, high\)"),
+    (lambda: masks.bandpass((8, 8), 3), ValueError, "bandpass needs either low and high"),
+    (lambda: masks.bandpass((8, 8), 1, 2, cutoff=(0.1, 0.2)), ValueError, "bandpass needs either low and high"),
+]
+
+
+@each_wrong_use(WRONG)
 def test_wrong_arguments(call: Callable[[], Tensor], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN
+from published import GOLDEN
 from studies.core.evaluation import BANDS, reduced_spectrum
 from studies.testbeds.networks.arithmetic import DOWNSAMPLINGS, UPSAMPLINGS
 

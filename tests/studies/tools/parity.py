@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from conftest import GOLDEN
+from published import GOLDEN
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
