@@ -239,12 +239,21 @@ def rendered() -> str:
     return PAGE.format(rules="\n".join(rules), exceptions="\n".join(exceptions))
 
 
-CASES = [(name, each) for name, function in FUNCTIONS.items() for each in PROPERTIES if each not in function.exempt]
+# Compilation takes most of the time: of quick tests, one function of each family.
+COMPILED = ("radial_spectrum (log, hann)", "hfc", "upfirdn2d", "nn.FrequencyFilter")
+CASES = [
+    pytest.param(
+        name, rule, id=f"{name}-{rule}", marks=pytest.mark.slow if name not in COMPILED and "compile" in rule else ()
+    )
+    for name, function in FUNCTIONS.items()
+    for rule in PROPERTIES
+    if rule not in function.exempt
+]
 
 
-@pytest.mark.parametrize(("name", "prop"), CASES, ids=[f"{name}-{each}" for name, each in CASES])
-def test_property(name: str, prop: str) -> None:
-    PROPERTIES[prop](FUNCTIONS[name])
+@pytest.mark.parametrize(("name", "rule"), CASES)
+def test_property(name: str, rule: str) -> None:
+    PROPERTIES[rule](FUNCTIONS[name])
 
 
 def test_every_public_function_has_a_row() -> None:
