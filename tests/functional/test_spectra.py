@@ -193,7 +193,11 @@ def test_normalized_profiles() -> None:
 
 X = torch.randn(2, 8, 8)
 WRONG: list[Wrong] = [
-    (lambda: specops.radial_cross_spectrum(X, X[:1]), ValueError, r"x and y must have one shape .* \[2, 8, 8\] torch.float32 on cpu"),
+    (
+        lambda: specops.radial_cross_spectrum(X, X[:1]),
+        ValueError,
+        r"x and y must have one shape .* \[2, 8, 8\] torch.float32 on cpu",
+    ),
     (lambda: specops.fourier_ring_correlation(X, X[0]), ValueError, "x and y must have one shape and device"),
     (lambda: specops.radial_cross_spectrum(X, X, norm="x"), ValueError, "norm must be one of"),
     (lambda: specops.fourier_ring_correlation(X, X, convention="x"), ValueError, "convention must be one of"),

@@ -121,7 +121,7 @@ def test_integer_roots_of_traced_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [geometry._root(max(n, 0)) for n in numbers] == exact
 
 
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["static", "dynamic"])
 def test_traced_maps_are_the_same(dynamic: bool) -> None:
     """Sizes whose maps differ where a hypotenuse is rounded otherwise."""
 

@@ -78,7 +78,7 @@ def test_every_order_of_threads(source: Path, order: str, seed: int) -> None:
     assert_folded(*values)
 
 
-@pytest.mark.parametrize("arch", [80, 90, 100])
+@pytest.mark.parametrize("arch", [90, *(pytest.param(arch, marks=pytest.mark.slow) for arch in (80, 100))])
 def test_launches_are_handed_to_the_interpreter(source: Path, arch: int) -> None:
     values = arguments(100)
     library = cuda_source.load(cuda_source.library(source))
@@ -92,6 +92,7 @@ def test_launches_are_handed_to_the_interpreter(source: Path, arch: int) -> None
     assert_folded(*values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_sanitizers_find_nothing_in_a_sound_kernel(source: Path, sanitizer: str) -> None:
     (left,) = cuda_source.call_sanitized(source, sanitizer, [("specops_fold", [*arguments(100), 100, None])])
@@ -109,6 +110,7 @@ def line_of(text: str) -> int:
     return KERNEL[: KERNEL.index(text)].count("\n") + 1
 
 
+@pytest.mark.slow
 def test_a_missing_barrier_is_found_with_its_lines(source: Path, tmp_path: Path) -> None:
     path = broken(source, tmp_path, "  __syncthreads();", "")
     with pytest.raises(SanitizerError, match="data race") as report:
@@ -120,6 +122,7 @@ def test_a_missing_barrier_is_found_with_its_lines(source: Path, tmp_path: Path)
         kernel.launch(1, 64, [*values, 64], 512)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [100, 63])
 def test_an_access_out_of_bounds_is_found_with_its_line(source: Path, tmp_path: Path, n: int) -> None:
     path = broken(source, tmp_path, "tile[t] = i < n ? x[i] : 0.0f;", "tile[t] = x[i];")
@@ -128,6 +131,7 @@ def test_an_access_out_of_bounds_is_found_with_its_line(source: Path, tmp_path: 
     assert f"fold.cu:{line_of('tile[t] =')}" in str(report.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("array", ["tile[N - 1 - t]", "pairs[(t + 33) % N]"])
 def test_shared_arrays_have_their_exact_size(source: Path, tmp_path: Path, array: str) -> None:
     path = broken(source, tmp_path, array, array.split("[")[0] + "[t + 1]")
