@@ -47,7 +47,7 @@ def test_kernels_of_every_target_run_on_cpu_tensors(arch: int) -> None:
     assert (loads.bytes, run.counters.stores[run.storage(out)].bytes) == (8000, 4000)  # x and y in one storage
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
 def test_reductions_through_shared_memory(dtype: torch.dtype) -> None:
     x = torch.randint(-8, 8, (3, 512)).to(dtype)
     out = torch.empty(3)
@@ -98,18 +98,18 @@ class Spilling:
         return lambda *args, N, **options: self.launched.append((grid, options))
 
 
-@pytest.mark.parametrize(
-    ("spills", "num_warps", "more_warps", "found", "tried"),
-    [
-        ([], 4, True, AS_IT_COMES, 1),
-        ([(AS_IT_COMES, 2)], 4, True, MOST, 2),
-        ([(AS_IT_COMES, 9), (MOST, 2)], 4, True, TWICE, 3),
-        ([(AS_IT_COMES, 9), (MOST, 2)], 4, False, MOST, 2),
-        ([(AS_IT_COMES, 9), (MOST, 2), (TWICE, 3)], 4, True, MOST, 3),
-        ([({"num_warps": 8}, 1)], 8, True, TWICE, 2),
-        ([({"num_warps": 16}, 1)], 16, True, {"num_warps": 16, "maxnreg": 128}, 2),
-    ],
-)
+SPILLS = {
+    "nowhere": ([], 4, True, AS_IT_COMES, 1),
+    "but for more registers": ([(AS_IT_COMES, 2)], 4, True, MOST, 2),
+    "but for more warps": ([(AS_IT_COMES, 9), (MOST, 2)], 4, True, TWICE, 3),
+    "and may have no more warps": ([(AS_IT_COMES, 9), (MOST, 2)], 4, False, MOST, 2),
+    "everywhere": ([(AS_IT_COMES, 9), (MOST, 2), (TWICE, 3)], 4, True, MOST, 3),
+    "with 8 warps": ([({"num_warps": 8}, 1)], 8, True, TWICE, 2),
+    "with 16 warps": ([({"num_warps": 16}, 1)], 16, True, {"num_warps": 16, "maxnreg": 128}, 2),
+}
+
+
+@pytest.mark.parametrize(("spills", "num_warps", "more_warps", "found", "tried"), SPILLS.values(), ids=SPILLS)
 def test_a_kernel_that_spills_is_compiled_again(
     spills: Any, num_warps: int, more_warps: bool, found: dict[str, int], tried: int
 ) -> None:

@@ -38,7 +38,7 @@ def test_votes() -> None:
     assert (out == 0xAAAAAAAA).all()
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("max", (30, 62)), ("min", (-1, -1)), ("add", (224, 736))])
+@pytest.mark.parametrize(("mode", "expected"), [("max", (30, 62)), ("min", (-1, -1)), ("add", (224, 736))], ids=str)
 def test_reductions_of_warps(mode: str, expected: tuple[int, int]) -> None:
     """Of every second lane's number and -1."""
     out = np.zeros(64, np.int32)
@@ -81,7 +81,7 @@ def test_vectors_signs_and_struct_parameters() -> None:
     np.testing.assert_array_equal(out, x.reshape(-1, 2).sum(axis=1) * 10 - 1)
 
 
-@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("transposed", [False, True], ids=["rows", "columns"])
 def test_matrices(transposed: bool) -> None:
     """stmatrix lays registers down as ldmatrix picks them up: rows of 8, or columns."""
     out = np.zeros(128, np.uint16)
