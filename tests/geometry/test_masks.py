@@ -41,7 +41,7 @@ def test_formulas(H: int, W: int, radius: float, kind: str) -> None:
     assert ((mask >= 0) & (mask <= 1)).all()
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_half_cutoffs_lose_nothing(dtype: torch.dtype) -> None:
     """0.4 of 2^18 is infinite in float16."""
     cutoff = torch.tensor(0.4, dtype=dtype)
