@@ -185,5 +185,8 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "spectral_profile_loss": Function(_rgb(losses.spectral_profile_loss), image=False, exempt=SCALAR),
     "focal_frequency_loss": Function(_rgb(losses.focal_frequency_loss), image=False, exempt=FOCAL),
+    "focal_frequency_loss (options)": Function(
+        _rgb(losses.FocalFrequencyLoss(0.5, 1.5, 2, True, True, True)), image=False, exempt=FOCAL
+    ),
     **MODULES,
 }

@@ -190,32 +190,6 @@ def test_focal_loss_of_equal_images_is_zero() -> None:
         assert (torch.autograd.grad(value, x)[0] == 0).all()
 
 
-@each_loss
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
-def test_dtypes(loss: Loss, dtype: torch.dtype) -> None:
-    fake, real = torch.randn(2, 2, 3, 8, 8).to(dtype)
-    value = loss(fake, real)
-    assert value.shape == ()
-    assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    torch.testing.assert_close(value.double(), loss(fake.double(), real.double()), rtol=1e-5, atol=1e-6)
-    assert loss(fake, real.double()).dtype == torch.float64
-    with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(loss(fake, real), value)
-
-
-@each_loss
-def test_layouts_and_inputs(loss: Loss) -> None:
-    fake, real = torch.randn(2, 2, 3, 8, 6)
-    kept = fake.clone(), real.clone()
-    value = loss(fake, real)
-    torch.testing.assert_close(loss(fake.contiguous(memory_format=torch.channels_last), real), value)
-    torch.testing.assert_close(loss(fake.mT.contiguous().mT, real), value)
-    assert torch.equal(fake, kept[0])
-    assert torch.equal(real, kept[1])
-    assert loss(fake[:0], real[:0]).isnan()
-    assert loss(fake[:1].expand(4, -1, -1, -1), real[:1].expand(4, -1, -1, -1)).isfinite()
-
-
 @pytest.mark.parametrize("shape", [(8, 6), (3, 8, 6), (2, 1, 8, 6), (2, 2, 3, 8, 6), (3, 7, 5)], ids=str)
 def test_leading_dimensions(shape: tuple[int, ...]) -> None:
     fake, real = torch.randn(2, *shape)
@@ -223,18 +197,6 @@ def test_leading_dimensions(shape: tuple[int, ...]) -> None:
         assert loss(fake, real) > 0
     images = [x.reshape(-1, *x.shape[-3:]) if x.dim() > 2 else x[None, None] for x in (fake, real)]
     torch.testing.assert_close(focal_frequency_loss(fake, real), focal_frequency_loss(*images))
-
-
-@each_loss
-def test_threads_do_not_change_the_value(loss: Loss) -> None:
-    """With more terms than the 2^15 from which torch.sum divides them among threads."""
-    fake, real = torch.randn(2, 16, 3, 64, 64)
-    values = []
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        values.append(loss(fake, real))
-    assert torch.equal(values[0], values[1])
-    assert torch.equal(values[0], values[2])
 
 
 def test_compiles_whole_with_a_matrix() -> None:
@@ -245,21 +207,9 @@ def test_compiles_whole_with_a_matrix() -> None:
 
 
 @each_loss
-def test_exports_and_transforms(loss: Loss) -> None:
-    class Program(nn.Module):
-        def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-            return loss(fake, real)
-
-    fake, real = torch.randn(2, 3, 3, 8, 8)
-    batch = {0: torch.export.Dim("batch")}
-    program = torch.export.export(Program(), (fake, real), dynamic_shapes=(batch, batch))
-    larger = torch.randn(2, 5, 3, 8, 8)
-    torch.testing.assert_close(program.module()(*larger), loss(*larger))
-    many = torch.randn(2, 2, 3, 3, 8, 8)
-    expected = torch.stack([loss(a, b) for a, b in zip(*many, strict=True)])
-    torch.testing.assert_close(torch.func.vmap(loss)(*many), expected)
-    leaf = fake.clone().requires_grad_()
-    torch.testing.assert_close(torch.func.grad(loss)(fake, real), torch.autograd.grad(loss(leaf, real), leaf)[0])
+def test_no_images_have_no_loss(loss: Loss) -> None:
+    fake, real = torch.randn(2, 0, 3, 8, 6)
+    assert loss(fake, real).isnan()
 
 
 def test_a_loss_waits_for_no_device() -> None:
