@@ -13,16 +13,17 @@
 
 TORCH_LIBRARY(specops_native, m) {
   m.def("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor");
-  m.def("binned_filter(Tensor x, Tensor c, Tensor index, Tensor weight) -> Tensor");
-  m.def("binned_sloped_filter(Tensor x, Tensor c, Tensor slope, Tensor index, Tensor weight) -> Tensor");
+  m.def("binned_filter(Tensor x, Tensor profile, Tensor index, Tensor weight) -> Tensor");
+  m.def("binned_sloped_filter(Tensor x, Tensor profile, Tensor slope, Tensor index, Tensor weight) -> Tensor");
   m.def(
       "binned_scaled_power(Tensor x, Tensor index, Tensor weight, int n_bins, str scale, float factor, float eps) "
       "-> Tensor");
   m.def(
-      "binned_scaled_filter(Tensor x, Tensor c, Tensor index, Tensor weight, str scale, float factor, float eps) "
+      "binned_scaled_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, str scale, float factor, float eps) "
       "-> Tensor");
   m.def(
-      "clipped_band_swap(Tensor a, Tensor b, Tensor c, Tensor index, Tensor weight, float low, float high, bool keep)"
+      "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high, bool "
+      "keep)"
       " -> (Tensor, Tensor, Tensor)");
   m.def("upfirdn2d(Tensor x, Tensor f, int[] up, int[] down, int[] padding, str boundary) -> Tensor");
   m.def(

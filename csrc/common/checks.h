@@ -5,10 +5,25 @@
 
 #include <limits>
 
+#include "common/pixel.h"
+
 // Python has checked arguments with better messages; these guard memory.
 namespace specops {
 
 inline at::ScalarType compute_type(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
+
+inline Pixel pixel_type(at::ScalarType type) {
+  switch (type) {
+    case at::kHalf:
+      return Pixel::kHalf;
+    case at::kBFloat16:
+      return Pixel::kBfloat16;
+    case at::kFloat:
+      return Pixel::kFloat;
+    default:
+      return Pixel::kDouble;
+  }
+}
 
 inline void check_image(const char* name, const at::Tensor& image) {
   TORCH_CHECK_TYPE(image.scalar_type() == at::kHalf || image.scalar_type() == at::kBFloat16 ||

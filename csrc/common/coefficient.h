@@ -4,6 +4,7 @@
 // file is compiled once per instruction set.
 
 #include "common/macros.h"
+#include "common/scale.h"
 
 namespace specops {
 
@@ -63,6 +64,21 @@ SPECOPS_INLINE Complex<T> joined_mirrored(Complex<T> a, Complex<T> b) {
   return {a.re + b.im, b.re - a.im};
 }
 
+// s(q) of a scale that is not the power. Maths has `root` and `logarithm` of V, which is T or a vector of it.
+template <class Maths, class T, class V>
+SPECOPS_INLINE V scaled_power(const PointScale<T>& scale, V power) {
+  const V q = power * scale.factor;
+  return scale.scale == Scale::kAmplitude ? Maths::root(q) : Maths::template logarithm<T>(q + scale.eps);
+}
+
+// s'(q); that of the root is taken as 0 where q is 0.
+template <class Maths, class T, class V>
+SPECOPS_INLINE V scale_slope(const PointScale<T>& scale, V power) {
+  const V q = power * scale.factor, zero = {};
+  if (scale.scale == Scale::kLogarithm) return T(1) / (q + scale.eps);
+  return q == zero ? zero : T(0.5) / Maths::root(q);
+}
+
 // |u - low| + low; u itself, to the bit, where it is not below low.
 template <class T>
 SPECOPS_INLINE T folded(T u, T low) {
@@ -75,9 +91,10 @@ SPECOPS_INLINE T clipped(T x, T high) {
   return x > high ? high : x;
 }
 
-// DFT(swapped z) = swapped inverse DFT(z), so one transform serves both directions.
+// The DFT of z with transposed parts is the inverse DFT of z with transposed parts: one transform serves both
+// directions.
 template <class T>
-SPECOPS_INLINE Complex<T> swapped(Complex<T> z) {
+SPECOPS_INLINE Complex<T> transposed_parts(Complex<T> z) {
   return {z.im, z.re};
 }
 

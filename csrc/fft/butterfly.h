@@ -1,5 +1,11 @@
+#pragma once
+
+#include "common/coefficient.h"
+#include "simd/vec.h"
+
 // Forward DFTs of radix 1, 2, 3, 4, 5 and 8: emit(j, sum_i load(i) exp(-2 pi i ij / R)). Loads and emits stand where
 // they keep few values alive, since 16 registers hold no more than 8 complex vectors.
+namespace specops::SPECOPS_ISA {
 
 template <class V>
 SPECOPS_INLINE Complex<V> operator+(Complex<V> a, Complex<V> b) {
@@ -119,3 +125,5 @@ struct Butterfly<8, T> {
     emit(7, even[3] - scaled(three, kHalfRoot));
   }
 };
+
+}  // namespace specops::SPECOPS_ISA

@@ -81,9 +81,9 @@ SPECOPS_INLINE void transform(Complex* z) {
     for (int row = 0; row < 4; ++row) {
 #pragma unroll
       for (int column = 0; column < row; ++column) {
-        const Complex swapped = z[4 * row + column];
+        const Complex other = z[4 * row + column];
         z[4 * row + column] = z[4 * column + row];
-        z[4 * column + row] = swapped;
+        z[4 * column + row] = other;
       }
     }
   }

@@ -1,5 +1,11 @@
+#pragma once
+
+#include "fft/butterfly.h"
+#include "fft/plan.h"
+
 // One line per lane: L transforms of one length at once, from a source to a sink, through two buffers.
 // A source gives element i, a sink takes coefficient k; both are passed by value and inlined into the passes.
+namespace specops::SPECOPS_ISA {
 
 template <class T>
 struct FromBuffer {
@@ -190,7 +196,7 @@ static void run_passes(const fft::LinePlan<T>& plan, const Buffers<T>& buffers, 
   run_last(plan.passes[plan.n_passes - 1], buffers.at[from], sink);
 }
 
-// Multiplies by the kernel of the chirp, and swaps for the inverse.
+// Multiplies by the kernel of the chirp, and transposes the parts for the inverse.
 template <class T>
 struct ToKernelProduct {
   const T* kernel;
@@ -209,7 +215,8 @@ static void transform_by_chirp(const fft::LinePlan<T>& plan, const Buffers<T>& b
   for (int64_t i = plan.length; i < plan.n_padded; ++i) chirped[i].re = chirped[i].im = Vec<T>{};
   run_passes(plan, buffers, FromBuffer<T>{chirped}, ToKernelProduct<T>{plan.kernel, chirped});
   run_passes(plan, buffers, FromBuffer<T>{chirped}, ToBuffer<T>{chirped});
-  for (int64_t k = 0; k < plan.length; ++k) sink(k, rotated(swapped(chirped[k]), chirp[2 * k], chirp[2 * k + 1]));
+  for (int64_t k = 0; k < plan.length; ++k)
+    sink(k, rotated(transposed_parts(chirped[k]), chirp[2 * k], chirp[2 * k + 1]));
 }
 
 // The sink must not write to the buffers, except to free_buffer().
@@ -227,3 +234,5 @@ template <class T>
 SPECOPS_INLINE Complex<Vec<T>>* free_buffer(const fft::LinePlan<T>& plan, const Buffers<T>& buffers) {
   return buffers.at[(plan.n_passes - 1) % 2];
 }
+
+}  // namespace specops::SPECOPS_ISA

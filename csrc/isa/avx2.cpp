@@ -1,5 +1,3 @@
-#include <cstdint>
-
 #include "isa/engine.h"
 
 #if defined(__x86_64__)
@@ -14,23 +12,21 @@
 #pragma GCC target("avx2,fma,f16c")
 #endif
 
-#include "common/coefficient.h"
-
 #define SPECOPS_READ_HALF(pixels) reinterpret_cast<Vec<float>>(_mm256_cvtph_ps(reinterpret_cast<__m128i>(pixels)))
 #define SPECOPS_WRITE_HALF(values) reinterpret_cast<HalfWords>(_mm256_cvtps_ph(reinterpret_cast<__m256>(values), 0))
+#define SPECOPS_ISA avx2
 #define SPECOPS_VECTOR_BYTES 32
 
-namespace specops::avx2 {
+#include "isa/table.h"
 
-#include "isa/isa.h"
+namespace specops::avx2 {
 
 static bool runs_here() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
 
 extern const Engine engine;
-constexpr Engine engine = {
-    "avx2", runs_here, kernels<float>(), kernels<double>(), resample_kernels<float>(), resample_kernels<double>()};
+constexpr Engine engine = engine_of("avx2", runs_here);
 
 }  // namespace specops::avx2
 

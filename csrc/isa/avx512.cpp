@@ -1,5 +1,3 @@
-#include <cstdint>
-
 #include "isa/engine.h"
 
 #if defined(__x86_64__)
@@ -15,17 +13,16 @@
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c")
 #endif
 
-#include "common/coefficient.h"
-
 #define SPECOPS_READ_HALF(pixels) \
   reinterpret_cast<Vec<float>>(_mm512_maskz_cvtph_ps(0xffff, reinterpret_cast<__m256i>(pixels)))
 #define SPECOPS_WRITE_HALF(values) \
   reinterpret_cast<HalfWords>(_mm512_maskz_cvtps_ph(0xffff, reinterpret_cast<__m512>(values), 0))
+#define SPECOPS_ISA avx512
 #define SPECOPS_VECTOR_BYTES 64
 
-namespace specops::avx512 {
+#include "isa/table.h"
 
-#include "isa/isa.h"
+namespace specops::avx512 {
 
 static bool runs_here() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
@@ -33,8 +30,7 @@ static bool runs_here() {
 }
 
 extern const Engine engine;
-constexpr Engine engine = {
-    "avx512", runs_here, kernels<float>(), kernels<double>(), resample_kernels<float>(), resample_kernels<double>()};
+constexpr Engine engine = engine_of("avx512", runs_here);
 
 }  // namespace specops::avx512
 

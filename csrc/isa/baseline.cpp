@@ -1,19 +1,15 @@
-#include <cstdint>
-
 #include "isa/engine.h"
 
-#include "common/coefficient.h"
-
+#define SPECOPS_ISA baseline
 #define SPECOPS_VECTOR_BYTES 16
 
-namespace specops::baseline {
+#include "isa/table.h"
 
-#include "isa/isa.h"
+namespace specops::baseline {
 
 static bool runs_here() { return true; }
 
 extern const Engine engine;
-constexpr Engine engine = {
-    "baseline", runs_here, kernels<float>(), kernels<double>(), resample_kernels<float>(), resample_kernels<double>()};
+constexpr Engine engine = engine_of("baseline", runs_here);
 
 }  // namespace specops::baseline

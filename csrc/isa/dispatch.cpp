@@ -56,4 +56,30 @@ const Engine& engine() {
   return in_use;
 }
 
+namespace spectral {
+
+template <class T>
+const Kernels<T>& kernels() {
+  if constexpr (sizeof(T) == 8) return engine().spectral_twice;
+  if constexpr (sizeof(T) == 4) return engine().spectral_single;
+}
+
+template const Kernels<float>& kernels();
+template const Kernels<double>& kernels();
+
+}  // namespace spectral
+
+namespace resample {
+
+template <class T>
+const Kernels<T>& kernels() {
+  if constexpr (sizeof(T) == 8) return engine().resample_twice;
+  if constexpr (sizeof(T) == 4) return engine().resample_single;
+}
+
+template const Kernels<float>& kernels();
+template const Kernels<double>& kernels();
+
+}  // namespace resample
+
 }  // namespace specops

@@ -1,16 +1,32 @@
-// The table of kernels of one instruction set.
+#pragma once
+
+#include "isa/engine.h"
+#include "resample/cpu/correlation.h"
+#include "resample/cpu/rows.h"
+#include "spectral/cpu/lines.h"
+#include "spectral/cpu/sums.h"
+#include "spectral/cpu/swap.h"
+
+namespace specops::SPECOPS_ISA {
 
 template <class T>
-static void part(const Image& x, int64_t height, int64_t width, T* planes) {
-  if constexpr (sizeof(T) == 4) {
-    if (x.type == Pixel::kHalf) return part_planes<HalfPixels>(x, height, width, planes);
-    if (x.type == Pixel::kBfloat16) return part_planes<Bfloat16Pixels>(x, height, width, planes);
-  }
-  return part_planes<RealPixels<T>>(x, height, width, planes);
+constexpr spectral::Kernels<T> spectral_kernels() {
+  return {{kLanes<T>, part<T>}, power_plane<T>, cross_plane<T>,   expand_profile<T>,
+          filter_plane<T>,      swap_plane<T>,  sum_half_plane<T>};
 }
 
 template <class T>
-constexpr Kernels<T> kernels() {
-  return {kLanes<T>,       power_plane<T>, cross_plane<T>,    expand_profile<T>,
-          filter_plane<T>, swap_plane<T>,  sum_half_plane<T>, part<T>};
+constexpr resample::Kernels<T> resample_kernels() {
+  return {kLanes<T>, resample_rows<T>, correlate_rows<T>};
 }
+
+constexpr Engine engine_of(const char* name, bool (*runs_here)()) {
+  return {name,
+          runs_here,
+          spectral_kernels<float>(),
+          spectral_kernels<double>(),
+          resample_kernels<float>(),
+          resample_kernels<double>()};
+}
+
+}  // namespace specops::SPECOPS_ISA

@@ -1,5 +1,11 @@
+#pragma once
+
+#include "simd/image.h"
+#include "simd/vec.h"
+
 // Pixels of any type and stride to and from T: vectors of them, tiles [H, 2 L] of two vectors of columns per row, and
 // whole planes.
+namespace specops::SPECOPS_ISA {
 
 typedef uint16_t HalfWords __attribute__((vector_size(SPECOPS_VECTOR_BYTES / 2)));
 typedef uint32_t Words __attribute__((vector_size(SPECOPS_VECTOR_BYTES)));
@@ -168,3 +174,14 @@ static void part_planes(const Image& image, int64_t height, int64_t width, T* pl
     }
   }
 }
+
+template <class T>
+static void part(const Image& x, int64_t height, int64_t width, T* planes) {
+  if constexpr (sizeof(T) == 4) {
+    if (x.type == Pixel::kHalf) return part_planes<HalfPixels>(x, height, width, planes);
+    if (x.type == Pixel::kBfloat16) return part_planes<Bfloat16Pixels>(x, height, width, planes);
+  }
+  return part_planes<RealPixels<T>>(x, height, width, planes);
+}
+
+}  // namespace specops::SPECOPS_ISA

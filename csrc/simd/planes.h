@@ -3,22 +3,10 @@
 #include <ATen/DimVector.h>
 #include <ATen/core/Tensor.h>
 
-#include "isa/engine.h"
+#include "common/checks.h"
+#include "simd/image.h"
 
 namespace specops {
-
-inline Pixel pixel_type(at::ScalarType type) {
-  switch (type) {
-    case at::kHalf:
-      return Pixel::kHalf;
-    case at::kBFloat16:
-      return Pixel::kBfloat16;
-    case at::kFloat:
-      return Pixel::kFloat;
-    default:
-      return Pixel::kDouble;
-  }
-}
 
 // The planes [H, W] of a tensor of any strides, one after the other. Where those of neighbouring channels lie pixel by
 // pixel side by side (channels_last), `lanes` of them are read at once and kept in `parted`: one alone would use a few
@@ -27,18 +15,18 @@ template <class T>
 class Planes {
  public:
   // How much `parted` must hold, 0 if nothing will be parted.
-  static int64_t parted_size(const at::Tensor& x, const Kernels<T>& kernels) {
+  static int64_t parted_size(const at::Tensor& x, const Parting<T>& parting) {
     constexpr int64_t kMostBytes = int64_t{1} << 22;
     if (x.dim() < 3 || x.stride(-3) != 1 || x.stride(-2) == 1 || x.stride(-1) == 1) return 0;
-    const int64_t size = kernels.lanes * x.size(-2) * x.size(-1);
+    const int64_t size = parting.lanes * x.size(-2) * x.size(-1);
     const bool fits = size * static_cast<int64_t>(sizeof(T)) <= kMostBytes;
-    return fits && x.size(-1) >= kernels.lanes && x.size(-3) >= kernels.lanes ? size : 0;
+    return fits && x.size(-1) >= parting.lanes && x.size(-3) >= parting.lanes ? size : 0;
   }
 
   // From `plane` on, of which at most `count` will be asked for.
-  Planes(const at::Tensor& x, int64_t plane, int64_t count, const Kernels<T>& kernels, T* parted)
-      : kernels_(kernels),
-        parted_(parted_size(x, kernels) > 0 ? parted : nullptr),
+  Planes(const at::Tensor& x, int64_t plane, int64_t count, const Parting<T>& parting, T* parted)
+      : parting_(parting),
+        parted_(parted_size(x, parting) > 0 ? parted : nullptr),
         left_(count),
         pixels_(static_cast<const char*>(x.const_data_ptr())),
         item_(x.element_size()),
@@ -53,17 +41,17 @@ class Planes {
   // Returns this plane and goes on to the next; after the last comes the first.
   Image next() {
     const int64_t height = sizes_[last() + 1], width = sizes_[last() + 2];
-    if (parted_ != nullptr && n_parted_ == 0 && left_ >= kernels_.lanes &&
-        sizes_[last()] - at_[last()] >= kernels_.lanes) {
-      kernels_.part(here(), height, width, parted_);
-      n_parted_ = kernels_.lanes;
+    if (parted_ != nullptr && n_parted_ == 0 && left_ >= parting_.lanes &&
+        sizes_[last()] - at_[last()] >= parting_.lanes) {
+      parting_.part(here(), height, width, parted_);
+      n_parted_ = parting_.lanes;
     }
     Image plane = here();
     step();
     plane.to_next = offset_ - plane.to_next;
     --left_;
     if (n_parted_ == 0) return plane;
-    const T* pixels = parted_ + (kernels_.lanes - n_parted_) * height * width;
+    const T* pixels = parted_ + (parting_.lanes - n_parted_) * height * width;
     --n_parted_;
     return {pixels, sizeof(T) == 4 ? Pixel::kFloat : Pixel::kDouble, width, 1, n_parted_ > 0 ? height * width : 0};
   }
@@ -83,7 +71,7 @@ class Planes {
     }
   }
 
-  const Kernels<T>& kernels_;
+  const Parting<T>& parting_;
   T* parted_;
   int64_t n_parted_ = 0;  // parted, not yet returned
   int64_t left_;

@@ -1,5 +1,10 @@
+#pragma once
+
+#include "common/macros.h"
+#include "simd/target.h"
+
 // Vectors of SPECOPS_VECTOR_BYTES bytes in the generic form of GCC and Clang, and transposes of square tiles of them.
-// Compiled once per instruction set, inside its namespace: no include guard across namespaces, no std includes.
+namespace specops::SPECOPS_ISA {
 
 template <class T>
 struct VectorOf;
@@ -152,3 +157,5 @@ SPECOPS_INLINE void transpose(Vec<T>* v) {
   }
   deal_blocks<T, 1>(v);
 }
+
+}  // namespace specops::SPECOPS_ISA

@@ -295,7 +295,8 @@ CHOICES = {
 
 
 def switchable() -> tuple[dict[str, str], list[str]]:
-    return mutation.switchable({MUTATED: (cuda_source.CSRC / MUTATED).read_text()}, r"__syncthreads\(\);", CHOICES)
+    sources = {name: (cuda_source.CSRC / name).read_text() for name in (MUTATED, "common/coefficient.h")}
+    return mutation.switchable(sources, r"__syncthreads\(\);", CHOICES)
 
 
 SPEED_ONLY = ("lane == 0", "!alone")  # all lanes have the sum; a real coefficient twice

@@ -422,8 +422,8 @@ def test_sanitizers_find_nothing(sanitizer: str) -> None:
     cuda_source.call_sanitized(SOURCE, sanitizer, noted(TILES | PATCHES), orders=orders)
 
 
-_MUTATED = ("resample_cuda.cu", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")
-MUTATED = [f"resample/cuda/{name}" for name in _MUTATED]
+_MUTATED = ("resample_cuda.cu", "resample_kernels.cuh", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")
+MUTATED = ["resample/axis.h", *(f"resample/cuda/{name}" for name in _MUTATED)]
 BARRIER = r"__sync(threads|warp)\([^()]*\);"
 CHOICES = {  # what keeps a thread inside images, beside the conditions of an `if`
     "resample/cuda/tile.cuh": [
@@ -435,14 +435,14 @@ CHOICES = {  # what keeps a thread inside images, beside the conditions of an `i
         ("strip.plane >= planes", "false"),
         ("sample + r >= x.end || !in_image(layout.y, row)", "false"),
         ("row + i < strip.row || row + i >= strip.end_row", "false"),
-        ("inside || layout.x.boundary == kZerosBeyond", "true"),
+        ("inside || layout.x.boundary == Boundary::kZeros", "true"),
     ],
-    "resample/cuda/resample_cuda.cu": [("smaller(layout.y.tile, end_row - row)", "layout.y.tile")],
+    "resample/cuda/resample_kernels.cuh": [("smaller(layout.y.tile, end_row - row)", "layout.y.tile")],
 }
 SPEED_ONLY = (  # what is right either way; the widths of accesses are tested above
     "!layout.store_vectors",
-    "layout.y.taps > 1",
-    "layout.x.taps > 1",
+    "layout.y.n_taps > 1",
+    "layout.x.n_taps > 1",
     "is(1, 1, 4)",
     "folded",
     "P::kAhead",

@@ -109,8 +109,8 @@ WRONG_CROSS = {
 WRONG_FILTER = {
     "too few gains": ((X, C[:5], INDEX, WEIGHT), ValueError, "got 0 to 5"),
     "no gains": ((X, C[:0], INDEX, WEIGHT), ValueError, "n_bins"),
-    "scalar gain": ((X, C[0], INDEX, WEIGHT), ValueError, r"c must be \[K\]"),
-    "gains of another batch": ((X, C.expand(3, 6), INDEX, WEIGHT), ValueError, r"c must be \[K\]"),
+    "scalar gain": ((X, C[0], INDEX, WEIGHT), ValueError, r"profile must be \[K\]"),
+    "gains of another batch": ((X, C.expand(3, 6), INDEX, WEIGHT), ValueError, r"profile must be \[K\]"),
     "double gains": ((X, C.double(), INDEX, WEIGHT), TypeError, "dtype of weight"),
     "meta gains": ((X, C.to("meta"), INDEX, WEIGHT), (ValueError, NotImplementedError), "(?i)cpu|meta"),
     "index below -1": ((X, C, INDEX - 2, WEIGHT), ValueError, "got -2 to 3"),

@@ -2,6 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
+
+#include <initializer_list>
 
 #include "common/cuda/fields.h"
 #include "common/cuda/runtime_cuda.h"
@@ -27,6 +30,20 @@ Struct checked(const char* name, at::IntArrayRef integers) {
   constexpr int64_t count = kFields<Struct, Integer>;
   TORCH_CHECK_VALUE(integers.size() == count, name, " must be ", count, " integers; got ", integers.size());
   return from_integers<Struct, Integer>(integers.data());
+}
+
+// Python has checked the arguments of the ops; this guards memory against plans of another device or type.
+inline void check_tensors(at::ScalarType real, const at::Tensor& first, std::initializer_list<const at::Tensor*> reals,
+                          std::initializer_list<const at::Tensor*> integers) {
+  check_device(first, reals);
+  check_device(first, integers);
+  const auto check = [](const at::Tensor& t, at::ScalarType type) {
+    TORCH_CHECK_TYPE(t.scalar_type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
+                     t.scalar_type());
+  };
+  check(first, real);
+  for (const at::Tensor* t : reals) check(*t, real);
+  for (const at::Tensor* t : integers) check(*t, at::kInt);
 }
 
 inline void check_launch(const char* name, int error) {

@@ -1,4 +1,9 @@
-// Correlations of rows of two images. Compiled once per instruction set, inside its namespace, after rows.h.
+#pragma once
+
+#include "resample/cpu/rows.h"
+
+// Correlations of rows of two images.
+namespace specops::SPECOPS_ISA {
 
 // Adds y · sample, of the pixels that are there: what lies beyond them may be infinite.
 template <class T>
@@ -77,7 +82,4 @@ static void correlate_rows(const resample::Operator<T>& op, Pixel type, const vo
   return correlate_rows_of<RealPixels<T>>(op, x, y, y_row, begin, end, sums, scratch);
 }
 
-template <class T>
-constexpr resample::Kernels<T> resample_kernels() {
-  return {kLanes<T>, resample_rows<T>, correlate_rows<T>};
-}
+}  // namespace specops::SPECOPS_ISA

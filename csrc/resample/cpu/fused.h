@@ -1,6 +1,12 @@
+#pragma once
+
+#include "resample/cpu/kernels.h"
+#include "resample/cpu/vectors.h"
+
 // Output rows of an outer product of few taps, whose sums along y stay in registers while they are filtered along x: a
 // line in memory would be read elsewhere than it was written, which waits until it has left for the cache, behind all
-// output before it. Compiled once per instruction set, inside its namespace, after vectors.h.
+// output before it.
+namespace specops::SPECOPS_ISA {
 
 template <int L, int Shift>
 struct Shifted {
@@ -339,3 +345,5 @@ static void make_fused_rows(const resample::Operator<T>& op, const typename In::
   }
   if (op.past_caches) end_stores_past_caches();
 }
+
+}  // namespace specops::SPECOPS_ISA

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "resample/axis.h"
-#include "resample/cpu/resample.h"
+#include "resample/cpu/kernels.h"
 
 namespace specops::resample {
 

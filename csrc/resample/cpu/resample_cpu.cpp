@@ -10,8 +10,7 @@
 
 #include "common/checks.h"
 #include "common/scratch.h"
-#include "isa/engine.h"
-#include "simd/planes.h"
+#include "resample/cpu/kernels.h"
 #include "resample/cpu/operator.h"
 
 namespace specops {
@@ -22,12 +21,6 @@ using Axis = resample::Axis<int64_t>;
 constexpr int64_t kPixelsPerTask = 16384;
 constexpr int64_t kMostPartialSums = 64;
 constexpr int64_t kLargeOutput = int64_t{1} << 24;  // bytes; half of the third-level cache that cores share
-
-template <class T>
-const resample::Kernels<T>& kernels_of() {
-  if constexpr (sizeof(T) == 8) return engine().resample_twice;
-  if constexpr (sizeof(T) == 4) return engine().resample_single;
-}
 
 bool is_channels_last(const at::Tensor& x) {
   return x.dim() == 4 && !x.is_contiguous() && x.is_contiguous(at::MemoryFormat::ChannelsLast);
@@ -78,7 +71,8 @@ class OwnedOperator {
     if (f != nullptr) take_filter(f->const_data_ptr<T>(), along_y.n_taps, along_x.n_taps);
     size_buffers(f == nullptr);
     if (!row_weights_.empty() && inner == 1) {
-      fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n_in, weights_, kernels_of<T>().lanes);
+      fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n_in, weights_,
+                                  resample::kernels<T>().lanes);
       op_.fused = fused_.view();
     }
     op_.row_offsets = row_offsets_.data();
@@ -210,8 +204,8 @@ void resample_images(const at::Tensor& x, const at::Tensor& f, const Axis& along
     while (begin < end) {
       const int64_t plane = begin / n_rows, first = begin - plane * n_rows;
       const int64_t last = std::min(n_rows, first + end - begin);
-      kernels_of<T>().rows(op, type, planes.plane(plane), first, last, pixels + plane * n_rows * row_bytes,
-                           scratch.memory());
+      resample::kernels<T>().rows(op, type, planes.plane(plane), first, last, pixels + plane * n_rows * row_bytes,
+                                  scratch.memory());
       begin += last - first;
     }
   });
@@ -236,8 +230,8 @@ void correlate_images(const at::Tensor& x, const at::Tensor& y, const Axis& alon
       while (begin < end) {
         const int64_t plane = begin / n_rows, first = begin - plane * n_rows;
         const int64_t last = std::min(n_rows, first + end - begin);
-        kernels_of<T>().correlate(op, type, xs.plane(plane), ys.plane(plane), ys.row_stride(), first, last,
-                                  sums.data() + group * n_sums, scratch.memory());
+        resample::kernels<T>().correlate(op, type, xs.plane(plane), ys.plane(plane), ys.row_stride(), first, last,
+                                         sums.data() + group * n_sums, scratch.memory());
         begin += last - first;
       }
     }

@@ -1,4 +1,9 @@
-// Rows of a resampled image. Compiled once per instruction set, inside its namespace, after vectors.h.
+#pragma once
+
+#include "resample/cpu/fused.h"
+
+// Rows of a resampled image.
+namespace specops::SPECOPS_ISA {
 
 // The memory of one thread. What no operation writes stays zero: samples beyond a row.
 template <class T>
@@ -337,3 +342,5 @@ static void resample_rows(const resample::Operator<T>& op, Pixel type, const voi
   }
   return make_rows<RealPixels<T>, RealPixels<T>>(op, plane, begin, end, out, scratch);
 }
+
+}  // namespace specops::SPECOPS_ISA

@@ -1,5 +1,9 @@
-// Weighted sums of rows of pixels; rows dealt out by stride, and put together from phases. Compiled once per
-// instruction set, inside its namespace, after pixels.h.
+#pragma once
+
+#include "simd/pixels.h"
+
+// Weighted sums of rows of pixels; rows dealt out by stride, and put together from phases.
+namespace specops::SPECOPS_ISA {
 
 template <class T>
 SPECOPS_INLINE Vec<T> broadcast(T value) {
@@ -228,3 +232,5 @@ static void write_row(const T* line, int64_t count, typename Out::Stored* to) {
   for (; i + L <= count; i += L) write_pixels<Out, T>(to + i, L, load(line + i));
   if (i < count) write_pixels<Out, T>(to + i, count - i, load(line + i));
 }
+
+}  // namespace specops::SPECOPS_ISA

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "common/cuda/launch.cuh"
 #include "resample/cuda/tile.cuh"
 
 // upfirdn2d and its transpose where both axes have the same factors and taps, known at compile time. A thread makes 16

@@ -54,8 +54,9 @@ void for_each_plane(const at::Tensor& x, const F& f) {
 }  // namespace
 
 template <class T>
-void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
-                            const spectral::Scaling<T>& scaling, const Kernels<T>& kernels, at::Tensor& out) {
+void cross_spectra_around_fft(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
+                              const spectral::Scaling<T>& scaling, const spectral::Kernels<T>& kernels,
+                              at::Tensor& out) {
   T* all_sums = out.mutable_data_ptr<T>();
   for_each_plane(x, [&](int64_t plane) {
     at::Tensor X = at::view_as_real(at::fft_rfft2(plane_of(x, plane))).contiguous();
@@ -74,10 +75,10 @@ void cross_spectra_unserved(const at::Tensor& x, const at::Tensor& y, const spec
 
 namespace {
 
-// ds/dq at q = factor |X|^2.
-at::Tensor slopes(const at::Tensor& X, const PointScale& scale) {
+// s'(q), q = factor |X|^2: common/coefficient.h for tensors.
+at::Tensor scale_slopes(const at::Tensor& X, const PointScale<double>& scale) {
   const at::Tensor q = at::mul(at::view_as_real(X).square().sum(-1), scale.factor);
-  if (scale.scale == spectral::Scale::kLogarithm) return at::add(q, scale.eps).reciprocal();
+  if (scale.scale == Scale::kLogarithm) return at::add(q, scale.eps).reciprocal();
   return at::mul(q.rsqrt(), 0.5).masked_fill(at::eq(q, 0), 0);
 }
 
@@ -99,25 +100,26 @@ void make_hermitian(at::Tensor& X, int64_t W) {
 
 // Gives write(plane, filtered) the filter of each read(plane).
 template <class Read, class Write>
-void filter_each_plane(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
-                       const PointScale& scale, const Read& read, const Write& write) {
+void filter_each_plane(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
+                       const at::Tensor& weight, const PointScale<double>& scale, const Read& read,
+                       const Write& write) {
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  const int64_t n_bins = c.size(-1), H = x.size(-2), W = x.size(-1);
+  const int64_t n_bins = profile.size(-1), H = x.size(-2), W = x.size(-1);
   if (index.min().item<int32_t>() < -1 || index.max().item<int32_t>() >= n_bins) throw std::out_of_range("index");
   const at::Tensor bins = index.to(at::kLong).remainder(n_bins + 1).flatten();
   at::Tensor share = weight.clone();
   for (int64_t kx = 0; kx < share.size(-1); ++kx) share.select(-1, kx).div_(half_plane_multiplicity(kx, W));
-  const at::Tensor padded = at::constant_pad_nd(c, {0, 1});
-  const auto gain_of = [&](const at::Tensor& profile) {
-    const at::Tensor gains = at::mul(profile.index_select(0, bins).view_as(share), share);
+  const at::Tensor padded = at::constant_pad_nd(profile, {0, 1});
+  const auto gain_of = [&](const at::Tensor& one) {
+    const at::Tensor gains = at::mul(one.index_select(0, bins).view_as(share), share);
     return gains.dim() == 3 ? gains.sum(0) : gains;
   };
-  const at::Tensor shared = c.dim() == 1 ? gain_of(padded) : at::Tensor();
+  const at::Tensor shared = profile.dim() == 1 ? gain_of(padded) : at::Tensor();
   const at::Tensor profiles = padded.reshape({-1, n_bins + 1});
   for_each_plane(x, [&](int64_t plane) {
-    const at::Tensor gain = c.dim() == 1 ? shared : gain_of(profiles.select(0, plane));
+    const at::Tensor gain = profile.dim() == 1 ? shared : gain_of(profiles.select(0, plane));
     const at::Tensor X = at::fft_rfft2(read(plane));
-    const at::Tensor all_gains = scale.scale == spectral::Scale::kPower ? gain : at::mul(gain, slopes(X, scale));
+    const at::Tensor all_gains = scale.scale == Scale::kPower ? gain : at::mul(gain, scale_slopes(X, scale));
     at::Tensor filtered = at::mul(X, all_gains).contiguous();
     if (filtered.scalar_type() == at::kComplexDouble) {
       make_hermitian<double>(filtered, W);
@@ -132,22 +134,23 @@ at::Tensor planes_of(const at::Tensor& images) { return images.view({-1, images.
 
 }  // namespace
 
-void filter_unserved(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index, const at::Tensor& weight,
-                     const PointScale& scale, at::Tensor& out) {
+void filter_around_fft(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
+                       const at::Tensor& weight, const PointScale<double>& scale, at::Tensor& out) {
   const at::Tensor planes = planes_of(out);
   filter_each_plane(
-      x, c, index, weight, scale, [&](int64_t plane) { return plane_of(x, plane); },
+      x, profile, index, weight, scale, [&](int64_t plane) { return plane_of(x, plane); },
       [&](int64_t plane, const at::Tensor& filtered) { planes.select(0, plane).copy_(filtered); });
 }
 
-void swap_unserved(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const at::Tensor& index,
-                   const at::Tensor& weight, double low, double high, at::Tensor& swapped, at::Tensor& slope,
-                   at::Tensor& kept) {
+void swap_around_fft(const at::Tensor& a, const at::Tensor& b, const at::Tensor& profile, const at::Tensor& index,
+                     const at::Tensor& weight, double low, double high, at::Tensor& swapped, at::Tensor& slope,
+                     at::Tensor& kept) {
   const at::Tensor swapped_planes = planes_of(swapped), slope_planes = planes_of(slope);
   const at::Tensor kept_planes = kept.numel() > 0 ? planes_of(kept) : kept;
   const auto folded = [low](const at::Tensor& u) { return at::maximum(u, at::rsub(u, 2 * low)); };
   filter_each_plane(
-      a, c, index, weight, kPowerItself, [&](int64_t plane) { return at::sub(plane_of(a, plane), plane_of(b, plane)); },
+      a, profile, index, weight, kPowerItself,
+      [&](int64_t plane) { return at::sub(plane_of(a, plane), plane_of(b, plane)); },
       [&](int64_t plane, const at::Tensor& filtered) {
         const at::Tensor base = plane_of(b, plane), u = at::add(base, filtered), image = folded(u);
         swapped_planes.select(0, plane).copy_(at::clamp_max(image, high));
@@ -156,9 +159,9 @@ void swap_unserved(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c
       });
 }
 
-template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&,
-                                     const spectral::Scaling<float>&, const Kernels<float>&, at::Tensor&);
-template void cross_spectra_unserved(const at::Tensor&, const at::Tensor&, const spectral::BinSums<double>&,
-                                     const spectral::Scaling<double>&, const Kernels<double>&, at::Tensor&);
+template void cross_spectra_around_fft(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&,
+                                       const spectral::Scaling<float>&, const spectral::Kernels<float>&, at::Tensor&);
+template void cross_spectra_around_fft(const at::Tensor&, const at::Tensor&, const spectral::BinSums<double>&,
+                                       const spectral::Scaling<double>&, const spectral::Kernels<double>&, at::Tensor&);
 
 }  // namespace specops

@@ -1,5 +1,12 @@
+#pragma once
+
+#include "fft/stockham.h"
+#include "simd/pixels.h"
+#include "spectral/cpu/sums.h"
+
 // Columns of a plane of real pixels to the lines ky = 0..H/2 of its half spectrum, and back. L neighbouring columns are
 // transformed at once, one per lane, and L more of the same plane as their imaginary parts.
+namespace specops::SPECOPS_ISA {
 
 template <class T>
 struct Workspace {
@@ -55,7 +62,7 @@ struct SlopedColumns {
   }
 };
 
-// Takes the swapped result of an inverse transform.
+// Takes the result of an inverse transform, parts transposed.
 template <class T, class Pixels>
 struct ToRealColumns {
   typename Pixels::Stored* first;
@@ -127,8 +134,8 @@ SPECOPS_INLINE void turn_back(Element element, Vec<T>* turned) {
   transpose<T>(turned);
 }
 
-// The way back, from swapped lines to swapped z: first all that the real parts of the transforms of the first columns
-// and the imaginary ones of the second go into, then the rest.
+// The way back, from lines to z, all with transposed parts: first all that the real parts of the transforms of the
+// first columns and the imaginary ones of the second go into, then the rest.
 template <class T>
 static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* lines, ColumnPair columns,
                          Complex<Vec<T>>* z) {
@@ -239,3 +246,5 @@ static void restore_columns(Workspace<T>& work, const Complex<Vec<T>>* lines, Pi
   }
   return restore_columns_of<T, RealPixels<T>>(work, lines, static_cast<T*>(out));
 }
+
+}  // namespace specops::SPECOPS_ISA

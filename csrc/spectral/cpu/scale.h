@@ -1,4 +1,11 @@
-// The scales s of a power q, and their slopes ds/dq, for vectors and scalars.
+#pragma once
+
+#include "common/coefficient.h"
+#include "simd/pixels.h"
+#include "spectral/cpu/plans/plane_plan.h"
+
+// The root and the logarithm of vectors, and scales of values in memory.
+namespace specops::SPECOPS_ISA {
 
 SPECOPS_INLINE float root(float x) { return __builtin_sqrtf(x); }
 
@@ -53,25 +60,28 @@ SPECOPS_INLINE Vec<T> logarithm(Vec<T> x) {
   return x == T(0) ? -infinite : x < infinite ? value : x;
 }
 
-// scaled [n] = times s(factor values), which may be one array.
+// What the scales of common/coefficient.h are made of.
+struct Maths {
+  template <class V>
+  SPECOPS_INLINE V root(V x) {
+    return SPECOPS_ISA::root(x);
+  }
+  template <class T>
+  SPECOPS_INLINE Vec<T> logarithm(Vec<T> x) {
+    return SPECOPS_ISA::logarithm<T>(x);
+  }
+};
+
+// scaled [n] = times s(q), q = factor values, which may be one array.
 template <class T>
 static void scale_values(const spectral::Scaling<T>& scaling, const T* values, int64_t n, T* scaled) {
   constexpr int64_t L = kLanes<T>;
   for (int64_t i = 0; i < n; i += L) {
     const int64_t count = n - i < L ? n - i : L;
-    const Vec<T> q = read_pixels<RealPixels<T>, T>(values + i, 1, count) * scaling.factor;
-    const Vec<T> s = scaling.scale == spectral::Scale::kAmplitude ? root(q) : logarithm<T>(q + scaling.eps);
+    const Vec<T> power = read_pixels<RealPixels<T>, T>(values + i, 1, count);
+    const Vec<T> s = scaled_power<Maths>(scaling.point, power);
     write_first(scaled + i, count, s * scaling.times);
   }
 }
 
-// ds/dq at q = factor v; that of the amplitude is taken as 0 where q is 0.
-template <class T, class V>
-SPECOPS_INLINE V slope(const spectral::Scaling<T>& scaling, V v) {
-  const V q = v * scaling.factor, zero = {};
-  if (scaling.scale == spectral::Scale::kAmplitude) {
-    const V inverse = T(0.5) / root(q);
-    return q == zero ? zero : inverse;
-  }
-  return T(1) / (q + scaling.eps);
-}
+}  // namespace specops::SPECOPS_ISA

@@ -13,18 +13,18 @@ at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, c
 at::Tensor binned_scaled_power_cpu(const at::Tensor& x, const at::Tensor& index, const at::Tensor& weight,
                                    int64_t n_bins, std::string_view scale, double factor, double eps);
 
-at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
+at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
                              const at::Tensor& weight);
 
-at::Tensor binned_sloped_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& slope,
+at::Tensor binned_sloped_filter_cpu(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& slope,
                                     const at::Tensor& index, const at::Tensor& weight);
 
-at::Tensor binned_scaled_filter_cpu(const at::Tensor& x, const at::Tensor& c, const at::Tensor& index,
+at::Tensor binned_scaled_filter_cpu(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
                                     const at::Tensor& weight, std::string_view scale, double factor, double eps);
 
 // Returns swapped, slope and kept.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> clipped_band_swap_cpu(const at::Tensor& a, const at::Tensor& b,
-                                                                     const at::Tensor& c, const at::Tensor& index,
+                                                                     const at::Tensor& profile, const at::Tensor& index,
                                                                      const at::Tensor& weight, double low, double high,
                                                                      bool keep);
 

@@ -1,4 +1,9 @@
+#pragma once
+
+#include "spectral/cpu/scale.h"
+
 // Sums per bin over values in memory, by the lists of a BinSums.
+namespace specops::SPECOPS_ISA {
 
 // A sum with the digits of two T: what the additions to `high` lose goes to `low`.
 template <class T>
@@ -69,7 +74,7 @@ struct HalfPlaneValues {
   T* to;
   SPECOPS_MEMBER void operator()(int64_t block) const {
     const int64_t begin = block * per_block, n = n_values - begin < per_block ? n_values - begin : per_block;
-    if (scaling.scale == spectral::Scale::kPower) {
+    if (scaling.point.scale == Scale::kPower) {
       for (int64_t i = 0; i < n; ++i) to[i] = from[begin + i];
     } else {
       scale_values(scaling, from + begin, n, to);
@@ -84,3 +89,5 @@ static void sum_half_plane(const spectral::BinSums<T>& sums, const spectral::Sca
   T* block = reinterpret_cast<T*>(totals + (sums.long_sums ? sums.n_bins : 0));
   sum_blocks(sums, block, totals, out, HalfPlaneValues<T>{values, n_values, sums.groups_per_block, scaling, block});
 }
+
+}  // namespace specops::SPECOPS_ISA

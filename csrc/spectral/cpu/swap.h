@@ -1,5 +1,11 @@
+#pragma once
+
+#include "spectral/cpu/kernels.h"
+#include "spectral/cpu/lines.h"
+
 // The clipped band swap of one plane: the filter of a - b, its prologue where columns are read and its epilogue where
 // they are written.
+namespace specops::SPECOPS_ISA {
 
 template <class T>
 struct ConstantColumns {
@@ -17,11 +23,11 @@ struct ColumnDifference {
   SPECOPS_MEMBER auto operator()(int64_t y) const { return a(y) - b(y); }
 };
 
-// Takes the swapped result of an inverse transform; `count` columns of each vector are inside the image.
+// Takes the result of an inverse transform, parts transposed; `count` columns of each vector are inside the image.
 template <class T, class Pixels, class B>
 struct ToSwappedColumns {
   B b;
-  const Swapped<T>& out;
+  const spectral::Swapped<T>& out;
   ColumnPair columns;
   int64_t width;
 
@@ -93,7 +99,7 @@ struct ColumnsOfTile {
 };
 
 template <class T, class Pixels, class A, class B>
-static void swap_columns(Workspace<T>& work, A a, B b, const T* gains, const Swapped<T>& out) {
+static void swap_columns(Workspace<T>& work, A a, B b, const T* gains, const spectral::Swapped<T>& out) {
   const spectral::Layout& layout = work.plan.layout;
   Complex<Vec<T>>* lines = work.lines[0];
   Complex<Vec<T>>* z = free_buffer(work.plan.along_y, work.buffers);
@@ -115,7 +121,8 @@ static void swap_columns(Workspace<T>& work, A a, B b, const T* gains, const Swa
 }
 
 template <class T, class Pixels>
-static void swap_plane_of(Workspace<T>& work, const Image& a, const Image& b, const T* gains, const Swapped<T>& out) {
+static void swap_plane_of(Workspace<T>& work, const Image& a, const Image& b, const T* gains,
+                          const spectral::Swapped<T>& out) {
   const spectral::Layout& layout = work.plan.layout;
   const auto in_place = [&](const Image& image) {
     return image.type == out.type && image.column_stride == 1 && layout.width >= kLanes<T>;
@@ -135,7 +142,7 @@ static void swap_plane_of(Workspace<T>& work, const Image& a, const Image& b, co
 
 template <class T>
 static void swap_plane(const spectral::PlanePlan<T>& plan, const Image& a, const Image& b, const T* gains,
-                       const Swapped<T>& out, char* scratch) {
+                       const spectral::Swapped<T>& out, char* scratch) {
   Workspace<T> work(plan, scratch);
   if constexpr (sizeof(T) == 4) {
     if (out.type == Pixel::kHalf) return swap_plane_of<T, HalfPixels>(work, a, b, gains, out);
@@ -143,3 +150,5 @@ static void swap_plane(const spectral::PlanePlan<T>& plan, const Image& a, const
   }
   swap_plane_of<T, RealPixels<T>>(work, a, b, gains, out);
 }
+
+}  // namespace specops::SPECOPS_ISA

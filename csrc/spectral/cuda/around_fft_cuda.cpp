@@ -10,25 +10,13 @@
 namespace specops {
 namespace {
 
-// Python has checked the arguments of the ops; this guards memory against plans of another device or type.
-void check_tensors(bool wide, const at::Tensor& first, std::initializer_list<const at::Tensor*> reals,
-                   std::initializer_list<const at::Tensor*> integers) {
-  check_device(first, reals);
-  check_device(first, integers);
-  const auto check = [](const at::Tensor& t, at::ScalarType type) {
-    TORCH_CHECK_TYPE(t.scalar_type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
-                     t.scalar_type());
-  };
-  const at::ScalarType type = wide ? at::kDouble : at::kFloat;
-  check(first, type);
-  for (const at::Tensor* t : reals) check(*t, type);
-  for (const at::Tensor* t : integers) check(*t, at::kInt);
-}
+at::ScalarType real_type(int64_t wide) { return wide != 0 ? at::kDouble : at::kFloat; }
 
 void around_fft_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& place, const at::Tensor& weight,
                           const at::Tensor& first, const at::Tensor& sums, at::IntArrayRef launch, int64_t scale,
                           double factor, double eps) {
-  check_tensors(checked<spectral::BinSums>("launch", launch).wide != 0, X, {&Y, &weight, &sums}, {&place, &first});
+  check_tensors(real_type(checked<spectral::BinSums>("launch", launch).wide), X, {&Y, &weight, &sums},
+                {&place, &first});
   const c10::DeviceGuard guard(X.device());
   check_launch("around_fft_sums",
                launch_around_fft_sums(X.const_data_ptr(), Y.const_data_ptr(), place.const_data_ptr<int32_t>(),
@@ -39,7 +27,8 @@ void around_fft_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const at::Te
 void around_fft_tile_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& points,
                                const at::Tensor& pools, const at::Tensor& of_tiles, const at::Tensor& sums,
                                at::IntArrayRef launch, int64_t scale, double factor, double eps) {
-  check_tensors(checked<spectral::TileSums>("launch", launch).wide != 0, X, {&Y, &of_tiles, &sums}, {&points, &pools});
+  check_tensors(real_type(checked<spectral::TileSums>("launch", launch).wide), X, {&Y, &of_tiles, &sums},
+                {&points, &pools});
   const c10::DeviceGuard guard(X.device());
   check_launch("around_fft_tile_sums",
                launch_around_fft_tile_sums(X.const_data_ptr(), Y.const_data_ptr(), points.const_data_ptr<int32_t>(),
@@ -49,7 +38,7 @@ void around_fft_tile_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const a
 
 void around_fft_gains_cuda(const at::Tensor& X, const at::Tensor& profiles, const at::Tensor& index,
                            const at::Tensor& weight, at::IntArrayRef launch, int64_t scale, double factor, double eps) {
-  check_tensors(checked<spectral::Gains>("launch", launch).wide != 0, X, {&profiles, &weight}, {&index});
+  check_tensors(real_type(checked<spectral::Gains>("launch", launch).wide), X, {&profiles, &weight}, {&index});
   const c10::DeviceGuard guard(X.device());
   check_launch("around_fft_gains",
                launch_around_fft_gains(X.mutable_data_ptr(), profiles.const_data_ptr(), index.const_data_ptr<int32_t>(),
@@ -57,7 +46,7 @@ void around_fft_gains_cuda(const at::Tensor& X, const at::Tensor& profiles, cons
 }
 
 void around_fft_hermitian_cuda(const at::Tensor& X, at::IntArrayRef launch) {
-  check_tensors(checked<spectral::HermitianColumns>("launch", launch).wide != 0, X, {}, {});
+  check_tensors(real_type(checked<spectral::HermitianColumns>("launch", launch).wide), X, {}, {});
   const c10::DeviceGuard guard(X.device());
   check_launch("around_fft_hermitian", launch_around_fft_hermitian(X.mutable_data_ptr(), launch.data(), stream_of(X)));
 }
@@ -65,7 +54,7 @@ void around_fft_hermitian_cuda(const at::Tensor& X, at::IntArrayRef launch) {
 void around_fft_clip_cuda(const at::Tensor& filtered, const at::Tensor& b, const at::Tensor& swapped,
                           const at::Tensor& slopes, const at::Tensor& kept, at::IntArrayRef launch, double low,
                           double high) {
-  check_tensors(checked<spectral::Clip>("launch", launch).wide != 0, filtered, {&b, &swapped, &kept}, {});
+  check_tensors(real_type(checked<spectral::Clip>("launch", launch).wide), filtered, {&b, &swapped, &kept}, {});
   check_device(filtered, {&slopes});
   const c10::DeviceGuard guard(filtered.device());
   void* const kept_pixels = kept.numel() > 0 ? kept.mutable_data_ptr() : nullptr;

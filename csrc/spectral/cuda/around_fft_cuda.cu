@@ -14,8 +14,8 @@ dim3 blocks_for(int64_t threads, int64_t n_images = 1) {
 }
 
 template <class T>
-Scale<T> scale_of(int64_t kind, double factor, double eps) {
-  return {static_cast<int>(kind), static_cast<T>(factor), static_cast<T>(eps)};
+PointScale<T> scale_of(int64_t scale, double factor, double eps) {
+  return {static_cast<Scale>(scale), static_cast<T>(factor), static_cast<T>(eps)};
 }
 
 // Calls f(T{}) for the type of the numbers.

@@ -3,6 +3,7 @@
 // What comes between and after the transforms of torch.fft, for images that no one-launch kernel serves. Spectra are
 // half planes [images, points] of complex numbers.
 
+#include "common/coefficient.h"
 #include "spectral/cuda/bins.cuh"
 #include "spectral/cuda/range.cuh"
 
@@ -12,39 +13,27 @@ constexpr int kAroundFftThreads = 256;
 constexpr int kTermsAtOnce = 32;
 constexpr int kSectorBytes = 32;
 
+// A complex number in memory, which is read and written in one access.
 template <class T>
-struct alignas(2 * sizeof(T)) Coefficient {
-  T re, im;
+struct alignas(2 * sizeof(T)) Coefficient : Complex<T> {};
+
+// What the scales of common/coefficient.h are made of.
+struct Maths {
+  template <class T>
+  SPECOPS_INLINE T root(T x) {
+    return sqrt(x);
+  }
+  template <class T>
+  SPECOPS_INLINE T logarithm(T x) {
+    return log(x);
+  }
 };
-
-enum ScaleKind { kUnscaled = 0, kAmplitude = 1, kLog = 2 };
-
-// A function s of q = factor · power: √q or ln(q + eps).
-template <class T>
-struct Scale {
-  int kind;
-  T factor, eps;
-};
-
-template <class T>
-SPECOPS_DEVICE T scaled(T power, Scale<T> scale) {
-  const T q = scale.factor * power;
-  return scale.kind == kLog ? log(q + scale.eps) : sqrt(q);
-}
-
-// s' at q; that of the root is taken as 0 where q is 0.
-template <class T>
-SPECOPS_DEVICE T slope_of(T power, Scale<T> scale) {
-  const T q = scale.factor * power;
-  if (scale.kind == kLog) return T(1) / (q + scale.eps);
-  return q == T(0) ? T(0) : T(0.5) / sqrt(q);
-}
 
 // The term of a sum that belongs to one coefficient: Re(conj x · y), or with a scale s(|x|²).
 template <class T>
-SPECOPS_DEVICE T term_of(Coefficient<T> x, Coefficient<T> y, Scale<T> scale) {
-  const T value = x.re * y.re + x.im * y.im;
-  return scale.kind == kUnscaled ? value : scaled(value, scale);
+SPECOPS_DEVICE T term_of(Complex<T> x, Complex<T> y, PointScale<T> scale) {
+  const T value = cross(x, y);
+  return scale.scale == Scale::kPower ? value : scaled_power<Maths>(scale, value);
 }
 
 // sums[b, t, k] = Σ weight · term over the points of bin k that lie in tile t, of `tile_points` coefficients in a row
@@ -53,7 +42,7 @@ template <class T>
 __global__ void __launch_bounds__(kAroundFftThreads, sizeof(T) == 8 ? 4 : 5)
     around_fft_tile_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const Point<T>* __restrict__ points,
                                 const Pool* __restrict__ pools, T* __restrict__ sums, int n_points, int tile_points,
-                                int n_tiles, int n_bins, int bins_per_pool, Scale<T> scale) {
+                                int n_tiles, int n_bins, int bins_per_pool, PointScale<T> scale) {
   SPECOPS_DYN_SMEM(T, terms);
   constexpr int kAligned = kSectorBytes / static_cast<int>(sizeof(Coefficient<T>));
   const int64_t image = blockIdx.x / n_tiles;
@@ -104,7 +93,7 @@ template <class T>
 __global__ void __launch_bounds__(kAroundFftThreads, sizeof(T) == 8 ? 3 : 4)
     around_fft_sums_kernel(const Coefficient<T>* X, const Coefficient<T>* Y, const int32_t* __restrict__ place,
                            const T* __restrict__ weight, const int32_t* __restrict__ first, T* __restrict__ sums,
-                           int n_points, int n_bins, int lanes, Scale<T> scale) {
+                           int n_points, int n_bins, int lanes, PointScale<T> scale) {
   const int bins_per_block = kAroundFftThreads / lanes,
             blocks_per_image = (n_bins + bins_per_block - 1) / bins_per_block;
   const int64_t image = blockIdx.x / blocks_per_image;
@@ -145,7 +134,7 @@ template <class T>
 __global__ void __launch_bounds__(kAroundFftThreads, 4)
     around_fft_gains_kernel(Coefficient<T>* X, const T* __restrict__ profiles, const int32_t* __restrict__ index,
                             const T* __restrict__ weight, int n_points, int n_maps, int64_t profile_stride,
-                            Scale<T> scale) {
+                            PointScale<T> scale) {
   const int blocks_per_image = (n_points + kAroundFftThreads - 1) / kAroundFftThreads;
   const int64_t image = blockIdx.x / blocks_per_image;
   const int point = blockIdx.x % blocks_per_image * kAroundFftThreads + threadIdx.x;
@@ -157,9 +146,9 @@ __global__ void __launch_bounds__(kAroundFftThreads, 4)
     const int bin = index[at];
     if (bin >= 0) gain += weight[at] * profile[bin];
   }
-  const Coefficient<T> x = X[image * n_points + point];
-  if (scale.kind != kUnscaled) gain *= slope_of(x.re * x.re + x.im * x.im, scale);
-  X[image * n_points + point] = {gain * x.re, gain * x.im};
+  const Complex<T> x = X[image * n_points + point];
+  if (scale.scale != Scale::kPower) gain *= scale_slope<Maths>(scale, power(x));
+  X[image * n_points + point] = {{gain * x.re, gain * x.im}};
 }
 
 // Replaces the columns kx = 0 and, of images of even width, W/2 of each X [n_rows, n_columns] by their Hermitian part,
@@ -173,10 +162,10 @@ __global__ void __launch_bounds__(kAroundFftThreads, 4)
   Coefficient<T>* const column = X + i / pairs * n_rows * n_columns + (pair % n_edges == 0 ? 0 : n_columns - 1);
   const int here = ky * n_columns, mirrored = (n_rows - ky) * n_columns;
   const bool alone = 2 * ky % n_rows == 0;
-  const Coefficient<T> x = column[here], y = alone ? x : column[mirrored];
-  const Coefficient<T> even = {T(0.5) * (x.re + y.re), T(0.5) * (x.im - y.im)};
-  column[here] = even;
-  if (!alone) column[mirrored] = {even.re, -even.im};
+  const Complex<T> x = column[here], y = alone ? x : column[mirrored];
+  const Complex<T> even = {T(0.5) * (x.re + y.re), T(0.5) * (x.im - y.im)};
+  column[here] = {even};
+  if (!alone) column[mirrored] = {conjugate(even)};
 }
 
 // u = b + filtered, folded and clipped, its slope, and b folded and clipped; b may be one number.

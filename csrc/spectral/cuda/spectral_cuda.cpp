@@ -10,23 +10,9 @@
 namespace specops {
 namespace {
 
-// Python has checked the arguments of the ops; this guards memory against plans of another device or type.
-void check_plans(const at::Tensor& x, std::initializer_list<const at::Tensor*> floats,
-                 std::initializer_list<const at::Tensor*> integers) {
-  check_device(x, floats);
-  check_device(x, integers);
-  const auto check = [&](const at::Tensor& t, at::ScalarType type) {
-    TORCH_CHECK_TYPE(t.scalar_type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
-                     t.scalar_type());
-  };
-  check(x, at::kFloat);
-  for (const at::Tensor* t : floats) check(*t, at::kFloat);
-  for (const at::Tensor* t : integers) check(*t, at::kInt);
-}
-
 void binned_power_cuda(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& pools,
                        const at::Tensor& sums, at::IntArrayRef launch) {
-  check_plans(x, {&table, &sums}, {&points, &pools});
+  check_tensors(at::kFloat, x, {&table, &sums}, {&points, &pools});
   checked<spectral::BinnedSums>("launch", launch);
   const c10::DeviceGuard guard(x.device());
   check_launch("binned_power", launch_binned_power(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
@@ -37,7 +23,7 @@ void binned_power_cuda(const at::Tensor& x, const at::Tensor& table, const at::T
 void binned_cross_spectrum_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& table,
                                 const at::Tensor& points, const at::Tensor& pools, const at::Tensor& sums,
                                 at::IntArrayRef launch) {
-  check_plans(x, {&y, &table, &sums}, {&points, &pools});
+  check_tensors(at::kFloat, x, {&y, &table, &sums}, {&points, &pools});
   checked<spectral::BinnedSums>("launch", launch);
   const c10::DeviceGuard guard(x.device());
   check_launch(
@@ -49,7 +35,7 @@ void binned_cross_spectrum_cuda(const at::Tensor& x, const at::Tensor& y, const 
 
 void binned_filter_cuda(const at::Tensor& x, const at::Tensor& table, const at::Tensor& gains,
                         const at::Tensor& profiles, const at::Tensor& y, at::IntArrayRef launch) {
-  check_plans(x, {&table, &profiles, &y}, {&gains});
+  check_tensors(at::kFloat, x, {&table, &profiles, &y}, {&gains});
   checked<spectral::BinnedFilter>("launch", launch);
   const c10::DeviceGuard guard(x.device());
   check_launch("binned_filter", launch_binned_filter(x.const_data_ptr<float>(), table.const_data_ptr<float>(),
@@ -60,7 +46,7 @@ void binned_filter_cuda(const at::Tensor& x, const at::Tensor& table, const at::
 void clipped_band_swap_cuda(const at::Tensor& a, const at::Tensor& b, const at::Tensor& table, const at::Tensor& gains,
                             const at::Tensor& profiles, const at::Tensor& swapped, const at::Tensor& slopes,
                             const at::Tensor& kept, at::IntArrayRef launch, double low, double high) {
-  check_plans(a, {&b, &table, &profiles, &swapped, &kept}, {&gains});
+  check_tensors(at::kFloat, a, {&b, &table, &profiles, &swapped, &kept}, {&gains});
   checked<spectral::BandSwap>("launch", launch);
   const c10::DeviceGuard guard(a.device());
   float* const kept_pixels = kept.numel() > 0 ? kept.mutable_data_ptr<float>() : nullptr;

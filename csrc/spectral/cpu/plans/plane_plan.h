@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "common/scale.h"
 #include "fft/plan.h"
 
 // What a kernel must know beside the pixels; plain structs, since they are read by code of every instruction set.
@@ -55,13 +56,11 @@ struct Gains {
   const Extra* extras;  // terms of further maps, and second ones of the columns 0 and W/2, which act through means
 };
 
-enum class Scale { kPower, kAmplitude, kLogarithm };
-
-// What becomes of a value before it is summed: times s(factor value), s(q) being sqrt(q) or ln(q + eps).
+// What becomes of a value before it is summed: times s(q).
 template <class T>
 struct Scaling {
-  Scale scale;
-  T factor, times, eps;
+  PointScale<T> point;
+  T times;
 };
 
 // Offsets in bytes into the scratch memory of a thread.
