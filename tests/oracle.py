@@ -39,33 +39,49 @@ def _maps(m: Array | Tensor) -> Array:
     return np.asarray(m).reshape(-1, *m.shape[-2:])
 
 
-def binned_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> Array:
+def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Array:
     """Through the full plane: a conjugate pair shares the gains of its half-plane entries."""
-    return _filtered(x, _gains(c, index, weight))
+    return _filtered(exact(x), _gain(profile, index, weight))
 
 
-def _gains(c: Tensor, index: Tensor, weight: Tensor) -> Array:
-    """[..., H, W//2+1], of all maps."""
+def _gain(profile: Tensor, index: Tensor, weight: Tensor) -> Array:
+    """Of each coefficient, of all maps: [..., H, W//2+1]."""
     maps = _maps(index.cpu().numpy())
-    return (np.where(maps >= 0, exact(c)[..., maps], 0) * _maps(exact(weight))).sum(-3)
+    return (np.where(maps >= 0, exact(profile)[..., maps], 0) * _maps(exact(weight))).sum(-3)
 
 
-def _filtered(x: Tensor, gains: Array) -> Array:
+def _filtered(x: Array, gain: Array) -> Array:
     H, W = x.shape[-2:]
-    full = np.zeros((*gains.shape[:-1], W), np.longdouble)
+    full = np.zeros((*gain.shape[:-1], W), np.longdouble)
     mirrored_rows = -np.arange(H) % H
     for kx in range(W // 2 + 1):
-        share = gains[..., kx] / 2  # half to (ky, kx), half to its conjugate (-ky, -kx)
+        share = gain[..., kx] / 2  # half to (ky, kx), half to its conjugate (-ky, -kx)
         full[..., kx] += share
         full[..., -kx % W] += share[..., mirrored_rows]
-    return scipy.fft.ifft2(scipy.fft.fft2(exact(x)) * full, norm="forward").real
+    return scipy.fft.ifft2(scipy.fft.fft2(x) * full, norm="forward").real
+
+
+def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Array:
+    return _filtered(exact(x) * exact(slope), _gain(profile, index, weight))
+
+
+def clipped_band_swap(
+    a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+) -> tuple[Array, Array, Array]:
+    """The slope is NaN where rounding decides."""
+    u = exact(b) + _filtered(exact(a) - exact(b), _gain(profile, index, weight))
+    folded = np.abs(u - low) + low
+    slope = np.where(folded <= high, np.sign(u - low), 0)
+    turning = np.minimum(np.abs(u - low), np.abs(folded - high)) < 1e-4
+    kept = np.minimum(np.abs(exact(b) - low) + low, high) if keep else np.zeros(0)
+    return np.minimum(folded, high), np.where(turning, np.nan, slope), kept
 
 
 def _scale(q: Array, scale: str, eps: float) -> Array:
     return np.sqrt(q) if scale == "amplitude" else np.log(q + eps)
 
 
-def _slope(q: Array, scale: str, eps: float) -> Array:
+def _scale_slope(q: Array, scale: str, eps: float) -> Array:
     return 1 / (2 * np.sqrt(q)) if scale == "amplitude" else 1 / (q + eps)
 
 
@@ -77,16 +93,16 @@ def binned_scaled_power(
 
 
 def binned_scaled_filter(
-    x: Tensor, c: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
 ) -> Array:
     q = factor * np.abs(scipy.fft.rfft2(exact(x))) ** 2
-    return _filtered(x, _gains(c, index, weight) * _slope(q, scale, eps))
+    return _filtered(exact(x), _gain(profile, index, weight) * _scale_slope(q, scale, eps))
 
 
 def _resampled(
-    x: Array, f: Array, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+    x: Array, taps: Array, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
 ) -> Array:
-    """x [N, H, W], f [fh, fw] -> [N, Ho, Wo]."""
+    """x [N, H, W], taps [fh, fw] -> [N, Ho, Wo]."""
     x0, x1, y0, y1 = padding
     far = max(abs(p) for p in padding) + 1  # samples of extension on each side: enough whatever the factor
     if boundary == "zeros":
@@ -98,28 +114,28 @@ def _resampled(
     H, W = x.shape[1:]
     rows = slice(far * up[1] - y0, (far + H) * up[1] + y1)
     columns = slice(far * up[0] - x0, (far + W) * up[0] + x1)
-    windows = np.lib.stride_tricks.sliding_window_view(inserted[:, rows, columns], f.shape, axis=(1, 2))
-    return np.einsum("nhwij,ij->nhw", windows[:, :: down[1], :: down[0]], f[::-1, ::-1])
+    windows = np.lib.stride_tricks.sliding_window_view(inserted[:, rows, columns], taps.shape, axis=(1, 2))
+    return np.einsum("nhwij,ij->nhw", windows[:, :: down[1], :: down[0]], taps[::-1, ::-1])
 
 
-def upfirdn2d(x: Tensor, f: Tensor, *sampling: object) -> Array:
+def upfirdn2d(x: Tensor, taps: Tensor, *sampling: object) -> Array:
     planes = exact(x).reshape(-1, *x.shape[-2:])
-    out = _resampled(planes, exact(f), *sampling)
+    out = _resampled(planes, exact(taps), *sampling)
     return out.reshape(*x.shape[:-2], *out.shape[1:])
 
 
-def upfirdn2d_transpose(y: Tensor, f: Tensor, *sampling_and_size: object) -> Array:
+def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: object) -> Array:
     """Inner products of y with the images of all unit impulses."""
     *sampling, (H, W) = sampling_and_size
     impulses = np.eye(H * W, dtype=np.longdouble).reshape(-1, H, W)
-    responses = _resampled(impulses, exact(f), *sampling)
+    responses = _resampled(impulses, exact(taps), *sampling)
     return np.tensordot(exact(y), responses, ([-2, -1], [1, 2])).reshape(*y.shape[:-2], H, W)
 
 
-def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps: object) -> Array:
+def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps_size: object) -> Array:
     """Inner products of y with x filtered by all unit impulses."""
-    *sampling, taps = sampling_and_taps
+    *sampling, taps_size = sampling_and_taps_size
     planes, out = exact(x).reshape(-1, *x.shape[-2:]), exact(y).reshape(-1, *y.shape[-2:])
-    impulses = np.eye(taps[0] * taps[1], dtype=np.longdouble).reshape(-1, *taps)
-    products = [(_resampled(planes, f, *sampling) * out).sum() for f in impulses]
-    return np.reshape(products, taps)
+    impulses = np.eye(taps_size[0] * taps_size[1], dtype=np.longdouble).reshape(-1, *taps_size)
+    products = [(_resampled(planes, taps, *sampling) * out).sum() for taps in impulses]
+    return np.reshape(products, taps_size)

@@ -247,9 +247,7 @@ def asked(run: Any, images: Sequence[Tensor], moved: int, count: int) -> Row:
     traffic = [side[run.storage(image)] for image in images for side in sides if run.storage(image) in side]
     if not traffic:
         return {}
-    cached = (
-        "upfirdn2d_patches" in run.kernel.name
-    )  # its threads share what they read through the first-level cache
+    cached = "upfirdn2d_patches" in run.kernel.name  # its threads share what they read through the first-level cache
     sectors = sum(each.missed if cached else each.sectors for each in traffic)
     seconds = modelled_seconds(run.counters, moved)
     limiter = max(seconds, key=seconds.__getitem__)

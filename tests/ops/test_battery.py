@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import battery
 import pytest
@@ -11,23 +11,43 @@ from samples import DEVICE, SAMPLES, Sample
 
 from specops import backends
 
-DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+HALF, SINGLE, TWO = DTYPES[1:2], DTYPES[2:3], DTYPES[1:3]
 CASES = [
     (backend, sample)
     for sample in SAMPLES
     for backend in backends.backends_of(sample.op)
     if backend in backends.ORDER[DEVICE.type]
 ]
-SMALL = [case for case in CASES if case[1].small]
-BATCHED = [case for case in CASES if case[1].name.split("-")[0].count("x") != 1]
-
-each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype).removeprefix("torch."))
 
 
-def over(cases: list[tuple[str, Sample]]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(
-        ("backend", "sample"), cases, ids=[f"{backend}-{sample}" for backend, sample in cases]
-    )
+def over(
+    dtypes: Sequence[torch.dtype] = (),
+    often: Sequence[torch.dtype] = (),
+    where: Callable[[str, Sample], bool] = lambda backend, sample: True,
+) -> pytest.MarkDecorator:
+    """Cases by backend, sample and, if there are any, dtype; slow where it is no quick sample or not in `often`."""
+    params = []
+    for backend, sample in CASES:
+        for dtype in dtypes or (None,) if where(backend, sample) else ():
+            quick = sample.quick and (dtype is None or dtype in (often or dtypes))
+            name = f"{backend}-{sample}" + f"-{dtype}".replace("torch.", "") * (dtype is not None)
+            given = (backend, sample) if dtype is None else (backend, sample, dtype)
+            params.append(pytest.param(*given, id=name, marks=() if quick else pytest.mark.slow))
+    return pytest.mark.parametrize(("backend", "sample", "dtype") if dtypes else ("backend", "sample"), params)
+
+
+def is_small(backend: str, sample: Sample) -> bool:
+    return sample.small
+
+
+def is_per_image(backend: str, sample: Sample) -> bool:
+    return sample.batched and "sum" not in sample.results
+
+
+def has_own_transform(backend: str, sample: Sample) -> bool:
+    """A library's may round by the size of the batch."""
+    return backend == "cpp" and is_per_image(backend, sample)
 
 
 @pytest.fixture(autouse=True)
@@ -41,88 +61,77 @@ def _on_backend(backend: str, sample: Sample) -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
-@each_dtype
-@over(CASES)
+@over(DTYPES)
 def test_value_against_long_double(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.value_against_long_double(sample, dtype)
 
 
-@over(CASES)
+@over(where=lambda backend, sample: sample.linear != ())
 def test_adjoint(backend: str, sample: Sample) -> None:
     battery.adjoint(sample)
 
 
-@each_dtype
-@over(CASES)
+@over(DTYPES)
 def test_gradients_against_reference(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.gradients_against_reference(sample, dtype)
 
 
-@over(SMALL)
+@over(where=is_small)
 def test_numerical_derivatives(backend: str, sample: Sample) -> None:
     battery.numerical_derivatives(sample)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bfloat16", "float32"])
-@over(SMALL)
+@over(TWO, often=HALF, where=is_small)
 def test_opcheck(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.opcheck(sample, dtype)
 
 
-@each_dtype
-@over(CASES)
+@over(DTYPES[1:], often=TWO)
 def test_any_layout(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.any_layout(sample, dtype)
 
 
-@each_dtype
-@over(BATCHED)
+@over(HALF, where=lambda backend, sample: sample.batched)
 def test_empty_batch(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.empty_batch(sample, dtype)
 
 
-@each_dtype
-@over(CASES)
-def test_inputs_unmodified(backend: str, sample: Sample, dtype: torch.dtype) -> None:
-    battery.inputs_unmodified(sample, dtype)
-
-
-@each_dtype
-@over(CASES)
+@over(TWO, often=SINGLE)
 def test_fresh_memory(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.fresh_memory(sample, dtype)
 
 
-@each_dtype
-@over([case for case in BATCHED if case[1].op != "upfirdn2d_filter_correlation"])
+@over(TWO, often=HALF, where=is_per_image)
 def test_nan_isolation(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.nan_isolation(sample, dtype)
 
 
-@each_dtype
-@over(CASES)
+@over(SINGLE, where=has_own_transform)
+def test_alone(backend: str, sample: Sample, dtype: torch.dtype) -> None:
+    battery.alone(sample, dtype)
+
+
+@over(TWO, often=SINGLE)
 def test_same_bits(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.same_bits(sample, backend, dtype)
 
 
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-@over(SMALL)
+@over(where=is_small)
 def test_compiled(backend: str, sample: Sample, dynamic: bool) -> None:
     battery.compiled(sample, dynamic)
 
 
-@over(SMALL)
+@over(where=is_small)
 def test_exported(backend: str, sample: Sample) -> None:
     battery.exported(sample)
 
 
-@pytest.mark.parametrize("which", [(True, False), (False, True), (True, True)], ids=["first", "second", "both"])
-@over(SMALL)
-def test_vmapped(backend: str, sample: Sample, which: tuple[bool, bool]) -> None:
-    battery.vmapped(sample, which)
+@over(where=is_small)
+def test_vmapped(backend: str, sample: Sample) -> None:
+    battery.vmapped(sample)
 
 
-@each_dtype
-@over(SMALL)
+@over(TWO, often=HALF, where=is_small)
 def test_autocast(backend: str, sample: Sample, dtype: torch.dtype) -> None:
     battery.autocast(sample, dtype)
