@@ -55,14 +55,14 @@ def lowpass(
         device, dtype: of the mask; those of a tensor parameter, or torch's defaults, if None.
 
     Returns:
-        [H, W//2+1]; the argument of `specops.frequency_filter`. Computed in float64 and rounded once. If all parameters
-        are numbers, that is done on the CPU, so that every device gets the same mask; a compiled graph computes on its
+        [H, W//2+1], the argument of `specops.frequency_filter`, computed in float64 and rounded once. If all parameters
+        are numbers, the CPU computes it, so that every device gets the same mask; a compiled graph computes it on its
         device, where smooth kinds may round differently.
 
     Raises:
         ValueError: both or none of radius and cutoff, a number <= 0, an unknown kind, a parameter that the kind lacks.
-            The values of tensors are looked at on the CPU only, and not while torch traces.
-        TypeError: a parameter that is neither number nor tensor.
+            Values of tensors are checked on the CPU only, and not while torch traces.
+        TypeError: a parameter that is neither a number nor a tensor.
 
     Source:
         Gonzalez, Woods, "Digital Image Processing", chapter 4 (ideal, Gaussian and Butterworth); Li et al. 2021, "Are
@@ -129,7 +129,7 @@ def bandpass(
 
     Raises:
         ValueError: as `lowpass`; low >= high; both or none of (low, high) and cutoff.
-        TypeError: as `lowpass`; a cutoff that is no pair.
+        TypeError: as `lowpass`; a cutoff that is not a pair.
 
     Source:
         Gonzalez, Woods, "Digital Image Processing", chapter 4.
@@ -174,7 +174,8 @@ def _lowpass(
     H, W = geometry.checked_size(size)
     parameters = {"radius": radius, "cutoff": cutoff, "width": width, "order": order}
     if (radius is None) == (cutoff is None):
-        raise ValueError("give either radius in cycles per image or cutoff in cycles per pixel, not both or none.")
+        got = "neither" if radius is None else "both"
+        raise ValueError(f"give either radius in cycles per image or cutoff in cycles per pixel; got {got}.")
     _check(kind, parameters)
     device, dtype = _placement(parameters, device, dtype)
     if radius is None:

@@ -84,7 +84,7 @@ def upfirdn2d(
     gain: float = 1,
     impl: str = "cuda",
 ) -> Tensor:
-    """Returns x after zero insertion, padding with zeros, filtering and decimation: `specops.upfirdn2d`.
+    """Inserts zeros into x, pads it with zeros, filters and decimates it, with `specops.upfirdn2d`.
 
     A pair in `padding` is (x, y).
 
@@ -105,7 +105,7 @@ def filter2d(
     gain: float = 1,
     impl: str = "cuda",
 ) -> Tensor:
-    """Returns x filtered by f, of the size of x: zeros around it, and `padding` more of them, or fewer.
+    """Filters x by f and keeps its size: zeros surround it, `padding` more of them, or fewer.
 
     A pair in `padding` is (x, y).
 
@@ -128,7 +128,7 @@ def upsample2d(
     gain: float = 1,
     impl: str = "cuda",
 ) -> Tensor:
-    """Returns x enlarged by `up`, filtered by f · up_x · up_y: of size up · x, plus `padding`.
+    """Enlarges x by `up` and filters it by f · up_x · up_y: its size becomes up · size, plus `padding`.
 
     `padding` is in pixels of the enlarged image; a pair is (x, y).
 
@@ -151,7 +151,7 @@ def downsample2d(
     gain: float = 1,
     impl: str = "cuda",
 ) -> Tensor:
-    """Returns x filtered by f and reduced by `down`: of size x / down for sizes that it divides and `padding` 0.
+    """Filters x by f and reduces it by `down`: its size becomes size / down where `down` divides it and `padding` is 0.
 
     `padding` is in pixels of x; a pair is (x, y).
 
@@ -173,9 +173,9 @@ def _centred(
     flip_filter: bool,
     gain: float,
 ) -> Tensor:
-    """`upfirdn2d` with what the filter takes off added to the padding: more of it before than after.
+    """Returns `upfirdn2d` with the samples that the filter takes off added to the padding, more before than after.
 
-    taps - 1 samples where the image is enlarged, taps - down where it is reduced.
+    These are taps - 1 where the image is enlarged, and taps - down where it is reduced.
     """
     fw, fh = _get_filter_size(f)
     x0, x1, y0, y1 = _parse_padding(padding)
@@ -186,7 +186,7 @@ def _centred(
     return functional.upfirdn2d(x, f, up=up, down=down, padding=padding, flip_filter=flip_filter, gain=gain)
 
 
-# What the other modules of torch_utils.ops, and scripts that train, ask of that module beside its functions.
+# Other modules of torch_utils.ops, and scripts that train, ask these of that module.
 
 
 def _parse_scaling(scaling: int | Sequence[int]) -> tuple[int, int]:

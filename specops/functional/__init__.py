@@ -1,8 +1,7 @@
 """Stateless spectral operations on images [..., H, W].
 
-`hff` and `hfc` take values outside their `value_range` as the published code does, folded and clipped. While one looks
-for a mistake in the scaling of images, `check_value_range(True)`, called or in a `with`, makes such values an error; it
-is off at first, since a look at values on a GPU waits for it.
+`hff` and `hfc` fold and clip values outside their `value_range`, as the published code does. To find a mistake in the
+scaling of images, `check_value_range(True)`, called or in a `with`, makes such values an error.
 """
 
 from specops.functional._filters import frequency_filter, frequency_shift, frequency_shift_complex, radial_filter

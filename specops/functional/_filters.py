@@ -17,15 +17,15 @@ INTERPOLATIONS = ("nearest", "linear")
 
 
 def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
-    """Returns the images with each Fourier coefficient multiplied by a real gain: [..., H, W].
+    """Multiplies each Fourier coefficient of the images by a real gain: [..., H, W].
 
-    The real part of the inverse DFT of mask · X.
+    The result is the real part of the inverse DFT of mask · X.
 
     Args:
         x: real images [..., H, W].
-        mask: real gains, half plane [H, W//2+1] as of `specops.masks`, or full plane [H, W] in the order of torch.fft.
-            What is not even in the frequency acts through its even part (on the half plane: in the columns kx = 0 and
-            W/2), as for torch.fft.irfft2. Any float dtype.
+        mask: gain per coefficient, any float dtype, on the half plane [H, W//2+1] as of `specops.masks`, or on the full
+            plane [H, W] in the order of torch.fft. A mask that is not even in the frequency acts through its even part,
+            as for torch.fft.irfft2; on the half plane this concerns the columns kx = 0 and W/2.
 
     Returns:
         [..., H, W] in the dtype of x. Gradients to x and mask of any order.
@@ -45,19 +45,19 @@ def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
                 [2., 2.]])
     """
     check_image("x", x)
-    return _gained(x, half_plane_gains(x, mask))
+    return _gained(x, half_plane_gain(x, mask))
 
 
 def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", interpolation: str = "nearest") -> Tensor:
-    """Returns the images with each Fourier coefficient multiplied by the gain of its radius: [..., H, W].
+    """Multiplies each Fourier coefficient of the images by the gain of its radius: [..., H, W].
 
     Args:
         x: real images [..., H, W].
         profile: gain per radial bin, [K] for all images or [..., K] per image, with K of
             `specops.geometry.radial_bins((H, W), convention=convention)`. Any float dtype.
-        convention: which bins; with `nearest`, a coefficient that the convention drops gets the gain 0.
-        interpolation: `"nearest"`: the gain of the bin; `"linear"`: between the bins' centers, in k, the first and last
-            gain beyond them.
+        convention: which bins: see `specops.geometry.radial_bins`.
+        interpolation: `"nearest"` takes the gain of the bin, and 0 for a coefficient that the convention drops.
+            `"linear"` interpolates in k between the bins' centers; beyond them it takes the first or the last gain.
 
     Returns:
         [..., H, W] in the dtype of x. Gradients to x and profile of any order.
@@ -96,10 +96,10 @@ def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", inte
 
 
 def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | None = None) -> Tensor:
-    """Returns images whose spectrum is moved by a carrier frequency: [..., H, W].
+    """Moves the spectrum of the images by a carrier frequency: [..., H, W].
 
-    The real part of (x + i·imag) · exp(2πi (fx·n + fy·m)), n the column and m the row index. With imag = None it is x
-    times a cosine, and (½, ½) gives x · (-1)^(m+n).
+    The result is the real part of (x + i·imag) · exp(2πi (fx·n + fy·m)), n the column and m the row index. With
+    imag = None it is x times a cosine; the shift (½, ½) then gives x · (-1)^(m+n).
 
     Args:
         x: real images [..., H, W].
@@ -110,7 +110,7 @@ def frequency_shift(x: Tensor, shift: tuple[float, float], *, imag: Tensor | Non
         [..., H, W] in the dtype of x. Gradients to x and imag of any order.
 
     Raises:
-        TypeError, ValueError: x and imag are no images of one shape and device; shift is no pair of numbers.
+        TypeError, ValueError: x and imag differ in shape or device; shift is not a pair of finite numbers.
 
     Source:
         Khayatkhoei, Elgammal 2022, "Spatial Frequency Bias in Convolutional Generative Adversarial Networks", frequency
@@ -160,8 +160,8 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
     return shifted[0].to(real.dtype).contiguous(), shifted[1].to(imag.dtype).contiguous()
 
 
-def half_plane_gains(x: Tensor, mask: Tensor) -> Tensor:
-    """The gains [H·(W//2+1)] of a mask [H, W//2+1] or [H, W], in the dtype of the arithmetic."""
+def half_plane_gain(x: Tensor, mask: Tensor) -> Tensor:
+    """Returns the gain per coefficient, [H·(W//2+1)], of a mask [H, W//2+1] or [H, W], in the compute dtype."""
     H, W = x.shape[-2:]
     check_real("mask", mask)
     if mask.shape != (H, W // 2 + 1) and mask.shape != (H, W):  # traced sizes compare, but are "in" nothing
@@ -171,21 +171,21 @@ def half_plane_gains(x: Tensor, mask: Tensor) -> Tensor:
         )
     if mask.device != x.device:
         raise ValueError(f"mask must be on {x.device} like x; got {mask.device}. Move it with mask.to(x.device).")
-    gains = mask.to(compute_dtype(x.dtype))
+    gain = mask.to(compute_dtype(x.dtype))
     if mask.shape[-1] != W // 2 + 1:
-        reversed_mask = gains.roll((-1, -1), (0, 1)).flip(0, 1)
-        gains = ((gains + reversed_mask) / 2)[:, : W // 2 + 1]
-    return gains.flatten()
+        reversed_mask = gain.roll((-1, -1), (0, 1)).flip(0, 1)
+        gain = ((gain + reversed_mask) / 2)[:, : W // 2 + 1]
+    return gain.flatten()
 
 
-def _gained(x: Tensor, gains: Tensor) -> Tensor:
-    """x [..., H, W] filtered by gains [H·(W//2+1)], or [..., H·(W//2+1)] per image."""
-    index, _, weight = geometry.coefficient_maps(x.shape[-2], x.shape[-1], gains.dtype, x.device)
-    return ops.binned_filter(x, gains, index, weight)
+def _gained(x: Tensor, gain: Tensor) -> Tensor:
+    """x [..., H, W] filtered by gain [H·(W//2+1)], or [..., H·(W//2+1)] per image."""
+    index, _, weight = geometry.coefficient_maps(x.shape[-2], x.shape[-1], gain.dtype, x.device)
+    return ops.binned_filter(x, gain, index, weight)
 
 
 def _interpolated(profile: Tensor, H: int, W: int, convention: str) -> Tensor:
-    """profile [..., K] -> gains [..., H·(W//2+1)], linear in k between the centers of the bins."""
+    """profile [..., K] -> gain [..., H·(W//2+1)], linear in k between the centers of the bins."""
     bins = geometry.radial_bins((H, W), convention=convention, device=profile.device)
     position = (geometry.radii(H, W, profile.device).flatten() - bins.centers[0]).clamp(0, profile.shape[-1] - 1)
     below = position.floor().long().clamp(max=max(profile.shape[-1] - 2, 0))

@@ -1,4 +1,4 @@
-"""High-frequency filter, confusion and swap: what a discriminator is to see of high frequencies."""
+"""High-frequency filter, confusion and swap: what a discriminator sees of high frequencies."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def hff(
     kind: str = "ideal",
     value_range: tuple[float, float] = (-1, 1),
 ) -> Tensor:
-    """Returns the images without their high frequencies (High-Frequency Filter): [..., H, W].
+    """Removes the high frequencies of the images (High-Frequency Filter): [..., H, W].
 
     With x' = (x - lo) / (hi - lo) and M the low-pass mask, clip(|IDFT(M · DFT(x'))|, 0, 1), brought back to [lo, hi].
 
     Args:
         x: real images [..., H, W] with values in `value_range`.
         radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it frequencies are kept.
-            A number below 1 is warned of: no frequency but the mean lies below it.
-        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on is
-            warned of: every frequency lies below it.
+            A number below 1 gives a warning, since no frequency but the mean lies below it.
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on gives a
+            warning, since every frequency lies below it.
         kind: of the low-pass: see `specops.masks`.
-        value_range: (lo, hi). Values outside are no error: what leaves the range is folded at lo by the |·| (for
-            (-1, 1), -1.2 becomes -0.8) and clipped at hi. `specops.functional.check_value_range` makes them one.
+        value_range: (lo, hi). Values outside are accepted: the |·| folds them at lo (for (-1, 1), -1.2 becomes -0.8),
+            and they are clipped at hi. `specops.functional.check_value_range` makes them an error.
 
     Returns:
         [..., H, W] in the dtype of x, values in `value_range`. Gradients to x (0 where clipped, the sign of the abs).
@@ -72,28 +72,29 @@ def hfc(
     kind: str = "ideal",
     value_range: tuple[float, float] = (-1, 1),
 ) -> tuple[Tensor, Tensor]:
-    """Returns real images, and fake ones with the high frequencies of the real (High-Frequency Confusion).
+    """Gives fake images the high frequencies of real ones (High-Frequency Confusion): returns (real, fake).
 
     With x' = (x - lo) / (hi - lo) and M the low-pass mask, the fake becomes
     clip(|IDFT(M·DFT(fake') + (1 - M)·DFT(real'))|, 0, 1) and the real clip(|real'|, 0, 1), both brought back to
     [lo, hi]. Images are paired by batch index. The filter is linear, so the inner part is
-    real' + filter(fake' - real'): one transform and one inverse.
+    real' + filter(fake' - real'): one transform and one inverse. The real images come first, as in the published code.
 
     Args:
         real, fake: images [..., H, W] of one shape and device, values in `value_range`; computed in their promoted
             dtype.
         radius: in cycles per image, > 0, a number or a tensor as in `specops.masks`; below it the fake keeps its own
-            frequencies. A number below 1 is warned of: no frequency but the mean lies below it.
-        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on is
-            warned of: every frequency lies below it.
+            frequencies. A number below 1 gives a warning, as in `hff`.
+        cutoff: in cycles per pixel, instead of `radius`: radius = cutoff · max(H, W). A number from 1 on gives a
+            warning, as in `hff`.
         kind: of the low-pass: see `specops.masks`.
-        value_range: (lo, hi). Values outside are no error: as in `hff`.
+        value_range: (lo, hi). Values outside are folded and clipped, as in `hff`.
 
     Returns:
         (real, fake), each [..., H, W] in its own dtype. Gradients to both.
 
     Raises:
-        TypeError, ValueError: no pair of images; wrong kind, range, radius or cutoff; both or none of these two.
+        TypeError, ValueError: images of two shapes or devices; wrong kind, range, radius or cutoff; both or none of
+            the last two.
 
     Source:
         Li et al. 2021, "Are High-Frequency Components Beneficial for Training of Generative Adversarial Networks", HFC.
@@ -116,9 +117,9 @@ def hfc(
 
 
 def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
-    """Returns the images with the low band of a and the rest of b: [..., H, W].
+    """Joins the low band of a and the rest of b: [..., H, W].
 
-    Inverse DFT of mask · A + (1 - mask) · B, computed as b + filter(a - b); nothing is clipped.
+    The result is the inverse DFT of mask · A + (1 - mask) · B, computed as b + filter(a - b). Nothing is clipped.
 
     Args:
         a, b: real images [..., H, W] of one shape and device.
@@ -128,7 +129,7 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
         [..., H, W] in the promoted dtype of a and b. Gradients to a, b and mask of any order.
 
     Raises:
-        TypeError, ValueError: no pair of images, or a mask of another shape.
+        TypeError, ValueError: images of two shapes or devices, or a mask of another shape.
 
     Source:
         Li et al. 2021, the exchange inside HFC.
@@ -159,15 +160,15 @@ def _clipped_swap(
     H, W = a.shape[-2:]
     dtype = compute_dtype(a.dtype)
     plain = isinstance(radius if cutoff is None else cutoff, numbers.Real) and (radius is None or cutoff is None)
-    gains_of = _lowpass_gains if plain else _lowpass_gains.__wrapped__  # type: ignore[attr-defined]
-    gains = gains_of(H, W, radius, cutoff, kind, dtype, a.device)
+    gain_of = _lowpass_gain if plain else _lowpass_gain.__wrapped__  # type: ignore[attr-defined]
+    gain = gain_of(H, W, radius, cutoff, kind, dtype, a.device)
     index, _, weight = geometry.coefficient_maps(H, W, dtype, a.device)
-    swapped, _, kept = ops.clipped_band_swap(a, b, gains, index, weight, *value_range, keep)
+    swapped, _, kept = ops.clipped_band_swap(a, b, gain, index, weight, *value_range, keep)
     return swapped, kept
 
 
 @cached_tensors
-def _lowpass_gains(
+def _lowpass_gain(
     H: int,
     W: int,
     radius: Parameter | None,

@@ -1,4 +1,4 @@
-"""Checks of options."""
+"""Checks of options, and the warning of a radius that looks like a cutoff."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def warn_of_units(radius: object, cutoff: object) -> None:
-    """Warns of a radius below 1 and of a cutoff from 1 on, each nearly always the other, at the line that gave it.
+    """Warns of a radius below 1 and of a cutoff from 1 on, each nearly always meant as the other.
 
-    That is the line that calls the caller; calls from within this package are silent. Nothing where torch traces: a
-    graph keeps no warnings, and a look at the number would bind it to its value.
+    The warning names the line that calls the caller; calls from within this package are silent. So is traced code,
+    since a graph keeps no warnings and a look at the number would bind the graph to its value.
     """
     if torch.compiler.is_compiling() or (radius is None) == (cutoff is None):
         return
     if isinstance(radius, numbers.Real) and 0 < float(radius) < 1:
-        told = f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If cycles per "
-        told += f"pixel are meant, give cutoff={radius}."
+        told = f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If you mean "
+        told += f"cycles per pixel, give cutoff={radius}."
     elif isinstance(cutoff, numbers.Real) and not isinstance(cutoff, bool) and 1 <= float(cutoff) < math.inf:
-        told = f"cutoff={cutoff} is in cycles per pixel, and every frequency lies below it. If cycles per image are "
-        told += f"meant, give radius={cutoff}."
+        told = f"cutoff={cutoff} is in cycles per pixel, and every frequency lies below it. If you mean cycles per "
+        told += f"image, give radius={cutoff}."
     else:
         return
     user = sys._getframe(1).f_back  # None where C calls the caller

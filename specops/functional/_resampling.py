@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from specops import backends, ops
-from specops.functional import _taps as filters
+from specops.functional import _taps
 from specops.functional._filters import frequency_filter
 from specops.functional._options import check_choice, number
 from specops.ops._checks import check_image, check_real
@@ -48,7 +48,7 @@ def upfirdn2d(
     gain: float = 1,
     boundary: str = "zeros",
 ) -> Tensor:
-    """Returns x after zero insertion, padding, FIR filtering and decimation, in that order: [..., Ho, Wo].
+    """Inserts zeros into x, pads, filters and decimates it, in that order: [..., Ho, Wo].
 
     1. Insert up - 1 zeros after each sample along each axis.
     2. Pad (or crop, where negative) the result; samples outside the input come from `boundary`.
@@ -57,8 +57,8 @@ def upfirdn2d(
 
     Args:
         x: real images [..., H, W].
-        f: [fh, fw]; or 1-D, applied along both axes; or None for the single tap 1. Gradient. Taps are to be finite: of
-            others, backends differ in which samples they spoil (0 · inf in inserted zeros and in padding).
+        f: the taps: [fh, fw]; or 1-D, applied along both axes; or None for the single tap 1. They must be finite:
+            backends differ in which samples another tap spoils (0 · inf in inserted zeros and in padding).
         up, down: integer factor, or (x, y).
         padding: int, (x, y) or (x0, x1, y0, y1), in samples of the zero-inserted image. A pair is (x, y), as in
             StyleGAN: x on both sides along the width, y along the height. In diffusers and in rosinality's networks a
@@ -121,7 +121,7 @@ def check_filter(f: Tensor) -> None:
 
 
 def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
-    """Returns x enlarged by an integer factor along both axes: [..., H·factor, W·factor].
+    """Enlarges x by an integer factor along both axes: [..., H·factor, W·factor].
 
     Args:
         x: real images [..., H, W].
@@ -162,18 +162,18 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
     if mode in ("nearest", "bilinear") and not _in_one_pass(x.device.type):
         return _interpolated(x, factor, mode)
     if mode == "zeros":
-        return _filtered(x, (filters.single, 1), (0, 0), "zeros", up=factor)
+        return _filtered(x, (_taps.single, 1), (0, 0), "zeros", up=factor)
     if mode == "nearest":
-        return _filtered(x, (filters.nearest, factor), (factor - 1, 0), "zeros", up=factor)
+        return _filtered(x, (_taps.nearest, factor), (factor - 1, 0), "zeros", up=factor)
     if mode == "bilinear":
         padding = (3 * factor // 2 - 1, factor // 2) if factor % 2 == 0 else (3 * (factor // 2), factor // 2)
-        return _filtered(x, (filters.bilinear, factor), padding, "replicate", up=factor)
+        return _filtered(x, (_taps.bilinear, factor), padding, "replicate", up=factor)
     kind, reach = _low_pass(mode, factor)
     return _filtered(x, (kind, factor), (reach, reach), "reflect", up=factor, gain=factor)
 
 
 def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tensor:
-    """Returns x reduced by an integer factor along both axes.
+    """Reduces x by an integer factor along both axes: [..., Ho, Wo].
 
     Args:
         x: real images [..., H, W].
@@ -214,9 +214,9 @@ def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tenso
     if mode == "avg":
         return _mean(x, factor)
     if mode == "schwarz_blur":
-        return _filtered(x, (filters.schwarz, factor), (1, 1), "reflect", down=factor)
+        return _filtered(x, (_taps.schwarz, factor), (1, 1), "reflect", down=factor)
     if mode == "stride":
-        return _filtered(x, (filters.single, 1), (0, 0), "zeros", down=factor)
+        return _filtered(x, (_taps.single, 1), (0, 0), "zeros", down=factor)
     if mode == "blur":
         return blurred(x, taps, factor, "reflect")
     kind, reach = _low_pass(mode, factor)
@@ -226,14 +226,14 @@ def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tenso
 def blurred(x: Tensor, taps: int, stride: int, boundary: str) -> Tensor:
     """Returns x [..., H, W] after a binomial filter of 1 to 7 taps and a stride."""
     taps = check_taps(taps)
-    return _filtered(x, (filters.binomial, taps), ((taps - 1) // 2, taps // 2), boundary, down=stride)
+    return _filtered(x, (_taps.binomial, taps), ((taps - 1) // 2, taps // 2), boundary, down=stride)
 
 
-def _low_pass(mode: str, factor: int) -> tuple[Callable[[int], filters.Taps], int]:
-    """Returns the filter of `binomial` or `sinc`, and its taps on each side of the middle."""
+def _low_pass(mode: str, factor: int) -> tuple[Callable[[int], _taps.Taps], int]:
+    """Returns the taps of `binomial` or `sinc`, and how many lie on each side of the middle one."""
     if mode == "binomial":
-        return filters.spline, 2 * (factor - 1)
-    return filters.sinc, filters.SINC_LOBES * factor - 1 if factor > 1 else 0
+        return _taps.spline, 2 * (factor - 1)
+    return _taps.sinc, _taps.SINC_LOBES * factor - 1 if factor > 1 else 0
 
 
 def check_taps(taps: int) -> int:
@@ -246,7 +246,7 @@ def check_taps(taps: int) -> int:
 
 def _filtered(
     x: Tensor,
-    kernel: tuple[Callable[[int], filters.Taps], int],
+    kernel: tuple[Callable[[int], _taps.Taps], int],
     padding: tuple[int, int],
     boundary: str,
     *,
@@ -256,11 +256,11 @@ def _filtered(
 ) -> Tensor:
     """Returns `upfirdn2d` of x with gain · kind(n), `kernel` = (kind, n), and padding (before, after), on both axes."""
     dtype = compute_dtype(x.dtype)
-    if _in_one_pass(x.device.type) or kernel[0] is filters.single:
-        f = filters.filter_of(*kernel, gain, dtype, x.device, 2)
-        return ops.upfirdn2d(x, f, (up, up), (down, down), (*padding, *padding), boundary)
-    f = filters.filter_of(*kernel, gain, dtype, x.device, 1)
-    return upfirdn2d(x, f, up=up, down=down, padding=(*padding, *padding), boundary=boundary)
+    if _in_one_pass(x.device.type) or kernel[0] is _taps.single:
+        taps = _taps.tap_tensor(*kernel, gain, dtype, x.device, 2)
+        return ops.upfirdn2d(x, taps, (up, up), (down, down), (*padding, *padding), boundary)
+    taps = _taps.tap_tensor(*kernel, gain, dtype, x.device, 1)
+    return upfirdn2d(x, taps, up=up, down=down, padding=(*padding, *padding), boundary=boundary)
 
 
 def _shuffled(x: Tensor, factor: int) -> Tensor:
@@ -280,7 +280,7 @@ def _interpolated(x: Tensor, factor: int, mode: str) -> Tensor:
 
 def _mean(x: Tensor, factor: int) -> Tensor:
     if _in_one_pass(x.device.type):
-        return _filtered(x, (filters.mean, factor), (0, 0), "zeros", down=factor)
+        return _filtered(x, (_taps.mean, factor), (0, 0), "zeros", down=factor)
     if x.numel() == 0:
         return x.new_empty(*x.shape[:-2], x.shape[-2] // factor, x.shape[-1] // factor)
     planes = x if x.dim() == 4 else x.reshape(-1, 1, *x.shape[-2:])
@@ -289,17 +289,17 @@ def _mean(x: Tensor, factor: int) -> Tensor:
 
 
 def _fourier_upsampled(x: Tensor, factor: int) -> Tensor:
-    nails = _filtered(x, (filters.single, 1), (0, 0), "zeros", up=factor)
+    nails = _filtered(x, (_taps.single, 1), (0, 0), "zeros", up=factor)
     if factor == 1:
         return nails
-    gains = filters.zero_padded_gains(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
-    return like_layout(frequency_filter(nails, gains), x)
+    gain = _taps.zero_padding_gain(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
+    return like_layout(frequency_filter(nails, gain), x)
 
 
 def _fourier_downsampled(x: Tensor, factor: int) -> Tensor:
-    gains = filters.cropped_gains(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
-    low = frequency_filter(x, gains) if factor > 1 else x
-    return like_layout(_filtered(low, (filters.single, 1), (0, 0), "zeros", down=factor), x)
+    gain = _taps.cropping_gain(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
+    low = frequency_filter(x, gain) if factor > 1 else x
+    return like_layout(_filtered(low, (_taps.single, 1), (0, 0), "zeros", down=factor), x)
 
 
 def _factor(factor: int) -> int:

@@ -32,8 +32,8 @@ def radial_spectrum(
     r"""Returns the radial profile of the power spectrum of each image: [..., K].
 
     `out[..., i]` is the mean of s(|X_k|²) over the coefficients k in bin i, X the DFT of `window · x`. This is the
-    "reduced spectrum" or "radial power spectral density" of the GAN literature; the mean over channels, if wanted, is
-    `.mean(-2)` of [..., C, K].
+    "reduced spectrum" or "radial power spectral density" of the GAN literature. `.mean(-2)` of [..., C, K] averages
+    over channels.
 
     Args:
         x: real images [..., H, W], any float dtype; half types are computed in float32.
@@ -45,12 +45,12 @@ def radial_spectrum(
 
     Returns:
         [..., K] with K = `radial_bins((H, W), convention=convention).n_bins`; float64 for float64 images, else float32.
-        Gradients to x (and a tensor window) of any order. The amplitude of a coefficient that is exactly 0 has the
-        gradient 0.
+        Gradients to x and to a tensor window, of any order. The amplitude of a coefficient has the gradient 0 where it
+        is exactly 0.
 
     Raises:
         TypeError: x is not a real floating-point tensor.
-        ValueError: x has fewer than two dimensions, or an option is none of those listed.
+        ValueError: x has fewer than two dimensions, or an option is unknown.
 
     Source:
         Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", section 3 (the default convention).
@@ -99,7 +99,7 @@ def radial_cross_spectrum(
         [..., K], float64 where one of the images is, else float32. Gradients to x and y of any order.
 
     Raises:
-        TypeError, ValueError: x and y are no pair of images, or an option is none of those listed.
+        TypeError, ValueError: x and y differ in shape or device, or an option is unknown.
 
     Source:
         van Heel 1987, "Similarity measures between images", equation 1 (its numerator).
@@ -132,7 +132,7 @@ def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain")
         [..., K], float64 where one of the images is, else float32. Gradients to x and y of any order.
 
     Raises:
-        TypeError, ValueError: x and y are no pair of images, or the convention is unknown.
+        TypeError, ValueError: x and y differ in shape or device, or the convention is unknown.
 
     Source:
         Saxton, Baumeister 1982, "The correlation averaging of a regularly arranged bacterial cell envelope protein".
@@ -152,12 +152,12 @@ def fourier_ring_correlation(x: Tensor, y: Tensor, *, convention: str = "plain")
 
 
 def power_spectrum(x: Tensor, *, norm: str = "backward", shift: bool = False) -> Tensor:
-    """Returns |DFT(x)|² on the full plane: [..., H, W].
+    """Returns the power spectrum |DFT(x)|² on the full plane: [..., H, W].
 
     Args:
         x: real images [..., H, W].
         norm: scaling of the DFT as in torch.fft.
-        shift: puts the mean's coefficient into the middle, as torch.fft.fftshift.
+        shift: whether the mean's coefficient moves to the middle, as by torch.fft.fftshift.
 
     Returns:
         [..., H, W], float64 for float64 images, else float32. Gradients of any order.
@@ -218,7 +218,7 @@ def leakage_ratio(real_power: Tensor, fake_power: Tensor) -> Tensor:
 
 
 def normalize_profile(p: Tensor, *, mode: str) -> Tensor:
-    """Returns profiles [..., K] brought to a common scale.
+    """Brings profiles [..., K] to a common scale.
 
     Args:
         p: profiles [..., K].

@@ -1,4 +1,4 @@
-"""The filters of the resampling modes, from their formulas, as taps along one axis."""
+"""Taps of the resampling modes along one axis, from their formulas, and gains of the modes that go by the spectrum."""
 
 from __future__ import annotations
 
@@ -101,24 +101,25 @@ _values._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @cached_tensors
-def filter_of(
+def tap_tensor(
     kind: Callable[[int], Taps], n: int, gain: int, dtype: torch.dtype, device: torch.device, dimensions: int
 ) -> Tensor:
     """Returns gain · kind(n), 1-D, or its outer product with itself."""
-    f = torch.tensor([gain * tap for tap in _values(kind, n)], dtype=dtype, device=device)
-    return f if dimensions == 1 else torch.outer(f, f)
+    taps = torch.tensor([gain * tap for tap in _values(kind, n)], dtype=dtype, device=device)
+    return taps if dimensions == 1 else torch.outer(taps, taps)
 
 
 @cached_tensors
-def zero_padded_gains(H: int, W: int, factor: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Returns what makes a bed of nails of images [H, W] their Fourier interpolation: [H·factor, W·factor // 2 + 1].
+def zero_padding_gain(H: int, W: int, factor: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Returns the gain that makes a bed of nails of images [H, W] their Fourier interpolation, on its half plane.
 
-    factor² below the images' Nyquist frequency; half of that at it, which both its signs share.
+    [H·factor, W·factor // 2 + 1]: factor² below the images' Nyquist frequency; at it half of that, since both its signs
+    share it.
     """
-    return _axis_gains(H, factor, False, dtype, device).unsqueeze(1) * _axis_gains(W, factor, True, dtype, device)
+    return _axis_gain(H, factor, False, dtype, device).unsqueeze(1) * _axis_gain(W, factor, True, dtype, device)
 
 
-def _axis_gains(n: int, factor: int, half: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _axis_gain(n: int, factor: int, half: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
     k = torch.arange(n * factor // 2 + 1 if half else n * factor, device=device)
     k = torch.minimum(k, n * factor - k)
     at_nyquist = (2 * k == n).to(dtype) / 2
@@ -126,8 +127,8 @@ def _axis_gains(n: int, factor: int, half: bool, dtype: torch.dtype, device: tor
 
 
 @cached_tensors
-def cropped_gains(H: int, W: int, factor: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Returns 1 up to the frequency 1 / (2·factor) in cycles per pixel along each axis, and 0: [H, W // 2 + 1]."""
+def cropping_gain(H: int, W: int, factor: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Returns the gain 1 up to 1 / (2·factor) cycles per pixel along each axis and 0 beyond: [H, W // 2 + 1]."""
     rows, columns = torch.arange(H, device=device), torch.arange(W // 2 + 1, device=device)
     kept = (2 * factor * torch.minimum(rows, H - rows) <= H).unsqueeze(1) & (2 * factor * columns <= W)
     return kept.to(dtype)

@@ -1,4 +1,4 @@
-"""The range of values that images are said to have, and whether it is checked."""
+"""The range of values that the caller says images have, and the switch that checks it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specops.functional._options import number_pair
 
 
 class _Thread(threading.local):
-    """What holds in a thread: whether values are checked, and what the ends of the blocks it is in bring back."""
+    """State of a thread: whether values are checked, and what the end of each open block restores."""
 
     def __init__(self) -> None:
         self.checked = False
@@ -26,9 +26,8 @@ class check_value_range:  # noqa: N801 - called as torch.set_grad_enabled is
     """Sets whether `hff` and `hfc` raise ValueError for images with values outside `value_range`, in this thread.
 
     A call sets it for all that follows; in a `with`, it holds until the end of the block. Each thread has its own
-    setting, off at first because looking at values waits for the images' device. NaN lies outside every range. Values
-    are never looked at where torch traces or transforms (torch.compile, torch.export, torch.func), nor on the meta
-    device.
+    setting, off at first because a look at values waits for the images' device. NaN lies outside every range. Values
+    are not checked where torch traces or transforms (torch.compile, torch.export, torch.func), nor on the meta device.
 
     Args:
         on: whether values are checked.

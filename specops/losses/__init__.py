@@ -1,6 +1,6 @@
 """Losses between the spectra of two sets of images, as functions and as modules.
 
-The generated images come first, as the input does in torch's own losses. Every loss is a 0-dimensional tensor, float64
+Generated images come first, as the input does in torch's own losses. Every loss is a 0-dimensional tensor, float64
 where one of the sets is float64, else float32, with gradients to both sets of any order. It is NaN for an empty batch.
 """
 

@@ -32,9 +32,9 @@ def focal_frequency_loss(
 
     Args:
         pred, target: images [..., H, W] of one shape, as a rule [N, C, H, W].
-        matrix: w instead, values in [0, 1] (looked at on the CPU only, where that waits for no device), on the full
-            plane: broadcastable to [N, P, C, h, w] with P = patch_factor², h = H / patch_factor; [N, P, C, h, w] is
-            [..., P, C, h, w] for other numbers of dimensions, with C = 1 for [H, W].
+        matrix: w on the full plane instead, broadcastable to [..., P, C, h, w] with P = patch_factor² and
+            h = H / patch_factor; C = 1 for images [H, W]. Its values must lie in [0, 1], which is checked on the CPU
+            only: elsewhere a look at them would wait for the device.
         loss_weight: factor on the loss.
         alpha: the exponent α.
         patch_factor: images are cut into patch_factor × patch_factor patches; must divide H and W.
@@ -46,8 +46,8 @@ def focal_frequency_loss(
         A 0-dimensional tensor. It and its derivatives equal those of the package focal-frequency-loss 0.3.0.
 
     Raises:
-        TypeError, ValueError: not two sets of images of one shape and device; a weight or exponent that is no finite
-            number; a patch factor that does not divide H and W; a matrix that does not fit or lies outside [0, 1].
+        TypeError, ValueError: images of two shapes or devices; a weight or exponent that is not a finite number; a
+            patch factor that does not divide H and W; a matrix of another shape or with values outside [0, 1].
 
     Source:
         Jiang, Dai, Wu, Loy 2021, "Focal Frequency Loss for Image Reconstruction and Synthesis", equations 7 to 9.
@@ -79,9 +79,9 @@ def focal_frequency_loss(
 
 
 class FocalFrequencyLoss(nn.Module):
-    """Returns, called with (pred, target, matrix=None), their `focal_frequency_loss`.
+    """Computes `focal_frequency_loss(pred, target, matrix=None)`.
 
-    Args, in the order of the package focal-frequency-loss: as in `focal_frequency_loss`.
+    Arguments are those of `focal_frequency_loss`, in the order of the package focal-frequency-loss.
 
     Example:
         >>> from specops.losses import FocalFrequencyLoss

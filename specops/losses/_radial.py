@@ -31,7 +31,7 @@ def log_spectrum_mse(fake: Tensor, real: Tensor, *, convention: str = "schwarz20
         A 0-dimensional tensor.
 
     Raises:
-        TypeError, ValueError: not two sets of images of one shape and device; an unknown option.
+        TypeError, ValueError: images of two shapes or devices; an unknown option.
 
     Source:
         Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", section 4 (generator testbed).
@@ -54,20 +54,19 @@ def spectral_regularization(fake: Tensor, real: Tensor) -> Tensor:
 
     -mean over images i and bins k of r_k·ln f_ik + (1 - r_k)·ln(1 - f_ik): f_i is the profile (`durall2020`) of
     20·ln|DFT| of the grey image, brought to [0, 1] by its minimum and maximum; r is the mean of such profiles of the
-    real images. The real profile is the target, since so the least value is at f = r; with the sides exchanged, as in
-    the released code, the term is linear in f and least where every f is 0 or 1. Logarithms end at -100; where they do
-    (each image's own minimum and maximum), there is no gradient.
+    real images. The real profile is the target, so that the loss is least at f = r. With the sides exchanged, as in
+    the released code, the term is linear in f and least where every f is 0 or 1. Logarithms are cut off at -100 and
+    have no gradient there, which is at the minimum and the maximum of each image.
 
     Args:
-        fake, real: images [..., 3, H, W], or [..., 1, H, W] and [H, W] which are grey already; numbers of images may
-            differ.
+        fake, real: images [..., 3, H, W], or grey ones [..., 1, H, W] or [H, W]; numbers of images may differ.
 
     Returns:
-        A 0-dimensional tensor. To be added to the generator's loss with a weight; the gradient flows through the
-        spectrum, which in the released code it does not: see `spectral_regularization_detached`.
+        A 0-dimensional tensor, to be added to the generator's loss with a weight. Its gradient flows through the
+        spectrum. That of the released code does not: see `spectral_regularization_detached`.
 
     Raises:
-        TypeError, ValueError: not two sets of grey or RGB images of one size and device.
+        TypeError, ValueError: images that are neither grey nor RGB; sets of two sizes or devices.
 
     Source:
         Durall, Keuper, Keuper 2020, "Watch Your Up-Convolution", section 4 (spectral regularization).
@@ -88,8 +87,8 @@ def spectral_regularization_detached(fake: Tensor, real: Tensor) -> Tensor:
     r"""Returns the spectral regularization as released: a number without gradient.
 
     -mean over images i and bins k of f_ik·ln r_k + (1 - f_ik)·ln(1 - r_k), profiles as in `spectral_regularization`.
-    The released code leaves torch before the profiles, so that the term has a value and trains nothing; and it has the
-    two sides of the cross-entropy exchanged. Offered to reproduce results that were obtained so.
+    The released code computes the profiles outside of torch, so that the term has a value but trains nothing. It also
+    exchanges the two sides of the cross-entropy. Use it to reproduce results that were obtained so.
 
     Args:
         fake, real: as in `spectral_regularization`.
@@ -121,14 +120,13 @@ def spectral_profile_loss(fake: Tensor, real: Tensor) -> Tensor:
     the grey image, each profile brought to [0, 1] by its minimum and maximum.
 
     Args:
-        fake, real: images [..., 3, H, W], or [..., 1, H, W] and [H, W] which are grey already; numbers of images may
-            differ.
+        fake, real: images [..., 3, H, W], or grey ones [..., 1, H, W] or [H, W]; numbers of images may differ.
 
     Returns:
         A 0-dimensional tensor in [0, 1].
 
     Raises:
-        TypeError, ValueError: not two sets of grey or RGB images of one size and device.
+        TypeError, ValueError: images that are neither grey nor RGB; sets of two sizes or devices.
 
     Source:
         Jung, Keuper 2021, "Spectral Distribution Aware Image Generation", section 3 (profiles).
@@ -145,7 +143,7 @@ def spectral_profile_loss(fake: Tensor, real: Tensor) -> Tensor:
 
 
 class LogSpectrumMSE(nn.Module):
-    """Returns, called with (fake, real), their `log_spectrum_mse`.
+    """Computes `log_spectrum_mse(fake, real)`.
 
     Args:
         convention, norm: as in `specops.radial_spectrum`.
@@ -170,7 +168,7 @@ class LogSpectrumMSE(nn.Module):
 
 
 class SpectralRegularization(nn.Module):
-    """Returns, called with (fake, real), their `spectral_regularization`.
+    """Computes `spectral_regularization(fake, real)`.
 
     Example:
         >>> from specops.losses import SpectralRegularization
@@ -183,7 +181,7 @@ class SpectralRegularization(nn.Module):
 
 
 class SpectralProfileLoss(nn.Module):
-    """Returns, called with (fake, real), their `spectral_profile_loss`.
+    """Computes `spectral_profile_loss(fake, real)`.
 
     Example:
         >>> from specops.losses import SpectralProfileLoss
@@ -201,7 +199,7 @@ def log_profile(
     """Returns the logarithmic radial power of the grey images, each profile brought to [0, 1]: [..., K].
 
     Args:
-        x: images [..., 3, H, W], or [..., 1, H, W] and [H, W] which are grey already.
+        x: images [..., 3, H, W], or grey ones [..., 1, H, W] or [H, W].
         weights: of red, green and blue.
         convention, eps: as in `specops.radial_spectrum`.
         name: of x in error messages.
@@ -240,7 +238,7 @@ def _batch_mean(profiles: Tensor) -> Tensor:
 
 
 def _cross_entropy(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean of -(t ln p + (1 - t) ln(1 - p)), logarithms not below -100; the other one broadcasts."""
+    """Mean of -(t ln p + (1 - t) ln(1 - p)), logarithms not below -100; prediction and target broadcast."""
     return -ordered_mean(target * _bounded_log(prediction) + (1 - target) * _bounded_log(1 - prediction))
 
 

@@ -1,13 +1,12 @@
 """Metrics that compare the spectra of real and generated images, as torchmetrics; they need the extra `metrics`.
 
-Each is fed by `update(images, real=True)` and `update(images, real=False)` with images [..., C, H, W], in any order and
-any division into batches and processes, and gives its value by `compute()`. The sides may differ in dtype, but must
-have one range of values: where they plainly have not, as [0, 1] and [-1, 1] or [0, 255], a metric warns once, from 4
-images of each side on.
+`update(images, real=True)` and `update(images, real=False)` feed a metric with images [..., C, H, W], in any order and
+any division into batches and processes; `compute()` returns its value. The sides may differ in dtype, but must have one
+range of values. Where they plainly have two, as [0, 1] and [-1, 1], a metric warns once, from 4 images of each side on.
 
-Statistics are in float64. On a device that has none, as Apple's GPUs, `SlicedWassersteinDistance` and
-`SpectralDetectability` can be updated, but are moved to the CPU to compute: `metric.cpu().compute()`. Keep
-`RadialSpectrumStatistics`, `SpectralDistance` and `LeakageRatio` on the CPU, and give them `images.cpu()`.
+Statistics are in float64, which Apple's GPUs lack. There, move `SlicedWassersteinDistance` and `SpectralDetectability`
+to the CPU to compute: `metric.cpu().compute()`. Keep `RadialSpectrumStatistics`, `SpectralDistance` and `LeakageRatio`
+on the CPU, and give them `images.cpu()`.
 """
 
 from importlib.util import find_spec as _find_spec

@@ -20,13 +20,13 @@ from specops.nn._arguments import n_bins
 
 
 class SpectralDetectability(TwoSided):
-    """Returns how well real and generated images are told apart by their spectra: a dict of 0-dimensional tensors.
+    """Measures how well spectra tell real from generated images: a dict of 0-dimensional tensors.
 
-    `accuracy`: cross-validated accuracy of a logistic regression on the profiles of `spectral_profile_loss` in
-    `specops.losses` (grey, `jung2021`, logarithmic, in [0, 1]), each bin standardised; where the sides differ in
-    number, the mean of the accuracies on both. `cloaking`: 1 - |accuracy - ½| / ½: 1 where the sides cannot be told
-    apart, 0 where they always can. Folds are drawn from the images in an order of their profiles, not of their arrival,
-    so that the values depend neither on batches nor on processes.
+    `accuracy` is the cross-validated accuracy of a logistic regression on the profiles of
+    `specops.losses.spectral_profile_loss` (grey, `jung2021`, logarithmic, in [0, 1]), each bin standardised; it is the
+    mean of the accuracies on both sides. `cloaking` is 1 - |accuracy - ½| / ½: 1 where the sides cannot be told apart,
+    0 where they always can. Images are sorted by their profiles before folds are drawn, so that the values depend
+    neither on batches nor on processes.
 
     Args:
         size: (H, W) of the images, or the side of square ones.
@@ -35,7 +35,7 @@ class SpectralDetectability(TwoSided):
         options: those of torchmetrics.Metric.
 
     Raises:
-        TypeError, ValueError: wrong options; images that are neither RGB nor grey or of another size, `real` no bool.
+        TypeError, ValueError: wrong options; images of another size, or neither grey nor RGB; `real` not a bool.
         RuntimeError: compute() before there are `folds` images of each side.
 
     Source:

@@ -13,18 +13,18 @@ from specops.metrics._two_sided import SIDES, TwoSided
 
 
 class LeakageRatio(TwoSided):
-    """Returns the share of spectral power at the wrong frequencies: a 0-dimensional tensor in [0, 1], float64.
+    """Measures the share of spectral power at the wrong frequencies: a 0-dimensional tensor in [0, 1], float64.
 
-    `specops.leakage_ratio` of the mean power spectra |DFT|² of real and generated images, each image made grey by the
-    mean over its channels.
+    The value is `specops.leakage_ratio` of the mean power spectra |DFT|² of real and generated images. The mean over
+    its channels makes each image grey.
 
     Args:
         size: (H, W) of the images, or the side of square ones.
-        window: None or `"hann"` (symmetric, separable), multiplied to the images.
+        window: None or `"hann"` (symmetric, separable), by which images are multiplied.
         options: those of torchmetrics.Metric.
 
     Raises:
-        TypeError, ValueError: wrong options; images of another size, `real` no bool.
+        TypeError, ValueError: wrong options; images of another size, `real` not a bool.
         RuntimeError: compute() before there are images of both sides.
 
     Source:

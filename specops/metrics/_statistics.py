@@ -14,21 +14,21 @@ from specops.nn._arguments import check_convention, n_bins
 
 
 class RadialSpectrumStatistics(TwoSided):
-    """Returns mean and standard deviation over images of the radial spectrum of each: a dict of [K] tensors, float64.
+    """Gathers mean and standard deviation over images of their radial spectra: a dict of [K] tensors, float64.
 
-    The spectrum of an image is averaged over its channels. Kept are number, mean and sum of squared deviations per bin,
-    and merged by the rule of Chan, Golub and LeVeque, which is exact but for the rounding of float64.
+    The spectrum of an image is averaged over its channels. The state is number, mean and sum of squared deviations per
+    bin, merged by the rule of Chan, Golub and LeVeque, which is exact but for the rounding of float64.
 
     Args:
         size: (H, W) of the images, or the side of square ones.
         convention, scale, norm: as in `specops.radial_spectrum`.
-        correction: as in torch.std, an integer >= 0: the sum of squares is divided by n - correction.
+        correction: an integer >= 0, as in torch.std: the divisor of the sum of squares is n - correction.
         options: those of torchmetrics.Metric.
 
-    compute() returns `real_mean`, `real_std`, `fake_mean`, `fake_std`, for the sides of which there are images.
+    compute() returns `real_mean`, `real_std`, `fake_mean` and `fake_std`, without those of a side that has no images.
 
     Raises:
-        TypeError, ValueError: wrong options; images of another size, `real` no bool.
+        TypeError, ValueError: wrong options; images of another size, `real` not a bool.
         RuntimeError: compute() before any image.
 
     Source:
@@ -90,7 +90,7 @@ class RadialSpectrumStatistics(TwoSided):
 
 
 class SpectralDistance(RadialSpectrumStatistics):
-    """Returns the relative error of the mean spectrum of generated images by band: a dict of 0-dimensional tensors.
+    """Measures the relative error of the mean spectrum of generated images by band: a dict of 0-dimensional tensors.
 
     e = S_fake / S_real - 1 per bin, clamped to [-1, 1], 0 where both are 0; S averaged over channels and images
     (`schwarz2021`). `e_low`, `e_mid`, `e_high` and `e_corner` are its means over the bands of
@@ -101,7 +101,7 @@ class SpectralDistance(RadialSpectrumStatistics):
         options: those of torchmetrics.Metric.
 
     Raises:
-        TypeError, ValueError: wrong size; images of another size, `real` no bool.
+        TypeError, ValueError: wrong size; images of another size, `real` not a bool.
         RuntimeError: compute() before there are images of both sides.
 
     Source:

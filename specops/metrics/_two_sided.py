@@ -1,4 +1,4 @@
-"""What all metrics share: two sides of images, real and generated."""
+"""The base of all metrics: two sides of images, real and generated, and the check that both have one range."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FEW = 4  # images, of which the least and greatest value say little about the ra
 
 
 class TwoSided(Metric):
-    """A metric fed by update(images, real); one batch holds one kind of image, so that it has no value of its own.
+    """A metric that `update(images, real)` feeds with one side at a time, so that a batch has no value of its own.
 
-    It warns once, when it is computed, of sides whose values plainly have other units.
+    It warns once, when it is computed, of sides whose values plainly have two units.
     """
 
     is_differentiable = False
@@ -54,7 +54,7 @@ class TwoSided(Metric):
         return torch.cat(state) if state else torch.zeros(0, self._widths[name], device=self.device)
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
-        """Gathers the states of all processes; one without images takes part with no rows, of the others' width."""
+        """Gathers the states of all processes; a process without images takes part with no rows of the right width."""
         for name in self._widths:
             if isinstance(getattr(self, name), list):
                 setattr(self, name, [self.rows(name)])
@@ -66,7 +66,7 @@ class TwoSided(Metric):
         if images.dim() < 3 or images.shape[-3] < 1:
             raise ValueError(f"images must be [..., C, H, W]; got {list(images.shape)}. Add channels: x.unsqueeze(-3).")
         if images.device != self.device:
-            raise ValueError(f"images must be on {self.device} like the metric; got {images.device}. Move one of them.")
+            raise ValueError(f"images must be on {self.device} like the metric; got {images.device}. Move one of both.")
         return images.detach().reshape(-1, *images.shape[-3:])
 
     def side(self, real: bool) -> str:
@@ -83,7 +83,7 @@ class TwoSided(Metric):
             setattr(self, f"{side}_values", merged_values(torch.stack([getattr(self, f"{side}_values"), seen])))
 
     def compare_values(self) -> None:
-        """Warns, once in the life of the metric, of sides whose values plainly have other units."""
+        """Warns, once in the life of the metric, of sides whose values plainly have two units."""
         real, fake = (getattr(self, f"{side}_values").tolist() for side in SIDES)
         if self._has_warned or min(real[2], fake[2]) < FEW or not units_differ((real[0], real[1]), (fake[0], fake[1])):
             return
@@ -113,20 +113,20 @@ def merged_values(parts: Tensor) -> Tensor:
 
 
 def units_differ(a: tuple[float, float], b: tuple[float, float]) -> bool:
-    """Returns whether sides with values from a[0] to a[1] and b[0] to b[1] plainly have other units.
+    """Returns whether sides with values from a[0] to a[1] and b[0] to b[1] plainly have two units.
 
-    Both must show their units by a wide range, and these must not be the same. A blank side, one of little contrast, as
-    of a generator that has yet to learn, and one with values that are not finite show none.
+    Each must show its unit by a wide range. A blank side shows none, nor does one of little contrast, as of a generator
+    that has yet to learn, nor one with values that are not finite.
     """
     units = {_units(*a), _units(*b)}
     return len(units) == 2 and None not in units
 
 
 def _units(low: float, high: float) -> str | None:
-    """The units that values from low to high plainly have, or None.
+    """Returns the unit that values from low to high plainly have, or None.
 
-    Signed, as [-1, 1]: they reach 0.5 on both sides of 0, and half as far on one side as on the other. As [0, 1] or as
-    [0, 255]: they begin at 0, give or take 5 % of the greatest, which is 0.5 to 2 or above 64.
+    Signed values, as in [-1, 1], reach 0.5 on both sides of 0, and half as far on one side as on the other. Values in
+    [0, 1] or [0, 255] begin at 0, give or take 5 % of the greatest, which is 0.5 to 2 or above 64.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return None
@@ -138,7 +138,7 @@ def _units(low: float, high: float) -> str | None:
 
 
 def _level_of_user() -> int:
-    """The stack level, for a warning by the caller, of the first frame outside this package and torchmetrics."""
+    """Returns the stack level, for a warning by the caller, of the first frame outside specops and torchmetrics."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("specops", "torchmetrics"):
         frame, level = frame.f_back, level + 1

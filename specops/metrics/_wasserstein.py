@@ -16,31 +16,32 @@ SMALLEST = 16  # pixels, of the last level
 
 
 class SlicedWassersteinDistance(TwoSided):
-    """Returns how far the patches of generated images are from those of real ones, by scale: a dict of float64 scalars.
+    """Measures how far patches of generated images are from those of real ones, by scale: a dict of float64 scalars.
 
     1. Each image becomes a Laplacian pyramid, from its own resolution down to 16 pixels: a level is the image less its
        blurred half, enlarged; the last is what remains.
-    2. From each level, patches of 7 × 7 pixels at random positions; of all patches of a side and level, each channel is
-       brought to mean 0 and deviation 1.
+    2. Patches of 7 × 7 pixels are taken from each level at random positions. Over all patches of a side and level, each
+       channel is brought to mean 0 and deviation 1.
     3. The distance of a level is the mean over random directions of the Wasserstein-1 distance of the patches projected
        to them.
 
-    Positions are drawn per image from its own pixels and `seed`, so that values depend neither on batches nor on
-    processes. Patches are kept: 75 kB per image and level for RGB with the defaults.
+    The pixels of an image and `seed` decide its positions, so that values depend neither on batches nor on processes.
+    The patches are kept: 75 kB per image and level for RGB with the defaults.
 
     Args:
         size: (H, W) of the images, or the side of square ones; >= 7.
         channels: C.
         patches_per_image: per level.
-        directions, repeats: `repeats` times `directions` random directions; memory grows with the first alone.
+        directions, repeats: `directions` random directions are drawn `repeats` times; memory grows with `directions`
+            alone.
         seed: of positions and directions, 0 to 2³² - 1.
         options: those of torchmetrics.Metric.
 
-    compute() returns `swd_S` for each level, S the longer side of the level, and `swd`, their mean. Published tables
-    have them times 1000.
+    compute() returns `swd_S` for each level, S the longer side of the level, and their mean `swd`. Published tables
+    give 1000 times these values.
 
     Raises:
-        TypeError, ValueError: wrong options; images of another size or number of channels, `real` no bool.
+        TypeError, ValueError: wrong options; images of another size or number of channels, `real` not a bool.
         RuntimeError: compute() before there are images of both sides.
 
     Source:

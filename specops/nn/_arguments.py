@@ -1,4 +1,4 @@
-"""What the modules take: sizes, devices, and their checks."""
+"""Checks of what modules and metrics are built with, and of the images that they get."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def check_convention(convention: str) -> None:
 
 
 def n_bins(size: tuple[int, int], convention: str) -> int:
-    """Returns K."""
+    """Returns K, the number of radial bins."""
     return geometry.radial_bins(size, convention=convention, device="cpu").n_bins
 
 
 def check_dtype(dtype: torch.dtype | None) -> None:
-    """Raises TypeError unless parameters can be of that dtype; None is torch's default one."""
+    """Raises TypeError unless dtype is a floating-point one, or None for torch's default."""
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"dtype must be a floating-point one of torch; got {dtype!r}.")
 
@@ -37,4 +37,7 @@ def image_size(x: Tensor) -> tuple[int, int]:
 def check_size(x: Tensor, size: tuple[int, int]) -> None:
     """Raises TypeError or ValueError unless x are images of that size."""
     if image_size(x) != size:
-        raise ValueError(f"x must be [..., {size[0]}, {size[1]}], as this was built for; got {list(x.shape)}.")
+        raise ValueError(
+            f"x must be [..., {size[0]}, {size[1]}], as this was built for; got {list(x.shape)}. "
+            f"Build another with size={(x.shape[-2], x.shape[-1])}."
+        )

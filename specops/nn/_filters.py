@@ -1,4 +1,4 @@
-"""Filters with learnable gains or a learnable cutoff, and frequency shifts."""
+"""Filters with a learnable gain or cutoff, and frequency shifts, as modules."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ MARGIN = 1e-4  # how near a cutoff may come to 0 and to Nyquist, as a share of i
 
 
 class FrequencyFilter(nn.Module):
-    """Returns, called with images [..., H, W], these with a learnable gain per frequency: `specops.frequency_filter`.
+    """Multiplies each frequency of images [..., H, W] by a learnable gain, with `specops.frequency_filter`.
 
     Args:
         size: (H, W) of the images, or the side of square ones.
         device, dtype: of the parameter.
 
     Attributes:
-        mask: the gains, a parameter [H, W//2+1]; at first 1.
+        mask: the gain per coefficient, a parameter [H, W//2+1]; at first 1.
 
     Raises:
-        TypeError, ValueError: a size that is none. Called: images of another size.
+        TypeError, ValueError: a wrong size or dtype; when called, images of another size.
 
     Example:
         >>> import torch, specops.nn
@@ -48,7 +48,7 @@ class FrequencyFilter(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Sets every gain to 1."""
+        """Sets the gain to 1 everywhere."""
         nn.init.ones_(self.mask)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class FrequencyFilter(nn.Module):
 
 
 class RadialFilter(nn.Module):
-    """Returns, called with images [..., H, W], these with a learnable gain per radius: `specops.radial_filter`.
+    """Multiplies the frequencies of images [..., H, W] by a learnable gain per radius, with `specops.radial_filter`.
 
     Args:
         size: (H, W) of the images, or the side of square ones.
@@ -68,10 +68,10 @@ class RadialFilter(nn.Module):
         device, dtype: of the parameter.
 
     Attributes:
-        profile: the gains, a parameter [K]; at first 1.
+        profile: the gain per bin, a parameter [K]; at first 1.
 
     Raises:
-        TypeError, ValueError: a size that is none, an unknown option. Called: images of another size.
+        TypeError, ValueError: a wrong size or dtype, an unknown option; when called, images of another size.
 
     Example:
         >>> import specops.nn
@@ -98,7 +98,7 @@ class RadialFilter(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Sets every gain to 1."""
+        """Sets the gain to 1 everywhere."""
         nn.init.ones_(self.profile)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,8 +129,8 @@ class _CutoffFilter(nn.Module):
         super().__init__()
         if kind == "ideal":
             raise ValueError(
-                "kind 'ideal' has no gradient for the cutoff to learn from; take another, or a fixed mask: "
-                "specops.frequency_filter(x, specops.masks.lowpass(size, cutoff=cutoff))."
+                "kind must not be 'ideal', which has no gradient for the cutoff to learn from. Take another kind, or a "
+                "fixed mask: specops.frequency_filter(x, specops.masks.lowpass(size, cutoff=cutoff))."
             )
         masks.lowpass((1, 1), 1.0, kind=kind, width=width, order=order, device="cpu")
         check_dtype(dtype)
@@ -168,9 +168,9 @@ class _CutoffFilter(nn.Module):
 
 
 class LowPass(_CutoffFilter):
-    """Returns, called with images [..., H, W] of any size, their low frequencies, the cutoff being learnable.
+    """Keeps the frequencies of images [..., H, W] that lie below a learnable cutoff.
 
-    `specops.frequency_filter(x, specops.masks.lowpass((H, W), cutoff=cutoff, ...))`.
+    `specops.frequency_filter(x, specops.masks.lowpass((H, W), cutoff=cutoff, ...))`, for images of any size.
 
     Args:
         cutoff: the first value, in cycles per pixel, between 0 and 0.5.
@@ -180,8 +180,8 @@ class LowPass(_CutoffFilter):
 
     Attributes:
         cutoff: the present value; may be set to a number.
-        cutoff_logit: the parameter, 0-dimensional. It passes through a sigmoid, so that no step of an optimiser takes
-            the cutoff out of (0, 0.5).
+        cutoff_logit: the parameter, 0-dimensional. It passes through a sigmoid, which keeps the cutoff in (0, 0.5)
+            whatever step an optimiser takes.
 
     Raises:
         TypeError, ValueError: wrong cutoff, kind, width or order.
@@ -201,9 +201,9 @@ class LowPass(_CutoffFilter):
 
 
 class HighPass(_CutoffFilter):
-    """Returns, called with images [..., H, W] of any size, their high frequencies, the cutoff being learnable.
+    """Keeps the frequencies of images [..., H, W] that lie above a learnable cutoff.
 
-    Arguments, attributes and errors as of `LowPass`; the two add to the image.
+    Arguments, attributes and errors are those of `LowPass`. Low-pass and high-pass of one cutoff add to the image.
 
     Example:
         >>> import specops.nn
@@ -220,13 +220,13 @@ class HighPass(_CutoffFilter):
 
 
 class FrequencyShift(nn.Module):
-    """Returns, called with (x, imag=None), images moved by a carrier frequency: `specops.frequency_shift`.
+    """Moves the spectrum of images by a carrier frequency, with `specops.frequency_shift`; called with (x, imag=None).
 
     Args:
         shift: (fx, fy) in cycles per pixel.
 
     Raises:
-        TypeError: shift is no pair of numbers.
+        TypeError, ValueError: shift is not a pair of finite numbers.
 
     Example:
         >>> import specops.nn

@@ -52,7 +52,7 @@ class HFF(_LowPassed):
 
 
 class HFC(_LowPassed):
-    """Gives fake images the high frequencies of real ones, with `specops.hfc`; called with both, it returns both.
+    """Gives fake images the high frequencies of real ones, with `specops.hfc`: (real, fake) -> (real, fake).
 
     Args:
         radius, cutoff, kind, value_range: as in `specops.hfc`; numbers.

@@ -19,7 +19,7 @@ SHORT_NAMES = {"zero": "zeros", "refl": "reflect", "repl": "replicate"}
 
 
 class Upsample(nn.Module):
-    """Returns, called with images [..., H, W], these enlarged: `specops.upsample`.
+    """Enlarges images [..., H, W] by an integer factor, with `specops.upsample`.
 
     Args:
         factor, mode: as in `specops.upsample`.
@@ -47,7 +47,7 @@ class Upsample(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Returns, called with images [..., H, W], these reduced: `specops.downsample`.
+    """Reduces images [..., H, W] by an integer factor, with `specops.downsample`.
 
     Args:
         factor, mode, taps: as in `specops.downsample`.
@@ -78,8 +78,8 @@ class Downsample(nn.Module):
 class BlurPool(nn.Module):
     """Blurs images [..., C, H, W] with a binomial filter and subsamples them.
 
-    Its state is that of the layer of antialiased-cnns, and each loads the other's strictly: the filter, which is
-    constant. A state without the filter loads too.
+    Its state is that of the layer of antialiased-cnns, the constant filter, and each loads the other's strictly. A
+    state without the filter loads too.
 
     Args:
         channels: C, checked at each call.

@@ -1,4 +1,4 @@
-"""Modules that see spectra."""
+"""The radial spectrum as a module, and the discriminator that sees nothing else."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from specops.ops._checks import check_real
 
 
 class RadialSpectrum(nn.Module):
-    """Returns, called with images [..., H, W], their `specops.radial_spectrum` [..., K].
+    """Measures the radial spectrum [..., K] of images [..., H, W], with `specops.radial_spectrum`.
 
     Args:
-        convention, scale, norm, window, eps: as in `specops.radial_spectrum`; a copy of a tensor window
-            becomes a buffer.
+        convention, scale, norm, window, eps: as in `specops.radial_spectrum`. A tensor window is copied into a buffer.
 
     Raises:
-        TypeError, ValueError: an option is none of those listed.
+        TypeError, ValueError: an unknown option, a negative eps, a window of another kind.
 
     Example:
         >>> import torch, specops.nn
@@ -65,7 +64,7 @@ class RadialSpectrum(nn.Module):
 
 
 class SpectrumDiscriminator(nn.Module):
-    """Returns, called with images [..., C, H, W], logits from their radial spectrum alone: [..., n_logits].
+    """Judges images [..., C, H, W] by their radial spectrum alone: logits [..., n_logits].
 
     S is the radial spectrum of the orthonormal DFT, averaged over channels; ln(1 + S) → Linear(K, K) → LeakyReLU 0.2 →
     Linear(K, n_logits).
@@ -74,11 +73,11 @@ class SpectrumDiscriminator(nn.Module):
         size: (H, W) of the images, or the side of square ones.
         n_logits: logits per image.
         convention: as in `specops.radial_spectrum`.
-        device, dtype: of the parameters. Logits come in that dtype.
+        device, dtype: of the parameters; the logits have that dtype.
 
     Raises:
-        TypeError, ValueError: a size that is none, fewer than one logit, an unknown convention. Called: images without
-            channels or of another size.
+        TypeError, ValueError: a wrong size or dtype, fewer than one logit, an unknown convention; when called, images
+            without channels or of another size.
 
     Source:
         Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", section 5 (discriminator testbed).

@@ -265,7 +265,7 @@ WRONG: list[Wrong] = [
     (lambda: specops.hff(X, 2, value_range=(0, math.inf)), ValueError, "pair .* of finite numbers"),
     (lambda: specops.hff(X, 2, value_range=1), TypeError, "value_range must be a pair"),
     (lambda: specops.hff(X), ValueError, "either radius in cycles per image or cutoff in cycles per pixel"),
-    (lambda: specops.hff(X, 2, cutoff=0.25), ValueError, "either radius .* not both or none"),
+    (lambda: specops.hff(X, 2, cutoff=0.25), ValueError, "either radius .* got both"),
     (lambda: specops.hfc(X, Y, cutoff=0), ValueError, "cutoff must be above 0; got 0"),
     (lambda: specops.hfc(X, Y, cutoff="0.2"), TypeError, "cutoff must be a number or a tensor; got str"),
     (lambda: specops.hfc(X, Y[:2], 2), ValueError, "real and fake must have one shape and device"),
