@@ -1,8 +1,9 @@
 """Measures the ops on a CPU or a GPU: tests first, on a GPU compute-sanitizer, then speed, memory and accuracy.
 
-Speed is the ratio of our time to that of named peers, taken in turn. The rows are `<processor or GPU>.csv`, with a plot
-where matplotlib is installed; a run that was cut off leaves them in a file that ends in .part, from which the next one
-of the same commit goes on, unless the checkout has changes. A GPU needs torch, NumPy and pytest alone.
+Speed is the ratio of our time to that of named peers, which are timed in turn with us. The rows are written to
+`<processor or GPU>.csv`, with a plot where matplotlib is installed. A run that is cut off leaves a file that ends in
+.part; the next run of the same commit, in a checkout without changes, goes on from it. torch, NumPy and pytest are
+enough on a GPU.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from pathlib import Path
 import torch
 
 import specops
-from bench import accuracy, checks, resampling, spectral, testbeds
-from bench.measure import ROOT, Row, WrongResultError, copy_bandwidth, measured
+from bench import ROOT, accuracy, checks, resampling, spectral, testbeds
+from bench.measure import Row, WrongResultError, copy_bandwidth, measured
 from bench.registry import Entry, PeerError
 from bench.table import Table, read
 from specops import backends, cli
 
-QUICK_SECONDS = 90.0  # of the entries' measuring on a GPU: a quick run begins none after them
+QUICK_SECONDS = 90.0  # after which a quick run on a GPU begins no further entry
 CPU = torch.device("cpu")
 
 
@@ -38,10 +39,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", choices=STEPS, default="cpu", help="where to measure")
     parser.add_argument("--steps", nargs="+", choices=STEPS["cuda"], help="steps to run; else all, in turn")
     parser.add_argument("--only", default="", metavar="TEXT", help="only claims that contain TEXT")
-    parser.add_argument("--quick", action="store_true", help="a choice of entries and tests; a GPU takes four minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer entries and tests: four minutes on a GPU")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a must is missed")
-    parser.add_argument("--out", type=Path, default=ROOT / "output" / "bench", help="folder of the rows and the plot")
-    parser.add_argument("--commit", help="of the checkout, where git does not say it")
+    parser.add_argument("--out", type=Path, default=ROOT / "output" / "bench", help="folder for the rows and the plot")
+    parser.add_argument("--commit", help="commit of the checkout, where git cannot tell")
     parser.add_argument("--plot", nargs="+", type=Path, metavar="CSV", help="only draw these files, into --out")
     return parser.parse_args(arguments)
 
@@ -79,7 +80,7 @@ def commit() -> str:
 
 
 def table_of(device: torch.device, options: argparse.Namespace) -> Table:
-    """Returns the table of the device and commit, with the rows that are there of a call that was cut off."""
+    """Returns the table of the device and commit, with the rows of a run that was cut off."""
     name, of = processor(device), options.commit or commit()
     machine = f"{name}, torch {torch.__version__}, specops {specops.__version__}, commit {of}"
     slug = re.sub("[^a-z0-9]+", "-", name.partition(",")[0].lower()).strip("-")
@@ -88,15 +89,15 @@ def table_of(device: torch.device, options: argparse.Namespace) -> Table:
 
 
 def line_of(row: Row) -> str:
-    """Returns a row as a line to print: ratio or figure, its bound, verdict, time, and what it is of."""
+    """Returns a row as a line: ratio or figure, its bound, the verdict, our time, the backend and the claim."""
     numbers = (row.get("ratio", row.get("value")), row.get("must", row.get("allowed")))
     number, bound = (f"{'' if value is None else f'{value:.3g}':>9}" for value in numbers)
-    us, backend = (row.get(column, "") for column in ("us", "backend"))
-    return f"{number} {bound} {row['verdict']:8} {us:>10} us {backend:6} {row['claim']}, {row['case']}"
+    us = f"{row['us']} us" if "us" in row else ""
+    return f"{number} {bound} {row['verdict']:8} {us:>12} {row.get('backend', ''):6} {row['claim']}, {row['case']}"
 
 
 def rows_of(entry: Entry, device: torch.device, bandwidth: float) -> list[Row]:
-    """Returns the rows of an entry: one that says why, where a peer cannot run, and none where a result is wrong."""
+    """Returns the rows of an entry: one with the reason where a peer cannot run, none where a result is wrong."""
     try:
         return measured(entry, device, bandwidth)
     except PeerError as reason:
@@ -107,7 +108,7 @@ def rows_of(entry: Entry, device: torch.device, bandwidth: float) -> list[Row]:
 
 
 def speed(chosen: Sequence[Entry], device: torch.device, options: argparse.Namespace) -> bool:
-    """Writes the rows of the entries; false where a result was wrong or a must that is to be checked was missed."""
+    """Writes the rows of the entries; returns false where a result is wrong or, with --check, a must is missed."""
     on_gpu = device.type == "cuda"
     end = time.monotonic() + (QUICK_SECONDS if options.quick and on_gpu else math.inf)
     bandwidth = copy_bandwidth(device) if on_gpu else 0
@@ -123,7 +124,7 @@ def speed(chosen: Sequence[Entry], device: torch.device, options: argparse.Names
         print(*(f"{line_of(row)}\n" for row in rows), sep="", end="", flush=True)
     written = table.partial if wrong or left else table.finish()
     missed = [f"{row['claim']}, {row['case']}" for row in read(written) if row["verdict"] == "missed"]
-    counts = f"{wrong} wrong, {len(left)} left for another call, {len(missed)} musts missed"
+    counts = f"{wrong} wrong, {len(left)} left for another run, {len(missed)} musts missed"
     print(f"{counts}; {written}", *missed, sep="\n  ")
     if written == table.path and importlib.util.find_spec("matplotlib"):
         plot(written)

@@ -88,7 +88,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Array]
 
 @functools.lru_cache(maxsize=1)
 def errors(name: str, size: Size, dtype: torch.dtype) -> tuple[float, float]:
-    """Ours, and that of the same by torch.fft."""
+    """Our error, and that of the same by torch.fft."""
     ours, exact, theirs = FUNCTIONS[name]
     x = images(size, dtype)
     expected = exact(x)
@@ -100,7 +100,7 @@ def error(name: str, size: Size, dtype: torch.dtype) -> Figure:
 
 
 def error_beside_torch(name: str, size: Size, dtype: torch.dtype) -> Figure:
-    """An error of half a unit is that of rounding the result, which torch.fft may miss by luck."""
+    """Half a unit is the error of rounding the result; torch.fft may stay below it by luck."""
     ours, theirs = errors(name, size, dtype)
     return Figure(ours, 1.5 * max(theirs, 0.5 * UNIT[dtype]))
 
@@ -150,7 +150,7 @@ def entry(claim: str, measure: Callable[..., Figure], *about: Any) -> Entry:
 
 
 def entries() -> Iterator[Entry]:
-    """Yields the entries of the CPU: a GPU's errors are tested, not measured."""
+    """Yields the entries of the CPU; errors on a GPU are tested, not measured."""
     for name, dtype, size in itertools.product(FUNCTIONS, UNIT, SIZES):
         yield entry(f"error of {name}", error, name, size, dtype)
         claim = f"error of {name}, beside the same by torch.fft"

@@ -1,4 +1,4 @@
-"""Checks before any speed: the entries' tests on their device, and on a GPU compute-sanitizer."""
+"""Runs what must pass before any speed is shown: the entries' tests and, on a GPU, compute-sanitizer."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from typing import Any
 
 import torch
 
-ROOT = Path(__file__).parents[1]
+from bench import ROOT
 
-# On a GPU: of pytest's plugins those of ours that are installed, of its settings not those that refuse to do without.
+# A machine with a GPU may lack pytest's plugins: those that are there are named, settings that need others left out.
 PLUGINS = tuple(name for name in ("pytest_timeout", "xdist") if importlib.util.find_spec(name))
 PYTEST = ("-q", "-ra", "-o", "addopts=", "-W", "ignore:Unknown config option:pytest.PytestConfigWarning")
 CPUS = os.cpu_count() or 1
 PROCESSES = max(1, min(8, CPUS // 2)) if "xdist" in PLUGINS else 1
 AT_ONCE = ("--numprocesses", str(PROCESSES)) if PROCESSES > 1 else ()
-NO_OTHERS = "--noconftest"  # files of tests/gpu need nothing of it, and so no other package
+WITHOUT_CONFTEST = "--noconftest"  # its packages may be missing there, and tests/gpu does not need it
 TAKES_MOST_MEMORY = "gpu/test_gpu_device.py"
 
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
 QUIET = {"memcheck": ("--report-api-errors", "no")}  # Triton tries attributes that a driver may refuse
-SANITIZED = ("tests/gpu/test_gpu_values.py", NO_OTHERS, "-k", "test_values or test_second")
-QUICK_SECONDS = 60.0  # of a sanitizer
+SANITIZED = ("tests/gpu/test_gpu_values.py", WITHOUT_CONFTEST, "-k", "test_values or test_second")
+QUICK_SECONDS = 60.0  # after which a quick run stops the sanitizers
 
 
 def environment(device: torch.device, **extra: str) -> dict[str, str]:
@@ -53,8 +53,8 @@ def pytest_on(device: torch.device, arguments: Sequence[str], **extra: str) -> b
 def tested(tests: Iterable[str], device: torch.device, quick: bool) -> bool:
     """Runs files of tests/ and returns whether they pass.
 
-    On a GPU what takes most of its memory runs by itself, last and in one process. A quick run there is of tests/gpu
-    alone, in one go.
+    On a GPU each file runs by itself, and the one that takes most of the memory comes last, in one process. A quick run
+    on a GPU has the files of tests/gpu alone, all at once.
     """
     if device.type == "cpu":
         paths = [str(ROOT / "tests" / name) for name in sorted(tests)]
@@ -63,11 +63,11 @@ def tested(tests: Iterable[str], device: torch.device, quick: bool) -> bool:
     of_gpus = {name for name in tests if name.startswith("gpu/")}
     if quick:
         files = sorted(f"tests/{name}" for name in of_gpus)
-        return pytest_on(device, (*files, NO_OTHERS, *AT_ONCE), SPECOPS_TEST_EXTENT="quick")
+        return pytest_on(device, (*files, WITHOUT_CONFTEST, *AT_ONCE), SPECOPS_TEST_EXTENT="quick")
 
     def passes(name: str) -> bool:
         alone = () if name == TAKES_MOST_MEMORY else AT_ONCE
-        return pytest_on(device, (f"tests/{name}", *((NO_OTHERS,) if name in of_gpus else ()), *alone))
+        return pytest_on(device, (f"tests/{name}", *((WITHOUT_CONFTEST,) if name in of_gpus else ()), *alone))
 
     return all(passes(name) for name in sorted(tests, key=lambda name: (name == TAKES_MOST_MEMORY, name)))
 
@@ -79,7 +79,10 @@ def sanitizer() -> str | None:
 
 
 def sanitized(device: torch.device, quick: bool) -> bool:
-    """Runs small values and derivatives under all tools at once, each tensor in memory of its own; true without any."""
+    """Runs small values and derivatives under each tool, all at once, and returns whether none reports an error.
+
+    Each tensor has memory of its own. Returns true where compute-sanitizer is not installed.
+    """
     program = sanitizer()
     if program is None:
         print("compute-sanitizer is not installed: left out", flush=True)
@@ -100,7 +103,7 @@ def sanitized(device: torch.device, quick: bool) -> bool:
 
 
 def finished(command: Sequence[str], env: dict[str, str], seconds: float | None) -> tuple[int | None, str]:
-    """Runs a command and returns its status and output; after so many seconds ends it with its children: no status."""
+    """Returns a command's status and output; no status where it was ended, with its children, after these seconds."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, **pipes) as process:
         try:

@@ -1,4 +1,4 @@
-"""Measures an entry: times in turn by the device's own clock, so that a drift of the machine meets all sides."""
+"""Measures an entry by the device's own clock; its sides take turns, so that a drift of the machine meets them all."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from bench import ROOT
 from bench.registry import Entry, Figure, PeerError, Run, Side, Sides
 from specops import backends
 
-ROOT = Path(__file__).parents[1]
 REPEATS = 9
-CACHES = 4  # sets of inputs together are so many times the last cache of a GPU
+CACHES = 4  # all sets of inputs together are this many times as large as the last cache of a GPU
 COPIED_BYTES = 2**28
 
 Row = dict[str, Any]
 
 
 class WrongResultError(Exception):
-    """Two sides that are to be timed do not compute the same."""
+    """Says which of the sides that are to be timed computes something else."""
 
 
 def host_seconds(work: Callable[[], Any]) -> float:
@@ -49,7 +48,10 @@ def device_seconds(work: Callable[[], Any]) -> float:
 
 
 class Clock(NamedTuple):
-    """`seconds` of some work, and the `least` that a timing takes: on a GPU its first call has the host's time too."""
+    """A way to take the seconds of some work, and the least seconds of a timing.
+
+    On a GPU the first call of a timing includes the host's time, so that a timing of one call would count it in full.
+    """
 
     seconds: Callable[[Callable[[], Any]], float]
     least: float
@@ -59,7 +61,7 @@ CLOCKS = {"cpu": Clock(host_seconds, 0.02), "cuda": Clock(device_seconds, 0.005)
 
 
 def times(sides: Mapping[str, Side], inputs: Sequence[Sequence[Tensor]], clock: Clock) -> dict[str, list[float]]:
-    """Returns the mean seconds of a call over all sets of inputs: repeats of each side, in turn after a warm-up."""
+    """Returns the seconds of a call of each side, a mean over all sets of inputs for each of the repeats."""
 
     def seconds(side: Side, rounds: int) -> float:
         def work() -> None:
@@ -91,9 +93,9 @@ def sets_of_images(
     memory_format: torch.memory_format = torch.contiguous_format,
     gradient: bool = False,
 ) -> list[tuple[Tensor, ...]]:
-    """Returns sets of `count` normal images, the last of each set a leaf where its gradient is wanted.
+    """Returns sets of `count` normal images; the last image of a set is a leaf where its gradient is wanted.
 
-    One set on a CPU; on a GPU so many that no cache still holds one when its turn comes again.
+    A CPU gets one set. A GPU gets so many that no cache still holds a set when its turn comes again.
     """
     generator = torch.Generator(device).manual_seed(0)
     cache = torch.cuda.get_device_properties(device).L2_cache_size if device.type == "cuda" else 0
@@ -108,7 +110,7 @@ def sets_of_images(
 
 
 def with_backward(function: Run, example: Sequence[Tensor]) -> Run:
-    """Returns the gradient of a function in its last image, a leaf, for a cotangent that is the same for all sides."""
+    """Returns a function for the gradient in the last image, a leaf; all sides have the same cotangent."""
     out = function(*example)
     generator = torch.Generator(out.device).manual_seed(1)
     cotangent = torch.randn(out.shape, generator=generator, device=out.device).to(out.dtype)
@@ -143,7 +145,7 @@ def by_backend(op: str, ours: Side, device: torch.device) -> dict[str, Side]:
 
 
 def compare_results(sides: Mapping[str, Side], of_peer: str, arguments: Sequence[Tensor], allowed: float) -> None:
-    """Raises WrongResultError where a result is off from the peer's."""
+    """Raises WrongResultError where a result differs from the peer's by more than allowed, in relative L2."""
     expected = sides[of_peer].run(*arguments).detach().float()
     for name, side in sides.items():
         off = float((side.run(*arguments).detach().float() - expected).norm() / expected.norm())
@@ -155,7 +157,7 @@ def measured(entry: Entry, device: torch.device, bandwidth: float = 0) -> list[R
     """Returns a row for each backend that is timed; raises PeerError and WrongResultError.
 
     Args:
-        bandwidth: bytes per second of the device's copy, for the share of it; 0 where that is not asked.
+        bandwidth: bytes per second of the device's copy, of which a rate is a share; 0 for no share.
     """
     if entry.alone:
         return measured_alone(entry)
@@ -169,11 +171,11 @@ def measured(entry: Entry, device: torch.device, bandwidth: float = 0) -> list[R
     if found.error is not None:
         compare_results(sides, next(iter(found.peers)), found.inputs[0], found.error)
     taken = times(sides, found.inputs, CLOCKS[device.type])
-    return [about | {"backend": backend} | speed(entry, found, taken, backend, bandwidth) for backend in ours]
+    return [about | {"backend": backend} | speed_of(entry, found, taken, backend, bandwidth) for backend in ours]
 
 
-def speed(entry: Entry, sides: Sides, taken: dict[str, list[float]], backend: str, bandwidth: float) -> Row:
-    """Returns the columns of a backend's speed: ratios of minima and of medians, verdict, rates."""
+def speed_of(entry: Entry, sides: Sides, taken: dict[str, list[float]], backend: str, bandwidth: float) -> Row:
+    """Returns the columns of a backend's speed: its time, the ratios to the peers, the verdict and the rates."""
     against = sides.against or tuple(sides.peers)
     ratio, of_medians = (
         statistic(taken[backend]) / sides.combine([statistic(taken[name]) for name in against])
@@ -198,7 +200,7 @@ def speed(entry: Entry, sides: Sides, taken: dict[str, list[float]], backend: st
     }
 
 
-# glibc's allocator keeps what is freed; else it may give back each large temporary, or not, by luck.
+# Makes glibc's allocator keep what is freed. By default it may give back each large temporary, or not, by luck.
 RECYCLING = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
@@ -207,7 +209,7 @@ RECYCLING = {
 
 
 def measured_alone(entry: Entry) -> list[Row]:
-    """Returns the rows of an entry from a process of its own, in which all sides find their memory mapped."""
+    """Returns the rows of an entry that is measured in a process of its own, whose memory stays mapped."""
     script = "from bench.__main__ import measure_here; measure_here()"
     command = [sys.executable, "-c", script, entry.claim, entry.case]
     environment = {**os.environ, **RECYCLING}
@@ -233,12 +235,12 @@ print(status("VmHWM") - before - held)
 
 
 def peak_bytes(prepare: str, bound: int, device: torch.device) -> Figure:
-    """Returns the growth of resident memory during one call beyond what is held afterwards, in a process of its own.
+    """Returns how far resident memory grows during a call beyond what is held afterwards, in a process of its own.
 
     Args:
         prepare: source text that defines `run`, and `held`, the bytes of outputs and gradients.
         bound: bytes allowed beyond those.
-        device: the CPU, whose kernel counts them.
+        device: the CPU; the operating system counts its memory.
     """
     exact = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}  # freed memory goes back at once
     command = [sys.executable, "-c", PEAK.format(prepare=prepare)]

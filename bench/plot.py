@@ -1,4 +1,4 @@
-"""Draws the ratios of a file of rows: a line for each claim, a dot for each size, bounds as ticks."""
+"""Draws the ratios of a file of rows: a line for each claim, a dot for each case, a tick for each bound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
 def save_plot(source: Path, path: Path) -> None:
-    """Writes a picture of the rows that have a ratio of two times; none where there is none."""
+    """Writes a picture of the rows that are a ratio of two times; writes none where no row is one."""
     machine = source.read_text().partition("\n")[0].removeprefix("# ")
     rows = [row for row in read(source) if row["ratio"] and float(row["must"] or 1) <= 10]
     if not rows:

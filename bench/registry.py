@@ -1,4 +1,4 @@
-"""What is measured: an entry is one claim at one size, on the devices where it is made."""
+"""What is measured: an entry is one claim at one size, on the devices for which it is made."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Sides:
     Attributes:
         ours: the function of specops.
         peers: functions of others by name.
-        inputs: sets of arguments, which each side is called with in turn.
-        against: names of the peers that make the ratio; all of them where it is empty.
-        combine: of the times of those: `sum`, or `min` for the best of them.
-        error: relative L2 by which a result may be off from the first peer's; None where they are not compared.
+        inputs: sets of arguments; each side is called with all of them in turn.
+        against: names of the peers that our time is divided by; all peers where it is empty.
+        combine: makes one time of theirs: `sum`, or `min` for the best of them.
+        error: how much, in relative L2, a result may differ from the first peer's; None where they are not compared.
     """
 
     ours: Side
@@ -45,7 +45,7 @@ class Sides:
 
 
 class Figure(NamedTuple):
-    """A number that was measured, bytes or an error, and how large it may be."""
+    """A number of bytes or an error that was measured, and how large it may be."""
 
     value: float
     allowed: float
@@ -57,17 +57,17 @@ class Entry:
 
     Attributes:
         claim: what is compared with what; entries of one claim make one line of the plot.
-        case: planes and their size, then types.
+        case: number and size of the planes, then what is special about them.
         tests: files under tests/ that must pass before the entry is measured.
         setup: device -> what to time, or a figure; raises PeerError. Called once, just before the timing.
         must, aim: bounds of the ratio ours / peers; None where there is none.
         pixels: input pixels per call, for ns per pixel; 0 where calls are what counts.
         moved: bytes that a call must read or write, for GB/s; 0 where they are not counted.
-        op: each backend of the device with a kernel of this op is timed by itself; "" for the one that is selected.
+        op: op whose backends on the device are each timed by themselves; "" for the backend that is selected.
         devices: types of the devices on which the entry is measured.
         alone: timed in a process of its own that recycles memory. Else the large temporaries of a published procedure
             may be mapped anew in each call or in none, which doubles its time or not.
-        quick: part of a quick run.
+        quick: whether a quick run has it.
     """
 
     claim: str
@@ -85,7 +85,7 @@ class Entry:
 
 
 def case_of(shape: Sequence[int], dtype: torch.dtype = torch.float32, *words: str) -> str:
-    """Returns the planes of images [..., H, W] and their size, then what is not the rule.
+    """Returns number and size of the planes of images [..., H, W], then the type unless it is float32, then the words.
 
     Example:
         >>> case_of((4, 64, 32, 32), torch.float16)

@@ -1,4 +1,4 @@
-"""Entries of the resampling functions: against torch, diffusers and antialiased-cnns, and backward against forward."""
+"""Entries of the resampling functions: beside torch, diffusers and antialiased-cnns, and backward beside forward."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from samples import RESAMPLING
 from torch import Tensor
 
 import specops
 from bench import eager
 from bench.measure import sets_of_images
 from bench.registry import Entry, Run, Side, Sides, case_of
-from bench.spectral import GPU_TESTS, MOST_ERROR, PIXELS, by_compiler, planes_of
+from bench.spectral import GPU_TESTS, MOST_ERROR, PIXELS, by_compiler, planes_of, ratios_to_reference
 
 TESTS = (
     "functional/test_downsample.py",
@@ -25,13 +26,13 @@ TESTS = (
 SHAPES = ((4, 64, 64, 64), (1, 16, 256, 256))
 TAPS = {4: (1.0, 3.0, 3.0, 1.0), 12: (1.0, 2.0, 4.0, 7.0, 11.0, 15.0, 15.0, 11.0, 7.0, 4.0, 2.0, 1.0)}
 CHANNELS = 32  # of images on a GPU
-FEW = 64  # of these whose time is that of the host
+FEW = 64  # images: a GPU waits for the host
 
 Make = Callable[[Tensor], Run]  # a function of images like the one that it is given
 
 
 class Row(NamedTuple):
-    """A function of specops, and what it is held against."""
+    """A function of specops, its peers and its bounds."""
 
     name: str
     ours: Make
@@ -46,7 +47,7 @@ class Row(NamedTuple):
 
 
 def sampled(function: Run, **settings: object) -> Make:
-    """The function with these settings, whatever the images."""
+    """The function with these settings, for any images."""
     return lambda x: functools.partial(function, **settings)
 
 
@@ -147,7 +148,7 @@ def forward(row: Row, shape: tuple[int, ...], device: torch.device) -> Sides:
 
 
 def backward(row: Row, shape: tuple[int, ...], device: torch.device) -> Sides:
-    """The gradient alone, of an output that is there."""
+    """The gradient alone, of an output that was computed before."""
     [[x]] = sets_of_images(shape, device)
     ours, leaf = row.ours(x), x.clone().requires_grad_()
     y = ours(leaf)
@@ -166,7 +167,7 @@ def cpu_entries() -> Iterator[Entry]:
 
 
 class GpuRow(NamedTuple):
-    """A function of specops, the same in torch, and the numbers read or written per input pixel."""
+    """A function of specops, the same in torch, and how many numbers are read or written per input pixel."""
 
     name: str
     ours: Make
@@ -206,7 +207,7 @@ def on_gpu(
     memory_format: torch.memory_format = torch.contiguous_format,
     quick: bool = True,
 ) -> Iterator[Entry]:
-    """Each function beside torch's own and, at length, what torch.compile makes of that."""
+    """Each function beside torch's own and, in a full run, beside what torch.compile makes of that."""
     shape = (batch, CHANNELS, *size)
     words, pixels = ("channels_last",) * (memory_format == torch.channels_last), torch.Size(shape).numel()
     for compiled in (False, True):
@@ -225,7 +226,7 @@ def on_gpu(
 
 
 def gpu_entries(pixels: int = PIXELS, few: int = FEW) -> Iterator[Entry]:
-    """A class of sizes, a type and a layout first, then large planes and few."""
+    """Small planes in two types and layouts come first, then large planes and few."""
     small, large = (64, 64), (256, 256)
     batch = planes_of(pixels // CHANNELS, small)
     yield from on_gpu(small, batch)
@@ -235,6 +236,7 @@ def gpu_entries(pixels: int = PIXELS, few: int = FEW) -> Iterator[Entry]:
 
 
 def entries() -> Iterator[Entry]:
-    """Yields the entries of both kinds of device."""
+    """Yields the entries of CPUs and GPUs."""
     yield from cpu_entries()
+    yield from ratios_to_reference(RESAMPLING, "2x3x16x17-")
     yield from gpu_entries()

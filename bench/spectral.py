@@ -1,19 +1,21 @@
-"""Entries of the spectral functions: against transforms alone, eager torch, torch.compile and published procedures."""
+"""Entries of the spectral functions: beside transforms alone, eager torch, torch.compile and published procedures."""
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
+from samples import SPECTRAL, Sample
 from torch import Tensor
 
 import specops
 from bench import eager
 from bench.measure import peak_bytes, sets_of_images, with_backward
 from bench.registry import Entry, PeerError, Run, Side, Sides, case_of
+from specops import backends
 
 TESTS = ("ops/test_native.py", "functional/test_functional.py")
 SWAP_TESTS = ("ops/test_native.py", "ops/test_band_swap.py")
@@ -21,14 +23,14 @@ SCALE_TESTS = ("ops/test_native.py", "ops/test_scaled_spectra.py")
 GPU_TESTS = ("gpu/test_gpu_values.py", "gpu/test_gpu_device.py", "ops/test_battery.py")
 
 Size = tuple[int, int]
-Pair = Callable[[Size, torch.device], tuple[Run, Run]]  # ours and a peer's, for a size and a device
+Pair = Callable[[Size, torch.device], tuple[Run, Run]]  # our function and a peer's
 
-# One of each class of a GPU's kernels: registers alone, 128, one above, tiles, a rectangle, factors of 3; then others.
+# One size of each class of GPU kernels: registers alone, 128, one above, tiles, a rectangle, factors of 3. Then others.
 QUICK_SIZES: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256), (1024, 1024), (128, 256), (96, 96))
 MORE_SIZES: tuple[Size, ...] = ((16, 16), (32, 32), (512, 512), (2048, 2048), (256, 128), (1000, 1000))
 PIXELS = 2**26  # of a batch that fills a GPU: 256 MiB in float32
-FEW = 192  # planes of 64 x 64 whose time on a GPU is that of the host
-MOST_ERROR = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2}  # relative L2, of two results
+FEW = 192  # planes of 64 x 64: a GPU waits for the host
+MOST_ERROR = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2}  # relative L2 between two results
 
 
 def spectrum(size: Size, device: torch.device) -> tuple[Run, Run]:
@@ -52,7 +54,7 @@ def hff(size: Size, device: torch.device) -> tuple[Run, Run]:
 
 
 def hfc(size: Size, device: torch.device) -> tuple[Run, Run]:
-    """The fake images alone: the real ones come back clipped."""
+    """The fake images of HFC; the real ones only come back clipped."""
     radius = min(size) / 4
     mask = specops.masks.lowpass(size, radius, device=device)
     return lambda real, fake: specops.hfc(real, fake, radius)[1], functools.partial(eager.eager_hfc, mask=mask)
@@ -112,7 +114,7 @@ def pair_of_sides(
     dtype: torch.dtype = torch.float32,
     error: float | None = None,
 ) -> Sides:
-    """A function and its peer on the same images, or their gradients in the last of these."""
+    """A function and its peer on the same images, or the gradients of both in the last image."""
     ours, theirs = pair((shape[-2], shape[-1]), device)
     inputs = sets_of_images(shape, device, count, dtype, gradient=backward)
     theirs = in_float32(theirs) if dtype.itemsize < 4 else theirs
@@ -124,7 +126,7 @@ def pair_of_sides(
 
 
 def in_float32(function: Run) -> Run:
-    """Of half images, which torch.fft has no transform for; images come back in their type."""
+    """The function in float32, since torch.fft has no transform of half types; images come back in their own type."""
 
     def widened(*images: Tensor) -> Tensor:
         out = function(*(image.float() for image in images))
@@ -135,7 +137,7 @@ def in_float32(function: Run) -> Run:
 
 def by_compiler(function: Run, example: tuple[Tensor, ...]) -> Run:
     """The function by torch.compile; raises PeerError where that cannot compile it."""
-    torch.compiler.reset()  # or the functions of earlier entries count against its limit of compilations
+    torch.compiler.reset()  # the functions of earlier entries count against its limit of compilations
     run = torch.compile(function)
     try:
         with warnings.catch_warnings():
@@ -177,7 +179,7 @@ def ratios_to_compiled() -> Iterator[Entry]:
 
 
 def ratios_to_published() -> Iterator[Entry]:
-    """Beside the steps of the releases, written anew in eager torch."""
+    """Functions beside the steps of the papers' releases, which are written anew in eager torch."""
     claims: list[tuple[str, Pair, tuple[int, ...], tuple[str, ...], float | None, float | None]] = [
         ("radial_spectrum", published_spectrum, (96,), TESTS, 1 / 18, 1 / 28),
         ("hfc", published_hfc, (32, 3), SWAP_TESTS, 1 / 40, 1 / 70),
@@ -228,17 +230,33 @@ def ratios_to_ourselves() -> Iterator[Entry]:
 
 
 def overhead(backward: bool, device: torch.device) -> Sides:
-    """In units of 1 µs: the peer sleeps for none, its time is taken as 1 µs."""
-    [[x]] = sets_of_images((1, 8, 8), device, gradient=backward)
-    index, weight, n_bins = specops.geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, x.device)
-    run = functools.partial(specops.ops.binned_cross_spectrum, x, x, index, weight, n_bins)
-    return Sides(Side(run), {}, combine=lambda _: 1e-6)
+    """A call on one image of a sample; without a peer, whose time counts as 1 µs, the ratio is our time in µs."""
+    sample = next(each for each in SPECTRAL if str(each) == "binned_cross_spectrum-19x8x8-radial")
+    images, _, *maps = sample.arguments(torch.float32)
+    x = images[:1].to(device).requires_grad_(backward)
+    return Sides(Side(functools.partial(specops.ops.binned_cross_spectrum, x, x, *maps)), {}, combine=lambda _: 1e-6)
 
 
 def overheads() -> Iterator[Entry]:
     claim = "µs per call of binned_cross_spectrum, 1 x 8²"
     for case, must, aim in (("no gradient", 30, 15), ("recorded for backward", 80, 50)):
         yield Entry(claim, case, TESTS, functools.partial(overhead, "backward" in case), must, aim)
+
+
+def against_reference(sample: Sample, device: torch.device) -> Sides:
+    made = sample.arguments(torch.float32)
+    arguments = tuple(each.to(device) if isinstance(each, Tensor) else each for each in made)
+    ours, reference = getattr(specops.ops, sample.op), backends.BACKENDS["reference"].kernel(sample.op)
+    return Sides(Side(lambda: ours(*arguments)), {"reference": Side(lambda: reference(*arguments))})
+
+
+def ratios_to_reference(samples: Iterable[Sample], of_size: str) -> Iterator[Entry]:
+    """Each op beside its reference, on the samples whose name begins with a size."""
+    for sample in samples:
+        if sample.name.startswith(of_size):
+            about: dict[str, Any] = {"setup": functools.partial(against_reference, sample), "op": sample.op}
+            yield Entry(f"{sample.op} / reference", sample.name, TESTS, **about)
+            yield Entry(f"{sample.op} / reference", sample.name, GPU_TESTS, devices=("cuda",), quick=False, **about)
 
 
 SPECTRUM_MEMORY = """
@@ -252,7 +270,7 @@ held = {held}
 
 
 def peaks_of_memory() -> Iterator[Entry]:
-    """Bytes beyond inputs, outputs and gradients."""
+    """The functions' peaks of memory beyond inputs, outputs and gradients."""
     hfc_call = "(lambda r, f: (r, f, torch.autograd.grad(f.sum() + r.sum(), x)))(*specops.hfc(y, x, 20))"
     cases = [("hfc with backward", hfc_call, "3 * x.nbytes", int(1.3 * 192 * 128 * 128 * 4))]
     for suffix, keywords in (("", ""), (", scale log", ", scale='log'"), (", durall2020", ", convention='durall2020'")):
@@ -268,8 +286,8 @@ def peaks_of_memory() -> Iterator[Entry]:
 
 
 def on_gpu(size: Size, planes: int, dtype: torch.dtype = torch.float32, quick: bool = True) -> Iterator[Entry]:
-    """Each function beside eager torch and, at length, what torch.compile makes of that."""
-    functions: list[tuple[str, str, Pair, int, int]] = [  # the last: numbers read or written per input pixel
+    """Each function beside eager torch and, in a full run, beside what torch.compile makes of that."""
+    functions: list[tuple[str, str, Pair, int, int]] = [  # last, how many numbers are read or written per input pixel
         ("radial_spectrum", "binned_cross_spectrum", spectrum, 1, 1),
         ("radial_spectrum with backward", "binned_cross_spectrum", spectrum, 1, 3),
         ("frequency_filter", "binned_filter", frequency_filter, 1, 2),
@@ -299,7 +317,7 @@ def planes_of(pixels: int, size: Size) -> int:
 
 
 def gpu_entries(pixels: int = PIXELS, few: int = FEW) -> Iterator[Entry]:
-    """What most depends on a class of sizes first, then types and small batches, then more sizes."""
+    """A size of each class comes first, then types and small batches, then more sizes."""
     small, large = (64, 64), (256, 256)
     for size in QUICK_SIZES:
         yield from on_gpu(size, planes_of(pixels, size))
@@ -311,12 +329,13 @@ def gpu_entries(pixels: int = PIXELS, few: int = FEW) -> Iterator[Entry]:
 
 
 def entries() -> Iterator[Entry]:
-    """Yields the entries of both kinds of device."""
+    """Yields the entries of CPUs and GPUs."""
     yield from ratios_to_transforms()
     yield from ratios_to_eager()
     yield from ratios_to_compiled()
     yield from ratios_to_published()
     yield from ratios_to_ourselves()
     yield from overheads()
+    yield from ratios_to_reference(SPECTRAL, "3x3x64x32-")
     yield from peaks_of_memory()
     yield from gpu_entries()

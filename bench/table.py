@@ -1,4 +1,4 @@
-"""The rows of one machine as CSV, there from the first on and named so only when all are there."""
+"""Writes the rows of one machine as CSV: each row as it comes, the file's name once all are there."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 class Table:
-    """Rows that are written as they come, to a file that ends in .part until all are there.
+    """Rows in a file whose name ends in .part until all rows are there.
 
     Args:
-        path: of the file with all rows.
-        machine: its first line.
-        resume: whether rows of an earlier call of the same machine are gone on with; its last line may be cut off.
+        path: the file with all rows.
+        machine: its first line, which names the machine and the code.
+        resume: whether to keep the rows of an earlier run with the same first line; a line that was cut off is dropped.
     """
 
     def __init__(self, path: Path, machine: str, resume: bool) -> None:

@@ -1,18 +1,14 @@
-"""Entries of the testbeds: a training step against the same step in plain torch, which the published arithmetic is."""
+"""Entries of the testbeds: a training step beside the same step in plain torch, as in the published arithmetic."""
 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench.registry import Entry, Side, Sides
-
-sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
 TESTS = ("studies/testbeds/test_arithmetic.py", "studies/testbeds/test_gradients.py")
 MODES = {
