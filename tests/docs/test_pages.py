@@ -115,7 +115,8 @@ def test_commands_exist_with_their_options(
     of_a_script = [index for index, word in enumerate(words) if word.startswith("examples/")]
     start = of_a_script[0] if of_a_script else words.index("-m") + 1
     target, arguments = words[start], words[start + 1 :]
-    monkeypatch.setattr(sys, "argv", [target, *([] if target.endswith(".py") else arguments[:1]), "--help"])
+    of_a_command = [word for word in arguments[:1] if not (target.endswith(".py") or word.startswith("--"))]
+    monkeypatch.setattr(sys, "argv", [target, *of_a_command, "--help"])
     monkeypatch.delitem(sys.modules, target, raising=False)  # or runpy warns that it was imported before
     with pytest.raises(SystemExit) as caught:
         (runpy.run_path if of_a_script else runpy.run_module)(target, run_name="__main__")
