@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
-Wrong = tuple[Callable[[], object], type[Exception], str]
+Call = Callable[[], object]
+Wrong = tuple[Call, type[Exception], str] | tuple[str, Call, type[Exception], str]  # a name first, or its message is it
 
 
-def each_wrong_use(cases: Iterable[Wrong]) -> Any:
-    """Parametrizes a test by (call, error, message); its ids are the messages, which are regular expressions."""
-    ids = [message.replace("\\", "").replace(".*", "...") for _, _, message in cases]
-    return pytest.mark.parametrize(("call", "error", "message"), cases, ids=ids)
+def refused(cases: Iterable[Wrong]) -> Callable[..., None]:
+    """Returns a test that each call raises its error with its message, a regular expression."""
+    names = [case[0] if isinstance(case[0], str) else case[-1].replace("\\", "").replace(".*", "...") for case in cases]
+
+    @pytest.mark.parametrize(("call", "error", "message"), [case[-3:] for case in cases], ids=names)
+    def test(call: Any, error: type[Exception], message: str) -> None:
+        with pytest.raises(error, match=message):
+            call()
+
+    return test

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from wrong_use import Wrong, each_wrong_use
+from wrong_use import Wrong, refused
 
 from specops import downsample
 from specops.nn import BlurPool, Downsample
@@ -160,8 +159,4 @@ WRONG: list[Wrong] = [
     (lambda: downsample(X, mode="blur", taps=2.0), TypeError, "taps must be an integer"),
 ]
 
-
-@each_wrong_use(WRONG)
-def test_wrong_arguments(call: Callable[[], Tensor], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()
+test_wrong_arguments = refused(WRONG)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from wrong_use import Wrong, each_wrong_use
+from wrong_use import Wrong, refused
 
 import specops
 from specops import masks
@@ -272,8 +272,4 @@ WRONG: list[Wrong] = [
     (lambda: specops.swap_bands(X, Y, torch.ones(3, 3)), ValueError, "mask must be"),
 ]
 
-
-@each_wrong_use(WRONG)
-def test_wrong_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()
+test_wrong_arguments = refused(WRONG)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from wrong_use import Wrong, refused
 
 import specops
 from specops import radial_spectrum, upfirdn2d, upsample
@@ -239,7 +240,7 @@ def test_gradient_penalty_through_the_spectrum() -> None:
 
 
 X = torch.randn(2, 3, 8, 8)
-WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
+WRONG: list[Wrong] = [
     ("one dimension", lambda: radial_spectrum(torch.ones(8)), ValueError, r"\[\.\.\., H, W\]; got shape \[8\]"),
     ("complex", lambda: radial_spectrum(X + 0j), TypeError, r"x must be real; got torch.complex64"),
     ("integer", lambda: radial_spectrum(X.int()), TypeError, r"got torch.int32. Convert it with x.float\(\)"),
@@ -269,8 +270,4 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("too large a filter", lambda: upfirdn2d(X, torch.ones(9, 1)), ValueError, "larger than the padded image"),
 ]
 
-
-@pytest.mark.parametrize(("call", "error", "message"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_wrong_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()
+test_wrong_arguments = refused(WRONG)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from wrong_use import Wrong, each_wrong_use
+from wrong_use import Wrong, refused
 
 import specops
 
@@ -224,8 +222,4 @@ WRONG: list[Wrong] = [
     ),
 ]
 
-
-@each_wrong_use(WRONG)
-def test_wrong_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()
+test_wrong_arguments = refused(WRONG)

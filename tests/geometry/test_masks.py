@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from wrong_use import Wrong, each_wrong_use
+from wrong_use import Wrong, refused
 
 from specops import masks
 
@@ -175,8 +175,4 @@ WRONG: list[Wrong] = [
     (lambda: masks.bandpass((8, 8), 1, 2, cutoff=(0.1, 0.2)), ValueError, "bandpass needs either low and high"),
 ]
 
-
-@each_wrong_use(WRONG)
-def test_wrong_arguments(call: Callable[[], Tensor], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()
+test_wrong_arguments = refused(WRONG)

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from wrong_use import Wrong, refused
 
 import specops
 from specops import losses
@@ -247,7 +248,7 @@ def test_module_takes_a_matrix() -> None:
 
 
 X = torch.randn(2, 3, 8, 8)
-WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
+WRONG: list[Wrong] = [
     ("integers", lambda: log_spectrum_mse(X.int(), X), TypeError, r"fake must be float16.*fake\.float\(\)"),
     ("array", lambda: log_spectrum_mse(X, X.numpy()), TypeError, r"real must be a torch\.Tensor"),
     ("no pair", lambda: log_spectrum_mse(X, X[:1]), ValueError, r"device; got \[2, 3, 8, 8\] .* and \[1, 3, 8, 8\]"),
@@ -296,11 +297,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("module patches", lambda: FocalFrequencyLoss(patch_factor=0), ValueError, "at least 1; got 0"),
 ]
 
-
-@pytest.mark.parametrize(("call", "error", "message"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_wrong_arguments(call: Callable[[], object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()
+test_wrong_arguments = refused(WRONG)
 
 
 def test_everything_public_is_documented() -> None:

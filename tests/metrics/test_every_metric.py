@@ -16,6 +16,7 @@ from metric_cases import METRICS, assert_same, both_sides, computed, each_metric
 from other_devices import NoFloat64
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
+from wrong_use import Wrong, refused
 
 from specops import backends, geometry, metrics
 from specops.metrics import (
@@ -153,7 +154,7 @@ def test_which_metrics_need_float64(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 X = torch.randn(2, 3, 32, 32)
-WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
+WRONG: list[Wrong] = [
     ("size", lambda: SpectralDistance((32, 0)), ValueError, "H, W >= 1"),
     ("size type", lambda: LeakageRatio(32.0), TypeError, "size must be a pair"),
     ("convention", lambda: RadialSpectrumStatistics(32, convention="x"), ValueError, "convention must be one of"),
@@ -182,11 +183,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("unknown option", lambda: LeakageRatio(32, x=1), ValueError, "Unexpected keyword arguments: `x`"),
 ]
 
-
-@pytest.mark.parametrize(("make", "error", "message"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_wrong_arguments(make: Callable[[], object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        make()
+test_wrong_arguments = refused(WRONG)
 
 
 @each_metric

@@ -14,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from wrong_use import Wrong, refused
 
 import specops
 import specops.nn as snn
@@ -263,7 +264,7 @@ def test_discriminator_under_autocast() -> None:
     torch.testing.assert_close(logits.float(), discriminator(x), rtol=0.05, atol=0.05)
 
 
-WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
+WRONG: list[Wrong] = [
     ("spectrum convention", lambda: snn.RadialSpectrum(convention="x"), ValueError, "convention must be one of"),
     ("spectrum scale", lambda: snn.RadialSpectrum(scale="x"), ValueError, "scale must be one of"),
     ("spectrum norm", lambda: snn.RadialSpectrum(norm="x"), ValueError, "norm must be one of"),
@@ -327,11 +328,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("no channels", lambda: snn.SpectrumDiscriminator((8, 6))(X[0, 0]), ValueError, r"x\.unsqueeze\(-3\)"),
 ]
 
-
-@pytest.mark.parametrize(("make", "error", "message"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_wrong_arguments(make: Callable[[], object], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        make()
+test_wrong_arguments = refused(WRONG)
 
 
 def test_everything_public_is_documented() -> None:
