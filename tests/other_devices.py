@@ -1,4 +1,4 @@
-"""Devices unlike the CPU, in its place: one that rounds otherwise, and one without float64."""
+"""The CPU in the part of other devices: one that rounds otherwise, and one without float64."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Networks that know nothing of specops, moved over to it by the line of docs/recipes.md.
+"""Networks written for StyleGAN's own ops run on specops after the line of docs/recipes.md.
 
-`tests/stylegan_like` has modules under the names of StyleGAN's, which import and call their own `upfirdn2d`.
+`stylegan_like` has modules under the names of StyleGAN's, which import and call their own `upfirdn2d`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = "torch_utils.ops.upfirdn2d"
 
 @pytest.fixture(autouse=True)
 def _checkout(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The packages can be imported, and afterwards were not."""
+    """Makes the packages importable for one test and forgets them afterwards."""
     monkeypatch.syspath_prepend(Path(__file__).parent / "stylegan_like")
     yield
     for name in [name for name in sys.modules if name.split(".")[0] in ("torch_utils", "training")]:

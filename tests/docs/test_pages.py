@@ -21,7 +21,7 @@ OF_RECIPES = "docs/recipes.md"  # whose blocks tests/docs/test_recipes.py and te
 
 @functools.cache
 def executed(page: str) -> dict[str, object]:
-    """The names after all blocks of a page, which begin with those that a training has."""
+    """The names after all blocks of a page have run; those of a training are there from the start."""
     images = [SIZES[name] for name in "NCHW"]
     torch.manual_seed(0)
     names: dict[str, object] = {
@@ -69,7 +69,7 @@ def test_no_block_is_of_another_language() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_fenced_at_the_margin(page: str) -> None:
-    """Indented ones would not be looked at."""
+    """No test would look at an indented block."""
     assert not re.findall(r"^\n {4}.*|^ +```.*", FENCED.sub("", PAGES[page]), re.MULTILINE)
 
 

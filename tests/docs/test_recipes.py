@@ -68,7 +68,7 @@ def losses_of(module: types.ModuleType, out: Path, capsys: pytest.CaptureFixture
 
 
 def trained(generator: nn.Module, discriminator: nn.Module, z: Tensor, real: Tensor) -> tuple[float, float]:
-    """Losses of both, of which each has finite gradients; no weight matrix is left without one."""
+    """Losses of both networks, whose gradients are finite, and not zero for any weight matrix."""
     fake = generator(z)
     loss_d = nn.functional.softplus(-discriminator(real)).mean() + nn.functional.softplus(discriminator(fake)).mean()
     loss_g = nn.functional.softplus(-discriminator(fake)).mean()

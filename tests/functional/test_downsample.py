@@ -91,7 +91,7 @@ def test_blur_pool_loads_fake_states() -> None:
 
 
 def test_blur_pool_loads_a_state_without_a_filter() -> None:
-    """Strictly, and only the filter may be missing; memory that nobody has written to holds the filter then."""
+    """Strict loading lets the filter alone be missing, and writes it into memory that held anything."""
     with torch.device("meta"):
         network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), BlurPool(3))
     network.to_empty(device="cpu")
@@ -106,7 +106,7 @@ def test_blur_pool_loads_a_state_without_a_filter() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_blur_pool_is_assigned_its_filter_where_the_state_has_none(dtype: torch.dtype) -> None:
-    """To a module on the meta device too, in memory of its own."""
+    """A module on the meta device gets its filter in memory of its own."""
     with torch.device("meta"):
         network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), BlurPool(3)).to(dtype)
     state = {"0.weight": torch.ones(3), "0.bias": torch.zeros(3)}

@@ -125,7 +125,7 @@ def test_half_a_cycle_is_an_exact_checkerboard() -> None:
 def test_hfc_and_hff_equal_the_published_code(
     dtype: torch.dtype, bound: float, backend: str, fixes: dict[str, np.ndarray]
 ) -> None:
-    """Outputs and gradients for a cotangent; the published code returns float32, so that float64 is bounded by it."""
+    """Outputs and gradients. The published code returns float32, which bounds the agreement in float64."""
     real, fake = (
         torch.from_numpy(fixes[f"hfc_a_{name}"]).to(dtype, copy=True).requires_grad_() for name in ("real", "fake")
     )

@@ -106,7 +106,7 @@ def test_a_check_names_the_range_that_it_finds() -> None:
 
 
 def test_values_at_the_ends_of_the_range_are_inside() -> None:
-    """The ends in the dtype of the images, which float64 has not; the modules' own check of options, too."""
+    """The ends count as the images' dtype holds them; modules check their options in the same way."""
     with check_value_range(True):
         for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
             snn.HFF(2, value_range=(-0.1, 0.3))(torch.tensor([[-0.1, 0.3]], dtype=dtype))

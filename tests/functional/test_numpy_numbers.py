@@ -29,7 +29,7 @@ INTEGERS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("name", INTEGERS)
 def test_narrow_integers(name: str) -> None:
-    """200 squared does not fit into eight bits. First as such, so that nothing is kept that the plain one made."""
+    """200 squared does not fit into eight bits. It comes first, since a map kept for 200 would hide its error."""
     function = INTEGERS[name]
     narrow = function(np.uint8(200))
     assert torch.equal(narrow, function(200))

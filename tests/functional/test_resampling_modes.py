@@ -102,7 +102,7 @@ def test_torch(factor: int) -> None:
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 5))
 def test_fourier_upsampling_equals_scipy(H: int, W: int, factor: int) -> None:
-    """Also in how the Nyquist frequency of even sides is shared."""
+    """Both share the Nyquist frequency of even sides in the same way."""
     x = torch.randn(H, W, dtype=torch.float64)
     expected = scipy.signal.resample(scipy.signal.resample(x.numpy(), H * factor, axis=0), W * factor, axis=1)
     torch.testing.assert_close(upsample(x, factor, mode="fourier"), torch.from_numpy(expected))
@@ -156,7 +156,7 @@ def test_channels_last_stays(mode: str) -> None:
 
 @pytest.mark.parametrize("boundary", ["zeros", "reflect", "replicate", "circular"])
 def test_outer_products_are_recognised(boundary: str) -> None:
-    """One pass along each axis, or all taps at once: NaN tells them apart, for a tap that is 0 in neither factor."""
+    """An outer product takes one pass along each axis; bent by 1e-9 it takes all taps at once, and both agree."""
     x = torch.randn(2, 3, 12, 40, dtype=torch.float64)
     rows, columns = torch.randn(4, dtype=torch.float64), torch.randn(12, dtype=torch.float64)
     for f in (torch.outer(rows, columns), torch.outer(rows - rows.mean(), columns - columns.mean())):

@@ -67,7 +67,7 @@ def expected_index(H: int, W: int, convention: str) -> tuple[np.ndarray, int]:
 
 
 def made(H: int, W: int, convention: str) -> tuple[Tensor, Tensor, int]:
-    """Not kept: the largest take 20 MB."""
+    """Maps that no cache keeps: the largest take 20 MB."""
     return geometry._radial_mean_maps.__wrapped__(H, W, convention, torch.float32, CPU)
 
 
@@ -101,7 +101,7 @@ def test_ideal_masks_against_integers(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", [(33, 33), (64, 64), (48, 49)], ids=str)
 def test_a_radius_that_is_a_rounded_root_is_not_inside(size: tuple[int, int]) -> None:
-    """Nor for a cutoff that is a rounded quotient."""
+    """A cutoff that is a rounded quotient is not inside either."""
     [squared], unit = squared_positions(*size, "plain")
     for number in np.unique(squared)[1:]:
         radius = math.sqrt(number) / unit

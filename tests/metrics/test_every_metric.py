@@ -87,7 +87,7 @@ def test_computing_without_images_tells_what_is_missing(build: Callable[[], Any]
 
 @each_metric
 def test_forward(build: Callable[[], Any]) -> None:
-    """Statistics give those of the batch; the others, which compare, nothing; all of them count it."""
+    """Statistics return those of the batch, metrics that compare return None, and all of them count the batch."""
     real, fake = both_sides()
     metric = build()
     for images, side in ((real[:6], True), (real[6:], True), (fake, False)):
@@ -122,7 +122,7 @@ def test_dtypes_and_gradients(build: Callable[[], Any]) -> None:
 @each_metric
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_sides_of_two_dtypes(build: Callable[[], Any], dtype: torch.dtype) -> None:
-    """Kept is what the same values in float32 make: rounding to half would tell the sides apart."""
+    """States are those of the same values in float32: rounded to half they would tell the sides apart."""
     real, fake = both_sides()
     metric, wide = build(), build()
     computed(metric, [real], [fake.to(dtype)])
@@ -136,7 +136,7 @@ def named_states(metric: Any) -> list[tuple[str, Tensor]]:
 
 
 def test_which_metrics_need_float64(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it two are built and updated; moved to a device that has it they compute."""
+    """Two metrics are built and updated without float64; on a device that has it they compute."""
     real, fake = both_sides()
     updated = {}
     monkeypatch.setattr(geometry, "WITHOUT_FLOAT64", ("cpu",))

@@ -1,4 +1,4 @@
-"""Images of the two sides in other units are warned of, and only those."""
+"""Metrics warn of two sides in different units, and of no others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ UNITS = {
 
 @pytest.mark.parametrize(("real", "fake", "message"), UNITS.values(), ids=UNITS.keys())
 def test_sides_in_other_units_are_warned_of_once(real: Tensor, fake: Tensor, message: str) -> None:
-    """At the line that computes, and not again (warnings are errors) after update or reset."""
+    """The warning names the line that computes. After update or reset it does not come again: it would be an error."""
     metric = LeakageRatio(32)
     with pytest.warns(UserWarning, match=message) as told:
         computed(metric, real.split(2), fake.split(1))
@@ -74,7 +74,7 @@ SAME_UNITS = {
 
 @pytest.mark.parametrize(("real", "fake"), SAME_UNITS.values(), ids=SAME_UNITS.keys())
 def test_sides_that_may_have_the_same_units(real: Tensor, fake: Tensor) -> None:
-    """Warnings are errors."""
+    """A warning would be an error."""
     computed(LeakageRatio(32), [real], [fake])
 
 

@@ -1,4 +1,4 @@
-"""SlicedWassersteinDistance: its parts against SciPy, its definition, and what it tells."""
+"""SlicedWassersteinDistance: its parts against SciPy, its definition, and the differences that it sees."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_defaults_of_the_sliced_wasserstein_distance() -> None:
 
 
 def test_each_channel_is_brought_to_mean_0_and_deviation_1() -> None:
-    """Other units per channel do not change the distance; images of one patch, since pixels choose positions."""
+    """Units of a channel do not change the distance. Images have one patch, since pixels choose positions."""
     real, fake = torch.randn(9, 3, 7, 7), torch.rand(9, 3, 7, 7) ** 3 - 0.5
     gain, offset = torch.tensor([1.0, 2.0, 8.0])[:, None, None], torch.tensor([0.0, -1.0, 4.0])[:, None, None]
     build = functools.partial(SlicedWassersteinDistance, 7, patches_per_image=1)

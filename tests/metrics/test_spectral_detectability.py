@@ -26,14 +26,14 @@ def test_detectability_of_the_same_and_of_other_spectra() -> None:
 
 
 def test_detectability_of_unequal_numbers_is_balanced() -> None:
-    """Guessing the larger side tells nothing."""
+    """Guessing the larger side scores a half."""
     real, same = torch.randn(100, 3, 16, 16), torch.randn(10, 3, 16, 16)
     assert computed(SpectralDetectability(16), [real], [same])["accuracy"] < 0.75
 
 
 @pytest.mark.parametrize("options", [{}, {"folds": 4, "seed": 3}], ids=["5 folds", "4 folds"])
 def test_detectability_is_its_definition(options: dict[str, int]) -> None:
-    """Sides that lie so near that the scaling, the convention and the division into folds all tell."""
+    """The sides are so close that scaling, convention and folds each change the accuracy."""
     draw = torch.Generator().manual_seed(2)
     real, fake = (torch.randn(n, 3, 16, 16, generator=draw) for n in (60, 40))
     fake = specops.frequency_filter(fake, specops.masks.lowpass((16, 16), 12.0, kind="gaussian"))

@@ -1,4 +1,4 @@
-"""Kernels with one barrier or mask taken out: the list of them is read off the source."""
+"""Copies of a kernel without one of its barriers, conditions or masks, which are read off its source."""
 
 from __future__ import annotations
 

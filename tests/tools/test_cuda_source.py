@@ -1,4 +1,4 @@
-"""The CUDA source shim: results, thread orders, what the sanitizers report, launches handed over, nvcc's PTX alike."""
+"""CUDA sources on the host: results in any order of threads, sanitizers' reports, launches for the interpreter."""
 
 from __future__ import annotations
 

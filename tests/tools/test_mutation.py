@@ -1,4 +1,4 @@
-"""What a mutant is, on sources of a few lines."""
+"""Mutants of sources of a few lines."""
 
 from __future__ import annotations
 
