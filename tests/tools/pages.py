@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATHS = sorted(
     [*ROOT.glob("*.md"), *(path for room in ("docs", "csrc", "specops") for path in ROOT.glob(f"{room}/**/*.md"))]
 )
