@@ -60,7 +60,7 @@ gpu-check: setup
 	$(BIN)/python -m bench --device cuda --out bench/results $(if $(QUICK),--quick)
 
 # The extension built again for the address and undefined-behaviour sanitizers, out of the source tree, and all tests that
-# call its kernels. Inductor's own compiler would load the sanitizers too.
+# call its kernels, but for the import's time and for inductor, whose compiler would load the sanitizers too.
 # Python's own leaks are not looked for.
 SANITIZED := build/sanitized
 test-asan: $(VENV)/installed
@@ -69,7 +69,7 @@ test-asan: $(VENV)/installed
 	export LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=$(SANITIZED)/lib && \
 	$(BIN)/python -P -m specops info | grep 'with sanitizers' && \
-	$(BIN)/pytest --numprocesses 2 -k 'not inductor' $(or $(TESTS),$(addprefix tests/,ops functional geometry nn losses))
+	$(BIN)/pytest --numprocesses 2 -k 'not inductor and not import_takes' $(or $(TESTS),$(addprefix tests/,ops functional geometry nn losses))
 
 # Writes docs/conformance.md from the matrix of tests/functional/test_conformance.py.
 conformance: setup
