@@ -55,6 +55,6 @@ def _moved(made: Any, device: torch.device) -> Any:
     """What was made, on the device."""
     if isinstance(made, tuple):
         return tuple(_moved(part, device) for part in made)
-    if is_dataclass(made):
+    if is_dataclass(made) and not isinstance(made, type):
         return type(made)(**{name: tensor.to(device) for name, tensor in vars(made).items()})
     return made.to(device) if isinstance(made, Tensor) else made

@@ -193,16 +193,6 @@ def radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, device
     return _radial_gain_maps(H, W, convention, dtype, device)
 
 
-def coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the index [H, W//2+1] of one bin per half-plane coefficient; weights 1, for sums; weights for gains."""
-    return _coefficient_maps(H, W, dtype, device)
-
-
-def full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
-    """Returns, for each coefficient of the full plane, the flat index of itself or its conjugate on the half: [H·W]."""
-    return _full_plane_index(H, W, device)
-
-
 def radii(H: int, W: int, device: torch.device) -> Tensor:
     """Returns the radius k of every half-plane coefficient, in the widest dtype of the device: [H, W//2+1]."""
     return _radii(H, W, wide_dtype(device), device)
@@ -357,14 +347,16 @@ def _radial_gain_maps(H: int, W: int, convention: str, dtype: torch.dtype, devic
 
 
 @cached_tensors
-def _coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def coefficient_maps(H: int, W: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the index [H, W//2+1] of one bin per half-plane coefficient; weights 1, for sums; weights for gains."""
     index, ones = own_bins(H, W, dtype, device)
     gain = (multiplicity((H, W), dtype, device) * (1 / (H * W))).expand(H, -1)
     return index, ones, gain.contiguous()
 
 
 @cached_tensors
-def _full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
+def full_plane_index(H: int, W: int, device: torch.device) -> Tensor:
+    """Returns, for each coefficient of the full plane, the flat index of itself or its conjugate on the half: [H·W]."""
     ky, kx = torch.arange(H, device=device).unsqueeze(1), torch.arange(W, device=device)
     conjugate = 2 * kx > W
     rows, columns = torch.where(conjugate, (H - ky) % H, ky), torch.where(conjugate, W - kx, kx)
