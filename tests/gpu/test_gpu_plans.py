@@ -1,26 +1,157 @@
-"""Plans of the sums on GPUs: tables that say which thread adds up which values, and when."""
+"""Plans of GPU kernels have the structs and numbers of C++, each coefficient once, lanes that seldom meet a bank."""
 
 from __future__ import annotations
 
-import importlib.util
+import doctest
 import itertools
-import weakref
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from samples import spectral_maps
+from spectral_cases import Case, coefficients
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from specops.ops.spectral import gpu_plans
+from specops.ops.resample.plans import axes, patches, tilings
+from specops.ops.resample.plans import launches as resample
+from specops.ops.spectral.plans import banks, bins, gains, transform
+from specops.ops.spectral.plans import launches as spectral
 
-if importlib.util.find_spec("triton") is None:
-    pytest.skip("triton is not installed", allow_module_level=True)
+CSRC = Path(__file__).parents[2] / "csrc"
+SIDES = tuple(height for height, _ in transform.SHAPES)
+TYPES = {"Int32": "int32_t", "Int64": "int64_t"}
+STRUCTS = {
+    "resample/axis.h": (axes.Axis,),
+    "resample/cuda/layout.h": (tilings.TiledAxis, resample.Layout, resample.Launch),
+    "spectral/cuda/spectral_cuda.h": (spectral.BinnedSums, spectral.BinnedFilter, spectral.BandSwap),
+    "spectral/cuda/around_fft_cuda.h": (
+        spectral.TileSums,
+        spectral.BinSums,
+        spectral.Gains,
+        spectral.HermitianColumns,
+        spectral.Clip,
+    ),
+}
 
-from specops.ops.spectral import triton
 
-SIZES = tuple(triton.CONFIGURATIONS)
+def declared(text: str, name: str) -> tuple[str, list[tuple[str, str]]]:
+    """The base of a C++ struct, and type and name of each field that it adds; Int is that of an axis on a GPU."""
+    found = re.search(rf"struct {name}(?: : (\w+)(?:<\w+>)?)? \{{(.*?)\n\}};", text, re.DOTALL)
+    assert found is not None, f"no struct {name}"
+    lines = [line.partition("//")[0].strip() for line in found[2].splitlines()]
+    fields = []
+    for line in filter(None, lines):
+        kind, names = line.removesuffix(";").split(" ", 1)
+        fields += [(kind.replace("Int", "int32_t"), each) for each in names.split(", ")]
+    return found[1] or "object", fields
+
+
+@pytest.mark.parametrize(("header", "struct"), [(h, s) for h, structs in STRUCTS.items() for s in structs])
+def test_a_dataclass_has_the_fields_of_its_struct(header: str, struct: Any) -> None:
+    """Names, order and types; C++ asserts the size of what crosses."""
+    text = (CSRC / header).read_text()
+    fields = [(TYPES.get(kind, kind), name) for name, kind in struct.__annotations__.items()]
+    assert declared(text, struct.__name__) == (struct.__base__.__name__, fields)
+    assert f"static_assert(sizeof({struct.__name__}) == " in text or struct is axes.Axis
+
+
+def test_numbers_and_names_of_the_headers() -> None:
+    """What plans are made for stands in the kernels too."""
+    kernels = {path.name: path.read_text() for path in CSRC.rglob("*") if path.suffix in (".h", ".cuh", ".cu")}
+    boundaries = ", ".join(f"k{boundary.name.capitalize()}" for boundary in axes.Boundary)
+    assert f"enum class Boundary : int32_t {{ {boundaries} }}" in kernels["axis.h"]
+    assert "enum class Pixel { kHalf, kBfloat16, kFloat, kDouble }" in kernels["pixel.h"]
+    assert (torch.half, torch.bfloat16, torch.float, torch.double) == resample.PIXELS
+    resampling = kernels["resample_cuda.cu"]
+    assert f"kThreads = {tilings.MOST_THREADS}, kBlocksEach = 3;" in resampling
+    assert f"kRowsAtOnce = {tilings.ROWS_AT_ONCE};" in resampling
+    assert f"kPatchThreads = {patches.PATCH_THREADS};" in kernels["patch.cuh"]
+    listed = re.findall(r"if \(is\((\d+), (\d+), (\d+)\)\)", resampling)
+    assert {tuple(map(int, each)) for each in listed} == patches.PATCHES
+    assert f"kMostSums = {banks.SUMS};" in kernels["bins.cuh"]
+    assert f"kSumCodes = {banks.SUM_CODES};" in kernels["bins.cuh"]
+    assert f"kAroundFftThreads = {bins.MOST_WARPS * banks.LANES};" in kernels["around_fft_kernels.cuh"]
+    assert f"kSectorBytes = {bins.SECTOR_BYTES};" in kernels["around_fft_kernels.cuh"]
+    pitch = int(transform.positions(32, 17, torch.device("cpu"))[1, 0])
+    assert f"S::W == 32 ? {pitch // 4} : S::kPitch" in kernels["spectral_kernels.cuh"]
+
+
+def test_the_drawn_schedules_of_eight_lanes() -> None:
+    assert doctest.testmod(banks) == (0, 9)
+
+
+def turns_of(plan: bins.Bins) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """The pool of each turn, the lanes that read a value and their points."""
+    reads = plan.points[:, 0] % 8 < 4
+    for pool, (first, *lengths) in enumerate(plan.pools.tolist()):
+        for turn in range(max(lengths)):
+            lanes = torch.tensor([lane for lane, length in enumerate(lengths) if turn < length])
+            points = torch.arange(first, first + len(lanes))
+            first += len(lanes)
+            yield pool, lanes[reads[points]], points[reads[points]]
+
+
+@pytest.mark.parametrize("map_", ["radial", "ragged", "most", "two"])
+@pytest.mark.parametrize("side", SIDES)
+def test_plans_of_bins(side: int, map_: str) -> None:
+    """Each coefficient of a bin is one point of its pool; where lanes have banks, each reads its own."""
+    index, weight, n_bins = Case("power", (side, side), map_).maps(torch.Generator().manual_seed(0))
+    plan = bins.bins(index, weight, n_bins)
+    place, weights = plan.points[:, 0], plan.points[:, 1].view(torch.float32)
+    position, found = place // 8, []
+    for pool, lanes, points in turns_of(plan):
+        if plan.bins_per_pool == 128:
+            bin_of = pool * 128 + place[points] % 8 * 32 + lanes
+        else:
+            bin_of = pool * plan.bins_per_pool + place[points] % 8
+            assert torch.equal(position[points] % 32, lanes)
+        found.append(torch.stack((bin_of.double(), position[points].double(), weights[points].double()), 1))
+    inside = index >= 0
+    where = transform.positions(side, side // 2 + 1, index.device)
+    wanted = torch.stack([t[inside].double() for t in (index, where, 0.25 * weight)], 1)
+    assert torch.equal(torch.unique(torch.cat(found), dim=0), torch.unique(wanted, dim=0))
+    assert len(torch.cat(found)) == len(wanted)
+
+
+FEW_POINTS = {  # what makes an index of each coefficient's number, bins per coefficient, wavefronts over the fewest
+    "own": (lambda number: number, 1, (1.3, 1.3, 1.3)),
+    "own with holes": (lambda number: number.where(number * 7 % 10 > 2, -1), 1, (1.9, 1.9, 1.9)),
+    "every other bin empty": (lambda number: 2 * number, 2, (2.0, 2.0, 2.0)),
+    "shuffled": (lambda number: number.flatten()[torch.randperm(number.numel())].view_as(number), 1, (3.8, 3.7, 3.6)),
+    "neighbours": (lambda number: number // 2, 0.5, (2.4, 2.0, 2.0)),
+    "two far away": (lambda number: number % (number.numel() // 2), 0.5, (2.1, 2.0, 1.5)),
+    "no value": (lambda number: torch.full_like(number, -1), 1, (0.0, 0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("map_", FEW_POINTS)
+@pytest.mark.parametrize("side", SIDES)
+def test_plans_of_few_points_per_bin(side: int, map_: str) -> None:
+    """Every bin has its points, and the wavefronts of a warp's turns are bounded."""
+    torch.manual_seed(0)
+    make, per_coefficient, bounds = FEW_POINTS[map_]
+    index = make(coefficients(side))
+    plan = bins.bins(index, torch.ones(index.shape), int(per_coefficient * index.numel()))
+    assert plan.bins_per_pool == 128
+    position, wavefronts, read = plan.points[:, 0] // 8, 0, 0
+    for _, _, points in turns_of(plan):
+        read += len(points)
+        wavefronts += int(torch.bincount(position[points] % 32, minlength=32).max())
+    assert read == int((index >= 0).sum())
+    assert wavefronts <= bounds[SIDES.index(side)] * read / 32
+
+
+def test_gains_when_numbers_are_double_by_default() -> None:
+    index, weight, n_bins = spectral_maps((32, 32), "radial", torch.float32, torch.Generator())
+    expected = gains.gains(index, weight, n_bins)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(gains.gains(index.clone(), weight, n_bins), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("lanes", [16, 32])
@@ -33,7 +164,7 @@ def test_turns_without_conflicts(filled: float, words: int, most: float, lanes: 
     generator = torch.Generator().manual_seed(1)
     place = torch.randint(words * lanes // 32, (3, lanes, 16), generator=generator)
     place[torch.rand(place.shape, generator=generator) >= filled] = -1
-    turns = gpu_plans.in_turns_without_conflicts(place)
+    turns = banks.in_turns_without_conflicts(place)
     known = torch.where(turns >= 0, turns, -1)
     assert torch.equal(known.sort(2).values, place.sort(2).values)
     wavefronts = 0
@@ -42,99 +173,3 @@ def test_turns_without_conflicts(filled: float, words: int, most: float, lanes: 
         assert bool((read < words).all())
         wavefronts += int((read.unique() % lanes).bincount().max())
     assert wavefronts <= most * 3 * 16
-
-
-MAPS = {
-    "rings": lambda side: spectral_maps((side, side), "radial", torch.float32, torch.Generator())[0],
-    "one bin": lambda side: torch.zeros(side, side // 2 + 1),
-    "rows": lambda side: torch.arange(side).unsqueeze(1).expand(side, side // 2 + 1),
-    "columns": lambda side: torch.arange(side // 2 + 1).expand(side, side // 2 + 1),
-    "some in none": lambda side: torch.randint(-1, 3 * side, (side, side // 2 + 1)),
-    "none": lambda side: torch.full((side, side // 2 + 1), -1),
-}
-
-
-def summed(values: Tensor, tables: tuple[Tensor, ...], constants: tuple[int, ...], threads: int) -> Tensor:
-    """Sums of values per bin as the kernels make them: chunks of points, chunks of their sums, the rest."""
-    points, chunks, first = tables
-    n_bins, padded = constants[-2:]
-    sums = values
-    for place, many in ((points, len(values)), (chunks, points.shape[0])):
-        place = place.long()
-        sums = torch.where(place >= 0, sums[place & (many - 1)], 0).sum(1)
-    per_bin = max(1, min(threads // padded, 32))
-    assert int(first[padded + 1]) * per_bin >= int(first[: padded + 1].diff().max())
-    return torch.stack([sums[first[k] : first[k + 1]].sum() for k in range(n_bins)])
-
-
-def in_bins(values: Tensor, index: Tensor, n_bins: int) -> Tensor:
-    known = torch.where((index >= 0) & (index < n_bins), index, n_bins).flatten().long()
-    return torch.zeros(n_bins + 1, dtype=torch.float64).index_add_(0, known, values)[:-1]
-
-
-@pytest.mark.parametrize("bins", [0, 1, 2], ids=["one", "as many as the side", "most"])
-@pytest.mark.parametrize("map_", MAPS)
-@pytest.mark.parametrize("side", SIZES)
-def test_tables_of_bins(side: int, map_: str, bins: int) -> None:
-    """Each bin has its points, once."""
-    n_bins = max(1, bins * side)
-    index, weight = MAPS[map_](side).int(), torch.rand(side, side // 2 + 1)
-    plan = triton._bin_tables(index, weight, n_bins)
-    values = torch.rand(side * side // 2, dtype=torch.float64)
-    how = triton.CONFIGURATIONS[side]
-    found = summed(values, tuple(table[0] for table in plan.tables[2:5]), plan.constants, 32 * how.cross_warps)
-    at = triton._places(how, index.device)
-    torch.testing.assert_close(found, in_bins(values[at], index[:, : side // 2], n_bins))
-
-
-@pytest.mark.parametrize("map_", MAPS)
-@pytest.mark.parametrize(
-    ("side", "n_bins"), [(20, 40), (130, 260), (200, 400), (82, 41), (256, 100), (90, 1)]
-)  # in the last three, points and bins just fill the chunks
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_tables_of_tiles(side: int, n_bins: int, map_: str, dtype: torch.dtype) -> None:
-    index = MAPS[map_](side).int()
-    tiles = gpu_plans.tiles_of(index.numel(), n_bins, dtype) or (1, index.numel())
-    plan = triton._tile_tables(index, torch.rand(index.shape), n_bins, *tiles, dtype.itemsize)
-    sector, words, warps, *constants = plan.constants
-    assert tiles[1] + sector - 1 <= words
-    for tile, part in enumerate(index.flatten().split(tiles[1])):
-        values = torch.rand(words, dtype=torch.float64)
-        found = summed(values, tuple(table[tile] for table in plan.tables), tuple(constants), 32 * warps)
-        torch.testing.assert_close(found, in_bins(values[: len(part)], part, n_bins))
-
-
-PLANS = {
-    "triton": lambda *maps: triton._bin_tables(*maps),
-    "cuda": lambda *maps: gpu_plans.bins(*maps),
-    "cuda, few points": lambda index, weight, _: gpu_plans.bins(index, weight, index.numel()),
-    "triton, tiles": lambda *maps: triton._tile_tables(*maps, 2, 1056, 4),
-    "cuda, tiles": lambda *maps: gpu_plans.bins_of_tiles(*maps, 2, 1056),
-}
-
-
-@pytest.mark.parametrize("plan", PLANS)
-def test_a_plan_takes_few_ops(plan: str) -> None:
-    """A compiled graph, whose maps are new ones, makes it in each call."""
-    index, weight, n_bins = spectral_maps((64, 64), "radial", torch.float32, torch.Generator())
-    maps = (index.clone(), weight.clone(), n_bins)  # of which no plan is kept
-    made: list[str] = []
-
-    class Noted(TorchDispatchMode):
-        def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            made.extend([] if op.is_view else [str(op)])
-            return op(*args, **(kwargs or {}))
-
-    with Noted():
-        PLANS[plan](*maps)
-    assert 0 < len(made) <= 400
-
-
-def test_a_plan_does_not_keep_its_maps() -> None:
-    index, weight, n_bins = spectral_maps((64, 64), "radial", torch.float32, torch.Generator())
-    weight = weight.clone()
-    gone = weakref.ref(weight)
-    plans = [plan(index, weight, n_bins) for plan in PLANS.values()]
-    del weight
-    assert len(plans) == len(PLANS)
-    assert gone() is None

@@ -1,4 +1,4 @@
-"""docs/gpu_kernels.csv: what each GPU kernel takes of a multiprocessor and asks of memory, as it is compiled."""
+"""docs/gpu_kernels_*.csv: what each GPU kernel takes of a multiprocessor and asks of memory, as it is compiled."""
 
 from __future__ import annotations
 
@@ -17,35 +17,40 @@ from typing import Any
 
 import cuda_source
 import pytest
+import resample_cases as resample
+import spectral_cases as spectral
 import torch
 from cuda_source import launches
 from kernel_resources import Resources, modelled_seconds, resident_warps, resources_of
 from ptx import SECTOR
 from samples import randn, spectral_maps
+from spectral_cases import ARCHS
 from torch import Tensor
 
 from specops.ops.resample import cuda as resample_cuda
-from specops.ops.resample import gpu_plans
+from specops.ops.resample.plans.launches import ENOUGH_BLOCKS
 from specops.ops.spectral import around_fft
 from specops.ops.spectral import cuda as spectral_cuda
-from specops.ops.spectral import gpu_plans as spectral_plans
+from specops.ops.spectral.plans.gains import gain_maps
 
 if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
 
-import test_gpu_resample as resample
-import test_gpu_triton as spectral
-import test_gpu_triton_resample as triton_resample
 import triton_driver
+from triton_checks import programs_of
 
 from specops.ops.resample import triton as resample_triton
+from specops.ops.resample.triton.plans import ENOUGH_PROGRAMS
 from specops.ops.spectral import triton as spectral_triton
+from specops.ops.spectral.triton.launches import AROUND_FFT
+from specops.ops.spectral.triton.tables import CONFIGURATIONS
 
-TABLE = Path(__file__).parents[2] / "docs" / "gpu_kernels.csv"
+TABLES = {backend: Path(__file__).parents[2] / "docs" / f"gpu_kernels_{backend}.csv" for backend in ("cuda", "triton")}
 CUOBJDUMP = triton_driver.TOOLS / "cuobjdump"
+RESAMPLE_SOURCE = cuda_source.CSRC / "resample" / "cuda" / "resample_cuda.cu"
 SPECTRAL_SOURCE = cuda_source.CSRC / "spectral" / "cuda" / "spectral_cuda.cu"
-HALF_PLANE_SOURCE = SPECTRAL_SOURCE.with_name("around_fft_cuda.cu")
-ARCHS, COUNTED = (80, 90, 100), 90  # launches are executed and counted on the one for which time is modelled
+AROUND_FFT_SOURCE = SPECTRAL_SOURCE.with_name("around_fft_cuda.cu")
+COUNTED = 90  # launches are executed and counted on the one for which time is modelled
 KEY = ("family", "call", "kernel", "arch")
 TAKEN = ("registers", "stack", "shared", "threads", "warps")
 ASKED = ("launches", "access", "sectors", "bound ns", "limiter")
@@ -110,16 +115,16 @@ def blocks_of(op: str, case: resample.Case) -> int:
     with launches.noted_calls() as calls:
         getattr(resample_cuda, op)(*case.arguments(op))
     (_, arguments) = calls[-1]
-    return int(arguments[-2][-3])  # launch.blocks of the numbers before the stream
+    return int(arguments[-2][2])  # launch.blocks: the structs are before the stream
 
 
 def spectral_calls(module: Any, source: Path | None) -> Iterator[Call]:
     """Every op and size."""
-    for side in spectral.SIZES:
+    for side in CONFIGURATIONS:
         images = 4 if source is not None and side == 32 else 1
-        for op in spectral.OPS:
-            case = spectral.Case(op, (side, side), images=images)
-            yield Call(f"{op} {side} x {side}", functools.partial(spectral_call, module, case), source, images)
+        for kind in spectral.KINDS:
+            case = spectral.Case(kind, (side, side), images=images)
+            yield Call(f"{kind} {side} x {side}", functools.partial(spectral_call, module, case), source, images)
 
 
 def patches() -> Iterator[tuple[str, resample.Case]]:
@@ -137,40 +142,40 @@ def patches() -> Iterator[tuple[str, resample.Case]]:
 
 def resampling_calls() -> Iterator[Call]:
     """The common cases, all patches, one case for the other kernel in all types; blocks that make whole images."""
-    cases = {(name, op): case for name, case in resample.COMMON.items() for op in resample.OPS[:2]}
+    cases = {(name, op): case for name, case in resample.COMMON.items() for op in resample.IMAGE_OPS}
     cases |= {(name, "upfirdn2d"): case for name, case in patches()}
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
         name = f"up 2, 3 taps, {str(dtype).removeprefix('torch.')}"
         cases |= {(name, op): replace(resample.TILED["up 2, 3 taps"], dtype=dtype) for op in resample.OPS}
     for (name, op), case in cases.items():
-        enough = replace(case, batch=(gpu_plans.ENOUGH_BLOCKS,))
+        enough = replace(case, batch=(ENOUGH_BLOCKS,))
         blocks = blocks_of(op, enough)
-        parts = math.gcd(blocks, gpu_plans.ENOUGH_BLOCKS)
-        images = gpu_plans.ENOUGH_BLOCKS // parts
+        parts = math.gcd(blocks, ENOUGH_BLOCKS)
+        images = ENOUGH_BLOCKS // parts
         execute = functools.partial(resample_call, resample_cuda, op, enough, images)
-        yield Call(f"{op}, {name}", execute, resample.SOURCE, images, blocks // parts)
+        yield Call(f"{op}, {name}", execute, RESAMPLE_SOURCE, images, blocks // parts)
 
 
 def triton_resampling_calls() -> Iterator[Call]:
     """The common cases, of which programs make a whole image."""
-    for (name, case), op in itertools.product(resample.COMMON.items(), resample.OPS[:2]):
-        enough = replace(case, batch=(resample_triton.ENOUGH_PROGRAMS,))
-        programs = triton_resample.programs_of(op, enough.arguments(op)[0], enough)
+    for (name, case), op in itertools.product(resample.COMMON.items(), resample.IMAGE_OPS):
+        enough = replace(case, batch=(ENOUGH_PROGRAMS,))
+        programs = programs_of(op, enough.arguments(op)[0], enough)
         execute = functools.partial(resample_call, resample_triton, op, enough, 1)
         yield Call(f"{op}, {name}", execute, None, 1, programs)
 
 
-HALF_PLANE, SEVERAL_TILES = (2, 96, 80), (2, 130, 136)
+ONE_TILE, SEVERAL_TILES = (2, 96, 80), (2, 130, 136)
 
 
-def half_plane_call(kernels: around_fft.Kernels, kernel: str, dtype: torch.dtype) -> tuple[list[Tensor], int]:
+def around_fft_call(kernels: around_fft.Kernels, kernel: str, dtype: torch.dtype) -> tuple[list[Tensor], int]:
     """One kernel around torch.fft of spectra, or of images that have been filtered."""
     generator = torch.Generator().manual_seed(0)
-    shape = SEVERAL_TILES if "tiles" in kernel else HALF_PLANE
+    shape = SEVERAL_TILES if "tiles" in kernel else ONE_TILE
     index, weight, n_bins = spectral_maps(shape[1:], "own" if "own" in kernel else "radial", dtype, generator)
     if kernel == "clip":
-        filtered, b = (randn(HALF_PLANE, dtype, generator) for _ in range(2))
-        swapped, slope, kept = torch.empty_like(b), torch.empty(HALF_PLANE, dtype=torch.int8), torch.empty_like(b)
+        filtered, b = (randn(ONE_TILE, dtype, generator) for _ in range(2))
+        swapped, slope, kept = torch.empty_like(b), torch.empty(ONE_TILE, dtype=torch.int8), torch.empty_like(b)
         kernels.clip(filtered, b, swapped, slope, kept, -1.0, 1.0)
         images = [filtered, b, swapped, slope, kept]
         return images, sum(t.numel() * t.element_size() for t in images)
@@ -183,16 +188,16 @@ def half_plane_call(kernels: around_fft.Kernels, kernel: str, dtype: torch.dtype
         row, n_columns = 2 * X.element_size(), X.shape[-2]
         places = {(r * n_columns + kx) * row // SECTOR for r in range(X.shape[1]) for kx in (0, n_columns - 1)}
         return [X], 2 * shape[0] * len(places) * SECTOR
-    gains = spectral_plans.half_plane_gains(index, weight, n_bins, HALF_PLANE[2])
-    kernels.gain(X, randn((n_bins,), dtype, generator), *gains, around_fft.UNSCALED)
+    maps = gain_maps(index, weight, n_bins, ONE_TILE[2])
+    kernels.gain(X, randn((n_bins,), dtype, generator), *maps, around_fft.UNSCALED)
     return [X], 2 * X.numel() * X.element_size()
 
 
-def half_plane_calls(kernels: around_fft.Kernels, source: Path | None) -> Iterator[Call]:
+def around_fft_calls(kernels: around_fft.Kernels, source: Path | None) -> Iterator[Call]:
     made = ("sums", "sums of tiles", "sums of own bins", "gain", "hermitian columns", "clip")
     for kernel, dtype in itertools.product(made, (torch.float32, torch.float64)):
         name = f"{kernel}, {str(dtype).removeprefix('torch.')}"
-        yield Call(name, functools.partial(half_plane_call, kernels, kernel, dtype), source, HALF_PLANE[0], None)
+        yield Call(name, functools.partial(around_fft_call, kernels, kernel, dtype), source, ONE_TILE[0], None)
 
 
 FAMILIES: dict[str, Callable[[], Iterator[Call]]] = {
@@ -200,8 +205,8 @@ FAMILIES: dict[str, Callable[[], Iterator[Call]]] = {
     "resampling triton": triton_resampling_calls,
     "spectral cuda": functools.partial(spectral_calls, spectral_cuda, SPECTRAL_SOURCE),
     "spectral triton": functools.partial(spectral_calls, spectral_triton, None),
-    "around fft cuda": functools.partial(half_plane_calls, spectral_cuda.HALF_PLANE, HALF_PLANE_SOURCE),
-    "around fft triton": functools.partial(half_plane_calls, spectral_triton.AROUND_FFT, None),
+    "around fft cuda": functools.partial(around_fft_calls, spectral_cuda.AROUND_FFT, AROUND_FFT_SOURCE),
+    "around fft triton": functools.partial(around_fft_calls, AROUND_FFT, None),
 }
 
 
@@ -269,25 +274,27 @@ def rows_of(family: str) -> Iterator[Row]:
             yield row | (asked(each.run, images, moved, call.images) if arch == COUNTED else {})
 
 
-def committed() -> list[Row]:
-    if not TABLE.exists():
+def committed(backend: str) -> list[Row]:
+    if not TABLES[backend].exists():
         return []
-    with TABLE.open(newline="") as file:
+    with TABLES[backend].open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 def write(family: str, rows: list[Row]) -> None:
     """Those of the other families stay."""
-    kept = [row for row in committed() if row["family"] != family] + rows
-    with TABLE.open("w", newline="") as file:
+    backend = family.split()[-1]
+    kept = [row for row in committed(backend) if row["family"] != family] + rows
+    with TABLES[backend].open("w", newline="") as file:
         writer = csv.DictWriter(file, [*KEY, *TAKEN, *ASKED], lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted(kept, key=lambda row: list(FAMILIES).index(row["family"])))
 
 
-def test_committed_table_keeps_the_gates() -> None:
+@pytest.mark.parametrize("backend", TABLES)
+def test_committed_table_keeps_the_gates(backend: str) -> None:
     """No spills; images in and out once, but around torch.fft 16 bytes at a time; one launch, of resampling two."""
-    rows = committed()
+    rows = committed(backend)
     assert {row["arch"] for row in rows} == {f"sm_{arch}" for arch in ARCHS}
     for row in rows:
         assert int(row["stack"]) == 0, row
@@ -311,7 +318,7 @@ def test_committed_table_is_what_the_kernels_take(family: str) -> None:
         found = list(rows_of(family))
     if os.environ.get("SPECOPS_WRITE_TABLES"):
         write(family, found)
-    before = {tuple(row[name] for name in KEY): row for row in committed() if row["family"] == family}
+    before = {tuple(row[name] for name in KEY): row for row in committed(family.split()[-1]) if row["family"] == family}
     now = {tuple(row[name] for name in KEY): row for row in found}
     if not before:
         pytest.skip("the committed table has no rows of it: make gpu-static")

@@ -38,7 +38,7 @@ class Axis:
     down: Int32
     before: Int32
     reversed: Int32
-    boundary: Int32
+    boundary: Boundary
 
     def first(self, output: np.ndarray) -> np.ndarray:
         """Returns the first sample of outputs."""
@@ -93,10 +93,9 @@ def terms_of(axis: Axis) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     position = output * axis.down + axis.n_taps - 1 - tap - axis.before  # in the zero-inserted image
     after = max(0, int(position.max()) + 1 - axis.n_in * axis.up)
     before = max(0, -int(position.min()))
-    boundary = Boundary(axis.boundary)
-    source = source_index(axis.n_in, axis.up, before, after, boundary.name.lower(), torch.device("cpu")).numpy()
+    source = source_index(axis.n_in, axis.up, before, after, axis.boundary.name.lower(), torch.device("cpu")).numpy()
     outside = (position < 0) | (position >= axis.n_in * axis.up)
-    there = (position % axis.up == 0) & ~(outside & (boundary == Boundary.ZEROS))
+    there = (position % axis.up == 0) & ~(outside & (axis.boundary == Boundary.ZEROS))
     return output[there], source[position[there] + before], tap[there], outside[there]
 
 

@@ -4,54 +4,53 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from resample_cases import (
+    ARCHS,
+    CASES,
+    COMMON,
+    DOWN,
+    IMAGE_OPS,
+    OPS,
+    UP,
+    Case,
+    beyond_2_31_elements,
+    bytes_that_move,
+    check,
+    check_adjoints,
+    check_draw,
+)
+from resample_draws import Draw
 from samples import RESAMPLING, Sample
-from test_gpu_resample import CASES, COMMON, DOWN, OPS, TILES, UP, Case, beyond_2_31_elements, bytes_that_move
-from test_gpu_resample import check as check_backend
-from test_resample_fuzz import Draw
 from torch import Tensor
 
 from specops.ops._checks import DTYPES
-from specops.ops.resample import gpu_plans, reference
+from specops.ops.resample import reference
+from specops.ops.resample.plans import axes
 
 if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
 
-import mutation
-from ptx import SECTOR, PtxError
+from ptx.counters import SECTOR
+from triton_checks import programs_of
 from triton_driver import Run, executed_on
 
-from specops.ops.resample import triton, triton_kernels
+from specops.ops.resample import triton
+from specops.ops.resample.triton import kernels, launches, plans, tables
 from specops.ops.triton_launch import launch
 
-ARCHS = (80, 90, 100)
-MUTANTS = mutation.triton_masks(Path(triton_kernels.__file__).read_text())
 SOME = ("full with folds", "odd channels", "far")
-
-
-def check(op: str, *args: Any) -> Tensor:
-    return check_backend(op, *args, backend=triton)
-
-
-def check_spread(op: str, *args: Any) -> None:
-    """A NaN in a corner of the last image goes where that of the reference goes."""
-    x = args[0].clone()
-    x[-1, ..., 0, 0] = math.nan
-    assert torch.equal(getattr(triton, op)(x, *args[1:]).isnan(), getattr(reference, op)(x, *args[1:]).isnan())
 
 
 @pytest.mark.parametrize("op", OPS)
 def test_some_arguments(op: str) -> None:
     with executed_on(80, counting=False) as runs:
         for name in SOME:
-            check(op, *CASES[name].arguments(op))
+            check(triton, op, *CASES[name].arguments(op))
     assert len(runs) == len(SOME) * (2 if op.endswith("correlation") else 1)
 
 
@@ -61,34 +60,34 @@ def test_some_arguments(op: str) -> None:
 def test_every_case(op: str, arch: int) -> None:
     with executed_on(arch, counting=False) as runs:
         for case in CASES.values():
-            check(op, *case.arguments(op))
+            check(triton, op, *case.arguments(op))
     for run in runs:
         assert run.resources.stack == 0
 
 
 @pytest.mark.parametrize("arch", [80, *(pytest.param(arch, marks=pytest.mark.slow) for arch in ARCHS[1:])])
-@pytest.mark.parametrize("op", OPS[:2])
+@pytest.mark.parametrize("op", IMAGE_OPS)
 def test_every_case_in_one_band(op: str, arch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles leave samples to the next, though the planes are few."""
-    monkeypatch.setattr(triton, "plan", triton.plan.__wrapped__)
+    monkeypatch.setattr(plans, "plan", plans.plan.__wrapped__)
     for name, value in {"ENOUGH_PROGRAMS": 1, "MOST_AGAIN": 0, "MOST_STEPS": 1 << 30}.items():
-        monkeypatch.setattr(triton, name, value)
+        monkeypatch.setattr(plans, name, value)
     with executed_on(arch, counting=False):
         for name in SOME if arch == 80 else CASES:
-            check(op, *CASES[name].arguments(op))
+            check(triton, op, *CASES[name].arguments(op))
 
 
-@pytest.mark.parametrize("boundary", gpu_plans.BOUNDARY_CODES)
+@pytest.mark.parametrize("boundary", axes.Boundary)
 @pytest.mark.parametrize("exchanged", [False, True])
 @pytest.mark.parametrize("outputs", [1, 3, 8])
-def test_a_band_loads_no_sample_twice_and_has_all(outputs: int, exchanged: bool, boundary: str) -> None:
+def test_a_band_loads_no_sample_twice_and_has_all(outputs: int, exchanged: bool, boundary: axes.Boundary) -> None:
     """Not twice, but for what a boundary takes to the other end, where tiles between them have no room for it."""
-    axis = gpu_plans.Axis(20, 29, 5, 3, 2, 3, True, boundary)
-    line = triton._line(axis, exchanged, 1, 1)
+    axis = axes.Axis(20, 29, 5, 3, 2, 3, True, boundary)
+    line = tables.line_of(axis, exchanged, 1, 1)
     tiles = line.tiles(outputs, 2, 0, torch.device("cpu"))
-    tables = tiles.tables.numpy()
-    loads = tables[:, : tiles.slots]
-    terms = tables[:, tiles.slots + tiles.block :].reshape(len(tables), -1, tiles.block)
+    made = tiles.tables.numpy()
+    loads = made[:, : tiles.slots]
+    terms = made[:, tiles.slots + tiles.block :].reshape(len(made), -1, tiles.block)
     found = []
     for band in range(tiles.bands):
         held = np.full(tiles.slots, -1)
@@ -98,7 +97,7 @@ def test_a_band_loads_no_sample_twice_and_has_all(outputs: int, exchanged: bool,
                 term = terms[t, order, output]
                 found.append((t * outputs + output, held[term & 0xFFFF], term >> 16))
     assert sorted(found) == sorted(zip(line.to, line.sample, line.tap, strict=True))
-    if boundary == "zeros":
+    if boundary == axes.Boundary.ZEROS:
         for loaded in np.split(loads, tiles.bands):
             assert len(np.unique(loaded[loaded >= 0])) == np.count_nonzero(loaded >= 0)
 
@@ -110,40 +109,27 @@ def test_samples_of_every_type(op: str, dtype: torch.dtype) -> None:
     with executed_on(90, counting=False):
         for sample in RESAMPLING:
             if sample.op == op:
-                check(op, *sample.arguments(dtype))
+                check(triton, op, *sample.arguments(dtype))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_random_arguments(seed: int) -> None:
-    draw = Draw(seed)
-    sampling = (draw.up, draw.down, draw.padding, draw.boundary)
-    x, y, f = draw.image(draw.size), draw.image(draw.out), draw.filter()
     with executed_on(ARCHS[seed % 2], counting=False):  # of a pair of halves on sm_100, one may be undefined
-        check("upfirdn2d", x, f, *sampling)
-        check("upfirdn2d_transpose", y, f, *sampling, draw.size)
-        check("upfirdn2d_filter_correlation", x, y, *sampling, draw.taps)
+        check_draw(triton, Draw(seed))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sample", [s for s in RESAMPLING if s.small and s.op == "upfirdn2d"], ids=str)
 def test_adjoint_identities(sample: Sample) -> None:
-    """<upfirdn2d(x, f), y> = <x, transpose(y, f)> = <f, correlation(x, y)>."""
-    x, f, *sampling = sample.arguments(torch.float64)
     with executed_on(90, counting=False):
-        out = triton.upfirdn2d(x, f, *sampling)
-        y = torch.randn_like(out)
-        by_x = (triton.upfirdn2d_transpose(y, f, *sampling, x.shape[-2:]) * x).sum()
-        by_f = (triton.upfirdn2d_filter_correlation(x, y, *sampling, f.shape) * f).sum()
-    bound = 2**-48 * float((reference.upfirdn2d(abs(x), abs(f), *sampling) * abs(y)).sum())
-    assert abs(float((out * y).sum() - by_x)) <= bound
-    assert abs(float((out * y).sum() - by_f)) <= bound
+        check_adjoints(triton, sample)
 
 
 @pytest.mark.parametrize(
     "name", ["full with folds", *(pytest.param(name, marks=pytest.mark.slow) for name in ("channels", "up 2, 4 taps"))]
 )
-@pytest.mark.parametrize("op", OPS[:2])
+@pytest.mark.parametrize("op", IMAGE_OPS)
 def test_images_do_not_meet(op: str, name: str) -> None:
     """A NaN stays in its image, a batch is its parts to the bit, though their tiles differ, and so is a second run."""
     case = replace(CASES[name], batch=(3, *CASES[name].batch[1:]))
@@ -161,17 +147,9 @@ def test_images_do_not_meet(op: str, name: str) -> None:
     assert torch.equal(beside.isnan(), getattr(reference, op)(spoiled, *rest).isnan())
 
 
-def programs_of(op: str, x: Tensor, case: Case) -> int:
-    """Programs of a plane."""
-    axes = gpu_plans.axes_of(case.size, case.taps, case.up, case.down, case.padding, case.boundary)
-    plan, _ = triton._plan(x, axes, exchanged=op == "upfirdn2d_transpose")
-    assert plan is not None
-    return plan.programs
-
-
 def executed_alone(op: str, case: Case) -> tuple[Run, Tensor, Tensor]:
     """The first of enough images, its run, the images and the results."""
-    x, *rest = replace(case, batch=(triton.ENOUGH_PROGRAMS,)).arguments(op)
+    x, *rest = replace(case, batch=(plans.ENOUGH_PROGRAMS,)).arguments(op)
     with executed_on(90, races=False, blocks=range(programs_of(op, x, case))) as runs:
         out = getattr(triton, op)(x, *rest)
     torch.testing.assert_close(out[0], getattr(reference, op)(x[0], *rest), rtol=1e-5, atol=1e-5)
@@ -184,7 +162,7 @@ def executed_alone(op: str, case: Case) -> tuple[Run, Tensor, Tensor]:
     "name",
     [pytest.param(name, marks=[] if "4 taps" in name else pytest.mark.slow) for name in COMMON],
 )
-@pytest.mark.parametrize("op", OPS[:2])
+@pytest.mark.parametrize("op", IMAGE_OPS)
 def test_sectors_of_common_cases(op: str, name: str) -> None:
     """Images are read once and written once, 16 bytes at a time; of a stride every second row."""
     run, x, out = executed_alone(op, COMMON[name])
@@ -250,7 +228,7 @@ def test_empty_batches() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("op", OPS[:2])
+@pytest.mark.parametrize("op", IMAGE_OPS)
 def test_addresses_beyond_2_31_elements(op: str) -> None:
     """Those of the last image."""
     case = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0), dtype=torch.bfloat16)
@@ -271,7 +249,7 @@ def test_a_derivative_in_the_filter_beyond_2_31_elements(monkeypatch: pytest.Mon
     args = case.arguments("upfirdn2d_filter_correlation")
     x, y = (beyond_2_31_elements(image) for image in args[:2])
     launched: list[Tensor] = []
-    monkeypatch.setattr(triton, "launch", lambda *args, **how: launched.append(args[4]) or launch(*args, **how))
+    monkeypatch.setattr(launches, "launch", lambda *args, **how: launched.append(args[4]) or launch(*args, **how))
     with executed_on(90, counting=False, races=False, blocks=range(2**20, 2**20 + 2)) as runs:
         triton.upfirdn2d_filter_correlation(x, y, *args[2:])
     assert runs[0].grid == (2 * len(x), 1, 1)
@@ -280,33 +258,5 @@ def test_a_derivative_in_the_filter_beyond_2_31_elements(monkeypatch: pytest.Mon
     sums, out = torch.from_numpy(np.zeros((2**11 + 1, 2**20), np.float32)), torch.zeros(2**11 + 1)
     sums[-1, ::4096] = 1
     with executed_on(90, counting=False, races=False, blocks=range(2**11, 2**11 + 1)):
-        triton_kernels.sum_kernel[(len(out),)](sums, out, sums.shape[1], triton.SUM_BLOCK)
+        kernels.sum_programs_kernel[(len(out),)](sums, out, sums.shape[1], launches.SUM_BLOCK)
     assert float(out[-1]) == 256
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_a_mask_left_out_is_noticed(mutant: mutation.Mutant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong values, a NaN where none belongs, or an access that the interpreter refuses."""
-    name = f"{tmp_path.name}_kernels"
-    path = tmp_path / f"{name}.py"
-    path.write_text(mutant.source)
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a file's spec is never None
-    spec.loader.exec_module(module)  # type: ignore[union-attr]  # nor its loader
-    monkeypatch.setattr(triton, "kernels", module)
-    whole_images = replace(TILES["full"], batch=(triton.ENOUGH_PROGRAMS,))  # as tiles
-    for case in (
-        *(TILES[name] for name in ("full with folds", "one row", "crop")),
-        whole_images,
-        replace(whole_images, outer=True),
-    ):
-        for op in OPS:
-            args = case.arguments(op)
-            try:
-                with executed_on(80, counting=False):
-                    check(op, *args)
-                    check_spread(op, *args)
-            except (AssertionError, PtxError):
-                return
-    pytest.fail(f"not noticed: {mutant}")

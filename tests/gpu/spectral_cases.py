@@ -1,0 +1,125 @@
+"""Arguments of the spectral ops that any backend's GPU kernels are tested with, and how near results must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from samples import randn, spectral_maps
+from tolerances import relative_error, tolerance
+from torch import Tensor
+
+from specops._half_plane import multiplicity
+from specops.ops._layout import compute_dtype
+from specops.ops.spectral import reference
+
+ARCHS = (80, 90, 100)
+KINDS = {  # of cases, and their ops
+    "power": "binned_cross_spectrum",
+    "cross": "binned_cross_spectrum",
+    "filter": "binned_filter",
+    "filter per image": "binned_filter",
+    "swap": "clipped_band_swap",
+    "swap constant": "clipped_band_swap",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments of one op; `bins` as in samples.spectral_maps, `most` of the coefficients' own, or `two`."""
+
+    kind: str
+    size: tuple[int, int]
+    bins: str = "radial"
+    images: int = 2
+    dtype: torch.dtype = torch.float32
+
+    def __str__(self) -> str:
+        height, width = self.size
+        return f"{self.kind}-{self.images}x{height}x{width}-{self.bins}-{str(self.dtype).removeprefix('torch.')}"
+
+    @property
+    def sums(self) -> bool:
+        """Whether the results are sums over bins."""
+        return self.kind in ("power", "cross")
+
+    def maps(self, generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
+        made = {"most": "own", "two": "radial"}.get(self.bins, self.bins)
+        index, weight, n_bins = spectral_maps(self.size, made, compute_dtype(self.dtype), generator)
+        if self.bins == "most":
+            n_bins -= 5
+            index = torch.where(index < n_bins, index, -1)
+        if self.bins == "two":
+            index, n_bins = index % 3 - 1, 2
+        return index, weight, n_bins
+
+    def arguments(self, seed: int = 0) -> tuple[Any, ...]:
+        generator, wide = torch.Generator().manual_seed(seed), compute_dtype(self.dtype)
+        index, weight, n_bins = self.maps(generator)
+        shape = (self.images, *self.size)
+        x = randn(shape, self.dtype, generator)
+        y = x if self.kind == "power" else randn(shape, self.dtype, generator)
+        if self.sums:
+            return x, y, index, weight, n_bins
+        profile = torch.rand((self.images, n_bins) if "image" in self.kind else (n_bins,), generator=generator).to(wide)
+        if self.kind.startswith("filter"):
+            return x, profile, index, weight
+        weight = (multiplicity(self.size, wide, index.device) / x[0].numel()).expand(index.shape).contiguous()
+        if self.kind == "swap constant":
+            return x, torch.full((), -1.0, dtype=self.dtype).expand(shape), profile, index, weight, -1.0, 1.0, False
+        return x, y, profile, index, weight, -1.0, 1.0, True
+
+    def of(self, module: Any, *args: Any) -> tuple[Tensor, ...]:
+        """What the op of a module of implementations returns."""
+        out = getattr(module, KINDS[self.kind])(*args)
+        return out if isinstance(out, tuple) else (out,)
+
+    def exact(self, *args: Any) -> tuple[Tensor, ...]:
+        wide = tuple(arg.double() if isinstance(arg, Tensor) and arg.is_floating_point() else arg for arg in args)
+        return self.of(reference, *wide)
+
+
+def assert_near_exact(case: Case, out: tuple[Tensor, ...], args: tuple[Any, ...]) -> None:
+    """Results are near those of float64."""
+    expected, wide = case.exact(*args), compute_dtype(case.dtype)
+    assert relative_error(out[0], expected[0]) <= tolerance(wide, out[0].dtype, case.size)
+    if case.kind.startswith("swap"):  # the slope jumps where rounding decides on which side of a bound a pixel is
+        assert float((out[1] != expected[1]).double().mean()) <= 1e-3
+        assert relative_error(out[2], expected[2]) <= tolerance(wide, case.dtype, case.size)
+
+
+def assert_images_move_once(
+    case: Case, run: Any, out: tuple[Tensor, ...], args: tuple[Any, ...], pixels: int | None = None
+) -> None:
+    """Each image goes in and out once, 16 bytes at a time, or so many pixels."""
+    images = {arg.data_ptr(): arg for arg in args[:2] if isinstance(arg, Tensor) and arg.shape[-2:] == case.size}
+    traffic = [(run.counters.loads[run.storage(image)], image) for image in images.values() if any(image.stride())]
+    results = [result for result in out if result.numel() and result.shape[-2:] == case.size]
+    traffic += [(run.counters.stores[run.storage(result)], result) for result in results]
+    for made, image in traffic:
+        assert made.bytes == image.numel() * image.element_size()
+        assert made.excess <= 1.05
+        assert made.widths == {pixels * image.element_size() if pixels else 16}
+
+
+def coefficients(side: int) -> Tensor:
+    """The number of each coefficient of a half plane."""
+    return torch.arange(side * (side // 2 + 1)).view(side, -1)
+
+
+def last_of_many(args: tuple[Any, ...], images: Tensor) -> tuple[Any, ...]:
+    """The arguments of one image with its images at the end of a batch whose memory is there page by page."""
+    made: dict[int, Tensor] = {}
+
+    def many(arg: Any) -> Any:
+        if not isinstance(arg, Tensor) or arg.shape != images.shape:
+            return arg
+        if arg.data_ptr() not in made:
+            batch = torch.from_numpy(np.zeros((2**31 // images.numel() + 1, *images.shape[1:]), np.float32))
+            batch[-1:] = arg
+            made[arg.data_ptr()] = batch
+        return made[arg.data_ptr()]
+
+    return tuple(map(many, args))
