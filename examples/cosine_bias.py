@@ -11,8 +11,9 @@ import argparse
 import sys
 
 from studies.core import command_line
-from studies.cosines.experiment import run_experiment
+from studies.core.experiment import run_script
 from studies.cosines.networks import GENERATORS, PUBLISHED_WIDTH
+from studies.cosines.study import CosineStudy
 from studies.cosines.waves import Frequency
 
 EXAMPLES = """\
@@ -63,7 +64,7 @@ def frequencies(text: str) -> tuple[Frequency, ...]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the experiment; returns the exit code."""
-    return command_line.report_errors(run_experiment, parse(arguments), "cosine_bias.py")
+    return run_script(CosineStudy, parse(arguments), "cosine_bias.py")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from studies.core.command_line import Parser, positive, resolution, seed
-from studies.core.data.images import to_8bit
-from studies.core.data.loader import Loader
-from studies.core.data.sources import open_source
-from studies.core.errors import InputError
-from studies.core.files import write_atomically
-from studies.core.report.plots import picture_png
+from PIL import Image
+from studies.core.data import InputError, Loader, open_source
 from torch import Tensor, nn
 
 LATENT_CHANNELS = 128
@@ -79,15 +74,21 @@ def train(generator: Generator, discriminator: Discriminator, images: Loader, st
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, print the losses of each step and save a row of fake images."""
-    parser = Parser(description="A plain DCGAN.", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description="A plain DCGAN.", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--data", default="photo-crops", help="photo-crops, or a folder of pictures")
-    parser.add_argument("--resolution", type=resolution, default=64, help="side in pixels")
-    parser.add_argument("--width", type=positive, default=32, help="channels next to the image; 128 in the paper")
-    parser.add_argument("--batch", type=positive, default=64, help="images per step")
-    parser.add_argument("--steps", type=positive, default=1000, help="training steps")
-    parser.add_argument("--seed", type=seed, default=0, help="of weights, latents and images")
+    parser.add_argument(
+        "--resolution", type=int, choices=[2**k for k in range(3, 11)], default=64, help="side in pixels"
+    )
+    parser.add_argument("--width", type=int, default=32, help="channels next to the image; 128 in the paper")
+    parser.add_argument("--batch", type=int, default=64, help="images per step")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, latents and images")
     parser.add_argument("--out", type=Path, required=True, help="the picture to write: a row of fake images")
     options = parser.parse_args(arguments)
+    if min(options.width, options.batch, options.steps) < 1:
+        parser.error("--width, --batch and --steps must be at least 1")
     try:
         source = open_source(options.data, options.resolution, flip=True)
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"step {step}: discriminator {losses[0]:.6f}, generator {losses[1]:.6f}", flush=True)
     with torch.no_grad():
         fake = generator.eval()(torch.randn(8, LATENT_CHANNELS))
-    write_atomically(options.out, picture_png(to_8bit(fake)))
+    row = torch.cat(list(fake), dim=-1).clamp(-1, 1).add(1).mul(127.5).to(torch.uint8)
+    Image.fromarray(row.permute(1, 2, 0).numpy()).save(options.out)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from studies.core import command_line
+from studies.core.command_line import Parser
+from studies.core.experiment import run_script
 from studies.testbeds.discriminator_run import MLP, DiscriminatorRun, DiscriminatorSettings
-from studies.testbeds.experiment import run_experiment
 from studies.testbeds.networks.generator import PADDINGS
+from studies.testbeds.study import ReconstructionStudy, add_shared_options
 
 TITLES = {
     "avg": "Average",
@@ -39,9 +40,7 @@ several, each run gets the folder DIR/MODE and DIR a report that compares them.
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
-    parser = command_line.Parser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     network = parser.add_argument_group("network")
     kind = network.add_mutually_exclusive_group()
     kind.add_argument(
@@ -57,28 +56,33 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     network.add_argument(
         "--spectrum-discriminator", action="store_true", help="add a discriminator that sees the radial spectrum alone"
     )
-    command_line.add_shared_options(parser, steps=2000, eval_every=50)
+    add_shared_options(parser, steps=2000, eval_every=50)
     return parser.parse_args(arguments)
 
 
-def run(options: argparse.Namespace) -> str:
-    """Train what the options ask for; returns the final table."""
-    settings = [
-        DiscriminatorSettings(
-            **command_line.shared_settings(options),
-            downsample=mode,
-            padding=options.padding,
-            spectrum_discriminator=options.spectrum_discriminator,
-            model=options.model,
-        )
-        for mode in options.downsample
-    ]
-    return run_experiment(options, DiscriminatorRun, settings, TITLES | {MLP: "MLP"})
+class DiscriminatorStudy(ReconstructionStudy):
+    """A run per --downsample, or one of the --model."""
+
+    testbed = DiscriminatorRun.testbed
+    run = DiscriminatorRun
+    titles = TITLES | {MLP: "MLP"}
+
+    def settings(self) -> list[DiscriminatorSettings]:
+        return [
+            DiscriminatorSettings(
+                **self.shared_settings(),
+                downsample=mode,
+                padding=self.options.padding,
+                spectrum_discriminator=self.options.spectrum_discriminator,
+                model=self.options.model,
+            )
+            for mode in self.options.downsample
+        ]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the testbed; returns the exit code."""
-    return command_line.report_errors(run, parse(arguments), "discriminator_testbed.py")
+    return run_script(DiscriminatorStudy, parse(arguments), "discriminator_testbed.py")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from studies.core.command_line import Parser, report_errors
+from studies.core.command_line import Parser
+from studies.core.experiment import run_script
 from studies.gans.command_line import add_options
-from studies.gans.experiment import run_gan
+from studies.gans.study import GanStudy
 
 EXAMPLES = """\
 examples:
@@ -33,7 +34,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train the network; returns the exit code."""
-    return report_errors(run_gan, parse(arguments), "gan_fixes.py")
+    return run_script(GanStudy, parse(arguments), "gan_fixes.py")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from studies.core import command_line
-from studies.testbeds.experiment import run_experiment
+from studies.core.command_line import Parser, weight
+from studies.core.experiment import run_script
 from studies.testbeds.generator_run import LOSSES, GeneratorRun, GeneratorSettings
 from studies.testbeds.networks.generator import PADDINGS
+from studies.testbeds.study import ReconstructionStudy, add_shared_options
 
 TITLES = {
     "bilinear": "Bilinear",
@@ -39,9 +40,7 @@ several, each run gets the folder DIR/MODE and DIR a report that compares them.
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options of the command line."""
-    parser = command_line.Parser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     network = parser.add_argument_group("network")
     kind = network.add_mutually_exclusive_group()
     kind.add_argument(
@@ -57,34 +56,39 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     network.add_argument("--loss", choices=LOSSES, default="mse", help="log-spectrum sees the checkerboard")
     network.add_argument(
-        "--loss-weights", nargs=2, type=command_line.weight, default=[1.0, 0.01], metavar=("MSE", "LOG_SPECTRUM"),
+        "--loss-weights", nargs=2, type=weight, default=[1.0, 0.01], metavar=("MSE", "LOG_SPECTRUM"),
         help="of the two parts of mse+log-spectrum (default: 1 0.01)",
     )  # fmt: skip
-    command_line.add_shared_options(parser, steps=1500, eval_every=50)
+    add_shared_options(parser, steps=1500, eval_every=50)
     return parser.parse_args(arguments)
 
 
-def run(options: argparse.Namespace) -> str:
-    """Train what the options ask for; returns the final table."""
-    mse_weight, log_spectrum_weight = options.loss_weights
-    settings = [
-        GeneratorSettings(
-            **command_line.shared_settings(options),
-            upsample=mode,
-            padding=options.padding,
-            loss=options.loss,
-            mse_weight=mse_weight,
-            log_spectrum_weight=log_spectrum_weight,
-            model=options.model,
-        )
-        for mode in options.upsample
-    ]
-    return run_experiment(options, GeneratorRun, settings, TITLES)
+class GeneratorStudy(ReconstructionStudy):
+    """A run per --upsample, or one of the --model."""
+
+    testbed = GeneratorRun.testbed
+    run = GeneratorRun
+    titles = TITLES
+
+    def settings(self) -> list[GeneratorSettings]:
+        mse_weight, log_spectrum_weight = self.options.loss_weights
+        return [
+            GeneratorSettings(
+                **self.shared_settings(),
+                upsample=mode,
+                padding=self.options.padding,
+                loss=self.options.loss,
+                mse_weight=mse_weight,
+                log_spectrum_weight=log_spectrum_weight,
+                model=self.options.model,
+            )
+            for mode in self.options.upsample
+        ]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the testbed; returns the exit code."""
-    return command_line.report_errors(run, parse(arguments), "generator_testbed.py")
+    return run_script(GeneratorStudy, parse(arguments), "generator_testbed.py")
 
 
 if __name__ == "__main__":

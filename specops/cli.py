@@ -44,14 +44,14 @@ class _Parser(argparse.ArgumentParser):
 def write_spectra(sources: Sequence[Path], out: Path, size: int | None) -> int:
     """Writes what `python -m specops spectrum` writes, prints its table and returns the exit code."""
     try:
-        from specops import spectrum_report
+        from specops.spectra import page
     except ImportError as error:
         hint = "pip install 'specops[examples]' has all that it needs"
         print(f"specops spectrum: error: {error.name} is not installed; {hint}", file=sys.stderr)
         return 2
     try:
-        print(spectrum_report.write_spectrum_report(sources, out, size=size))
-    except spectrum_report.InputError as error:
+        print(page.write_spectrum_report(sources, out, size=size))
+    except page.InputError as error:
         print(f"specops spectrum: error: {error}", file=sys.stderr)
         return 2
     return 0

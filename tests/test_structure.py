@@ -19,7 +19,7 @@ from specops import backends, ops
 
 PACKAGE = Path(specops.__file__).parent
 LAYERS = ["_tracing", "_half_plane", "backends", "ops", "geometry", "masks"]
-LAYERS += ["functional", "losses", "nn", "metrics", "spectrum_report", "cli"]
+LAYERS += ["functional", "losses", "nn", "metrics", "report", "spectra", "cli"]
 MODULES = [name for _, name, _ in pkgutil.walk_packages(specops.__path__, "specops.") if "_native" not in name]
 
 

@@ -123,7 +123,7 @@ def test_a_diff_on_the_dcgan_trains(
 def test_a_diff_must_fit_its_file() -> None:
     """The harness itself refuses a context that is not there, lines that moved, and a wrong count."""
     diff = DIFFS[OF_DCGAN[0]]
-    for old, new in ((" LATENT_CHANNELS", " LATENTS"), ("@@ -2", "@@ -1"), (",2 +", ",3 +")):
+    for old, new in ((" LATENT_CHANNELS", " LATENTS"), ("@@ -1", "@@ -2"), (",2 +", ",3 +")):
         assert old in diff
         with pytest.raises((AssertionError, IndexError)):
             patched(diff.replace(old, new, 1))
@@ -144,8 +144,7 @@ def test_dcgan_takes_a_folder_and_tells_wrong_input(
         with pytest.raises(SystemExit, match="2"):
             dcgan.main(["--out", str(tmp_path / "fake.png"), *wrong])
         err = capsys.readouterr().err
-        assert reason in err
-        assert len(err.splitlines()) == 1
+        assert reason in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("key", OF_STYLEGAN, ids=lambda key: key[0])

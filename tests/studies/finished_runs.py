@@ -7,16 +7,31 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import generator_testbed
 import numpy as np
 import safetensors.numpy
-from studies.core.record import folder as run_folder
+from studies.core.report.pages import figure_files
+from studies.testbeds.report import FIGURES
 
-PLOTS = {f"{plot}.{suffix}" for plot in run_folder.PLOTS for suffix in ("png", "svg")}
-PICTURES = {"target.png", "generated.png", "evolution.webp", *PLOTS}
-FILES = PICTURES | {"metrics.csv", "spectra.npz", "config.json", "report.html", "checkpoint.safetensors"}
+PICTURES = {"target.png", "generated.png", "evolution.webp", *figure_files(FIGURES)}
+RESULTS = {"metrics.csv", "spectra.npz", "config.json", "report.html", "checkpoint.safetensors"}
+FILES = PICTURES | RESULTS
 """What a run of the generator testbed writes."""
+
+
+def exit_code(script: ModuleType, *arguments: object) -> int:
+    """That of an example script, run in this process."""
+    try:
+        return script.main(list(map(str, arguments)))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """The files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def table(folder: Path) -> list[dict[str, str]]:

@@ -10,14 +10,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from specops.report.figures import png
+from specops.report.files import write_atomically
 from studies.core import command_line
 from studies.core.data.images import BUNDLED
-from studies.core.files import write_atomically
 from studies.core.record.folder import Config
 from studies.core.record.results import RunResult, load_result
-from studies.core.report import plots
+from studies.core.report.figures import density_ratio
 from studies.core.sweep import Job, as_options, effort, run_all
 from studies.testbeds.claims import CLAIMS, Claim, Condition, Groups
+from studies.testbeds.figures import evolution
 
 SCRIPTS = Path(__file__).parents[2]
 GENERATOR, DISCRIMINATOR = "generator_testbed.py", "discriminator_testbed.py"
@@ -151,8 +153,8 @@ def write_page(path: Path, options: argparse.Namespace, runs: Sequence[tuple[str
             print(f"{number}  {WORDS[condition.holds]:3}  {condition.criterion}: {measured}")
         members = [result for name in claim.groups for result in groups[name]]
         first = [groups[name][0] for name in claim.groups]
-        write_atomically(pictures / f"claim-{number}.png", plots.png(plots.density_ratio(members), dpi=90))
-        write_atomically(pictures / f"images-{number}.png", plots.png(plots.evolution(first), dpi=90))
+        write_atomically(pictures / f"claim-{number}.png", png(density_ratio(members), dpi=90))
+        write_atomically(pictures / f"images-{number}.png", png(evolution(first), dpi=90))
         sections.append(text_of(number, claim, conditions, pictures.name))
     write_atomically(path, "\n".join(sections).encode())
     return holds

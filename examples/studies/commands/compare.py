@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from studies.core.errors import InputError
-from studies.core.record.results import RunResult, format_table, load_config, load_result
-from studies.core.report.reading import WORDINGS
+from studies.core.record.folder import text
+from studies.core.record.results import RunResult, load_config, load_result
+from studies.testbeds.reading import WORDINGS
 from studies.testbeds.report import write_report
+from studies.testbeds.summary import format_table
 
 EXAMPLES = """\
 examples:
@@ -57,7 +59,7 @@ def compare(folders: list[Path], out: Path) -> str:
         load_result(folder, title=title, color=index, group=group)
         for index, (folder, title, group) in enumerate(zip(folders, titles, groups, strict=True))
     ]
-    shared = {name: text(value) for name, value in configs[0].items() if name not in differing and value is not None}
+    shared = {name: value for name, value in configs[0].items() if name not in differing}
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -80,15 +82,6 @@ def name_runs(folders: list[Path], differing: dict[str, list[str]]) -> list[str]
         ", ".join(_short(name, texts[index]) for name, texts in named.items()) or folder.name
         for index, folder in enumerate(folders)
     ]
-
-
-def text(value: object) -> str:
-    """A setting as the page shows it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {entry}" for name, entry in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
 
 
 def _short(name: str, value: str) -> str:

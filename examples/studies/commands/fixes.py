@@ -9,9 +9,9 @@ import argparse
 import io
 from pathlib import Path
 
+from specops.report.figures import png
+from specops.report.files import write_atomically
 from studies.core.command_line import positive
-from studies.core.files import write_atomically
-from studies.core.report import plots
 from studies.core.sweep import effort, run_all
 from studies.cosines import sweep as cosine_sweep
 from studies.gans import sweep as fix_sweep
@@ -35,8 +35,8 @@ def run(options: argparse.Namespace) -> int:
     folders = [job.folder for job in cosines]
     pictures = options.document.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
-    write_atomically(pictures / "spectra.png", plots.png(fix_sweep.spectra_figure(results)))
-    write_atomically(pictures / "cosines.png", plots.png(cosine_sweep.figure(folders)))
+    write_atomically(pictures / "spectra.png", png(fix_sweep.spectra_figure(results)))
+    write_atomically(pictures / "cosines.png", png(cosine_sweep.figure(folders)))
     samples = io.BytesIO()
     fix_sweep.samples_picture(options.out / "gans").save(samples, format="PNG", optimize=True)
     write_atomically(pictures / "samples.png", samples.getvalue())

@@ -1,22 +1,13 @@
-"""Command line options that the testbeds share, and their checks."""
+"""Command line options of every run, and their checks."""
 
 from __future__ import annotations
 
 import argparse
 import math
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
-
-from studies.core.data.images import BUNDLED, ImageSet, highpass, load_bundled, load_images
-from studies.core.data.toyset import TOYSET, load_toyset
-from studies.testbeds.networks.arithmetic import ARITHMETICS
-
-from .errors import InputError, TrainingError
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,28 +16,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print `message` without the usage text and exit."""
         self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
-
-
-def add_shared_options(parser: argparse.ArgumentParser, *, steps: int, eval_every: int) -> None:
-    """Add the options of every testbed; `steps` and `eval_every` are the defaults."""
-    images = parser.add_argument_group("images (default: --data photo)")
-    images.add_argument(
-        "--image", metavar="PATH", type=Path, action="append", default=[],
-        help="picture, folder of pictures, or .npy [3, N, N] in [-1, 1] with N the resolution; may be repeated. "
-        "Pictures are turned upright, cropped to the centre square and Lanczos-resampled (smaller ones enlarged); "
-        "alpha is dropped, grey is repeated, 16-bit grey keeps its depth",
-    )  # fmt: skip
-    images.add_argument(
-        "--data", choices=(*BUNDLED, TOYSET),
-        help="a picture inside scikit-image (a cat, or a grass texture), or ten whose spectrum is two rings",
-    )  # fmt: skip
-    images.add_argument("--highpass", action="store_true", help="train on the differences of diagonal neighbours")
-    images.add_argument("--resolution", metavar="N", type=resolution, default=64, help="side in pixels (default: 64)")
-    run = add_run_options(parser, steps=steps, eval_every=eval_every, batch=10)
-    run.add_argument(
-        "--arithmetic", choices=ARITHMETICS, default="fast",
-        help="published: torch's own layers, for the published modes, which add as the published code (default: fast)",
-    )  # fmt: skip
 
 
 def add_run_options(
@@ -75,42 +44,6 @@ def add_run_options(
     )  # fmt: skip
     existing.add_argument("--overwrite", action="store_true", help="replace the results in DIR")
     return run
-
-
-def read_images(options: argparse.Namespace) -> ImageSet:
-    """The images that the options ask for."""
-    if options.image and options.data:
-        raise InputError("give either --image or --data, not both")
-    if options.image:
-        images = load_images(options.image, options.resolution)
-    elif options.data == TOYSET:
-        images = load_toyset(options.resolution)
-    else:
-        images = load_bundled(options.data or "photo", options.resolution)
-    return replace(images, pixels=highpass(images.pixels)) if options.highpass else images
-
-
-def shared_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `RunSettings` among the options."""
-    return {
-        name: getattr(options, name) for name in ("resolution", "steps", "eval_every", "batch", "seed", "arithmetic")
-    }
-
-
-def report_errors(run: Callable[[argparse.Namespace], str], options: argparse.Namespace, program: str) -> int:
-    """Print what `run(options)` returns, or in one line why it could not; returns the exit code."""
-    try:
-        print(run(options))
-    except InputError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        return 2
-    except TrainingError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"interrupted; go on with the same command and --resume (results so far: {options.out})", file=sys.stderr)
-        return 130
-    return 0
 
 
 def positive(text: str) -> int:

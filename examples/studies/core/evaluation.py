@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import specops
+from specops import geometry
 from studies.core.data.images import to_8bit
-
-BANDS = ("low", "mid", "high", "corner")
 
 FloatArray = NDArray[np.float64]
 
@@ -47,28 +46,14 @@ def relative_error(fake: FloatArray, real: FloatArray) -> FloatArray:
     return error
 
 
-def band_masks(resolution: int) -> dict[str, NDArray[np.bool_]]:
-    """Bins `[K]` of each band, by radius over the axis Nyquist N/2: (0, ⅓], (⅓, ⅔], (⅔, 1], beyond.
-
-    The last bin is left out where it holds the corner coefficient alone (counted four times by the convention): it
-    measures the pure checkerboard, see `checkerboard_error`.
-    """
-    bins = specops.geometry.radial_bins((resolution, resolution), convention="schwarz2021")
-    radius = np.arange(bins.n_bins)
-    third = 6 * radius / resolution  # radius in thirds of the Nyquist radius: small integers over N, exact
-    listed = radius < bins.n_bins - int(bins.count[-1] == 4)
-    return {
-        "low": (third > 0) & (third <= 1) & listed,
-        "mid": (third > 1) & (third <= 2) & listed,
-        "high": (third > 2) & (third <= 3) & listed,
-        "corner": (third > 3) & listed,
-    }
-
-
 def band_errors(error: FloatArray, *, resolution: int) -> dict[str, float]:
-    """Mean over each band of the relative error `[K]` clamped to ±1."""
+    """Mean over each band of the relative error `[K]` clamped to ±1; NaN for a band without bins.
+
+    Bands are those of `specops.geometry.radial_bands`. None has the last bin: see `checkerboard_error`.
+    """
     clamped = np.clip(error, -1.0, 1.0)
-    return {band: float(clamped[mask].mean()) for band, mask in band_masks(resolution).items()}
+    bands = geometry.radial_bands(resolution)
+    return {band: float(clamped[bins].mean()) if clamped[bins].size else np.nan for band, bins in bands.items()}
 
 
 def checkerboard_error(fake: FloatArray, real: FloatArray) -> float:

@@ -15,8 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from studies.testbeds.networks.generator import LATENT_CHANNELS
-
 from .errors import InputError
 
 _FORM = "my_package.module:MyNet"
@@ -45,9 +43,9 @@ def find_model(reference: str, *, option: str = "--model") -> type[nn.Module]:
     return found
 
 
-def latent_channels(reference: str | None) -> int:
+def latent_channels(reference: str) -> int:
     """Channels of the latents that a generator takes: its attribute `latent_channels`, or 64."""
-    return LATENT_CHANNELS if reference is None else int(getattr(find_model(reference), "latent_channels", 64))
+    return int(getattr(find_model(reference), "latent_channels", 64))
 
 
 def load_model(reference: str, *arguments: int, seed: int) -> nn.Module:

@@ -1,20 +1,47 @@
-"""A training in memory: what every one keeps between settings and results, and how a checkpoint brings it back."""
+"""A training in memory, and the loop that takes it to its last step: evaluates, saves, and stops where it diverges."""
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
-from studies.core.record.checkpoints import State, load_checkpoint, load_optimizer, optimizer_tensors
-from studies.core.record.folder import CHECKPOINT, METRICS, SPECTRA
-from studies.core.record.history import History
+from specops.report.files import write_atomically
 
-from .errors import InputError
+from . import distributed
+from .errors import InputError, TrainingError
 from .evaluation import FloatArray
-from .files import write_atomically
+from .record.checkpoints import State, load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
+from .record.folder import CHECKPOINT, METRICS, SPECTRA
+from .record.history import History
+from .record.results import RunResult
+
+_LOOK_EVERY = 10
+"""Steps between looks at the losses: each look waits for the device."""
+
+
+class Settings(Protocol):
+    """What the settings of every training have; with the images, they determine every number but the seconds."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def resolution(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def eval_every(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def mode(self) -> str:
+        """What tells this run from others of the same command: a folder name."""
 
 
 class Training(ABC):
@@ -23,7 +50,13 @@ class Training(ABC):
     A subclass fills `_networks` and `_optimizers`, which checkpoints hold.
     """
 
-    def __init__(self, seed: int) -> None:
+    testbed: ClassVar[str]
+    """What config.json calls this kind of training."""
+    advice: ClassVar[str] = ""
+    """What to do where a loss is no longer finite."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.step = 0
         self.seconds = 0.0
         self.history = History()
@@ -31,7 +64,7 @@ class Training(ABC):
         """Further losses of the last step, by column of metrics.csv."""
         self._networks: dict[str, torch.nn.Module] = {}
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
-        self._global_random = torch.Generator().manual_seed(seed).get_state()
+        self._global_random = torch.Generator().manual_seed(settings.seed).get_state()
 
     @abstractmethod
     def advance(self) -> Tensor:
@@ -45,6 +78,24 @@ class Training(ABC):
     @abstractmethod
     def real_spectrum(self) -> FloatArray:
         """Spectral density `[K]` of the real images."""
+
+    @property
+    @abstractmethod
+    def real_pictures(self) -> Tensor:
+        """The real images that are shown, 8-bit `[n, 3, N, N]`."""
+
+    def result(self, *, title: str = "", color: int = 0) -> RunResult:
+        """What plots and tables need."""
+        return RunResult(
+            mode=self.settings.mode,
+            title=title or self.settings.mode,
+            resolution=self.settings.resolution,
+            real=self.real_spectrum,
+            real_pictures=self.real_pictures,
+            history=self.history,
+            color=color,
+            testbed=self.testbed,
+        )
 
     def state(self) -> State:
         """Everything needed to go on."""
@@ -80,8 +131,45 @@ class Training(ABC):
         torch.set_rng_state(self._global_random)
 
 
-def restore(training: Training, folder: Path, steps: int) -> None:
-    """Load the checkpoint in `folder` into the training, if there is one, unless it is beyond `steps`."""
+Observer = Callable[[Training], None]
+"""What is called after each evaluation."""
+
+
+def train(training: Training, folder: Path, *, show_progress: bool, observers: Sequence[Observer] = ()) -> None:
+    """Train to the last step; evaluate, save to `folder` and call the `observers` every `eval_every` steps and there.
+
+    The first process alone writes. Raises TrainingError where a loss or a weight is no longer finite: the checkpoint in
+    `folder` is then an earlier one, all of whose numbers are finite, even if that is the one of step 0.
+    """
+    steps, eval_every = training.settings.steps, training.settings.eval_every
+    if training.step < steps:
+        training.history.drop_irregular(eval_every)
+    training.take_global_random_state()
+    if training.step == 0:
+        _save(training, folder)
+    start = time.perf_counter() - training.seconds
+    watch = _FiniteWatch(training, folder)
+    title = training.settings.mode
+    with tqdm(total=steps, initial=training.step, desc=title, unit="step", disable=not show_progress) as bar:
+        while training.step < steps:
+            loss = training.advance()
+            watch.add(loss)
+            due = training.step % eval_every == 0 or training.step == steps
+            if due or training.step % _LOOK_EVERY == 0:
+                watch.look()
+            bar.update()
+            if due:
+                watch.look_at_weights()
+                training.seconds = time.perf_counter() - start
+                training.measure(loss)
+                _save(training, folder)
+                for observer in observers if distributed.is_first() else ():
+                    observer(training)
+                bar.set_postfix_str(f"loss {loss.item():.4f}")
+
+
+def restore(training: Training, folder: Path) -> None:
+    """Load the checkpoint in `folder` into the training, if there is one, unless it is beyond the last step."""
     path = folder / CHECKPOINT
     if not path.exists():
         return
@@ -91,7 +179,7 @@ def restore(training: Training, folder: Path, steps: int) -> None:
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         message = f"checkpoint {path} does not fit this run; start anew with --overwrite"
         raise InputError(message) from error
-    if training.step > steps:
+    if training.step > training.settings.steps:
         raise InputError(f"{folder} has already reached step {training.step}; --steps must be at least that")
 
 
@@ -99,3 +187,46 @@ def write_metrics(training: Training, folder: Path) -> None:
     """Write metrics.csv and spectra.npz as of now."""
     write_atomically(folder / METRICS, training.history.metrics_csv())
     write_atomically(folder / SPECTRA, training.history.spectra_npz(training.real_spectrum))
+
+
+class _FiniteWatch:
+    """Losses of the steps since the last look."""
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        self._training, self._folder = training, folder
+        self._names: list[str] = []
+        self._steps: list[int] = []
+        self._losses: list[Tensor] = []
+
+    def add(self, loss: Tensor) -> None:
+        """Keep the losses of the last step."""
+        losses = {"loss": loss, **self._training.parts}
+        self._names = list(losses)
+        self._steps.append(self._training.step)
+        self._losses.append(torch.stack([each.detach().float() for each in losses.values()]))
+
+    def look(self) -> None:
+        """Raise TrainingError at the first loss that is not finite, in every process where one of them met it."""
+        losses = distributed.mean_of_processes(torch.stack(self._losses)).cpu()
+        for step, values in zip(self._steps, losses, strict=True):
+            bad = [name for name, finite in zip(self._names, values.isfinite().tolist(), strict=True) if not finite]
+            if bad:
+                raise TrainingError(self._message(f"not finite at step {step}: {', '.join(bad)}"))
+        self._steps, self._losses = [], []
+
+    def look_at_weights(self) -> None:
+        """Raise TrainingError where a loss was finite and the weights after its step are not."""
+        if not distributed.mean_of_processes(self._training.largest_weight()).isfinite():
+            raise TrainingError(self._message(f"not finite after step {self._training.step}: weights"))
+
+    def _message(self, what: str) -> str:
+        advice = f": {self._training.advice}" if self._training.advice else ""
+        return f"{what}; {self._folder / CHECKPOINT} is from before that, and finite{advice}"
+
+
+def _save(training: Training, folder: Path) -> None:
+    if distributed.is_first():
+        save_checkpoint(folder / CHECKPOINT, training.state())
+        if training.history.rows:
+            write_metrics(training, folder)
+    distributed.wait()

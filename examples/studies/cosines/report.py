@@ -9,40 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from studies.core.files import write_atomically
+from specops.report.figures import data_url, themed
+from specops.report.files import write_atomically
 from studies.core.record import folder as run_folder
-from studies.core.record.records import shown
 from studies.core.record.results import RunResult
-from studies.core.report import plots
-from studies.core.report.page import data_url, page, themed
+from studies.core.report.figures import picture_png, spectrum
+from studies.core.report.pages import Draw, figure_files, write_figures, write_page, write_pictures
 
-from . import plots as cosine_plots
+from .figures import densities_of, highpass_levels, leakage
 from .measures import WaveDensities
 from .run import CosineRun
 from .waves import frequency_name
 
 DENSITIES = "densities.npz"
-_FIGURES = ("spectrum", "leakage", "highpass_levels", "densities")
-_TEMPLATE = Path(__file__).parent / "templates" / "cosine.html.jinja"
-
-FILES = (DENSITIES, *(f"{name}.{suffix}" for name in _FIGURES for suffix in ("png", "svg")))
+FIGURES: dict[str, Draw] = {"spectrum": spectrum, "leakage": leakage, "highpass_levels": highpass_levels}
+FILES = (DENSITIES, *figure_files(FIGURES), *figure_files({"densities": densities_of}))
 """Files of a run beside those of every run."""
+
+_TEMPLATE = Path(__file__).parent / "templates" / "cosine.html.jinja"
 
 
 def write_run_report(folder: Path, run: CosineRun, densities: WaveDensities, config: run_folder.Config) -> None:
     """Write report.html, pictures, figures and `densities`, which are those of the last images, of one run."""
     result = run_result(run)
-    last = result.history.steps[-1]
-    write_atomically(folder / run_folder.TARGET_PICTURE, plots.picture_png(result.real_pictures))
-    write_atomically(folder / run_folder.GENERATED_PICTURE, plots.picture_png(result.history.pictures[last]))
+    write_pictures(folder, result)
     write_atomically(folder / DENSITIES, _densities_npz(densities))
-    _write_figures(folder, [result])
-    figure = cosine_plots.densities(densities)
-    for encode in (plots.png, plots.svg):
-        write_atomically(folder / f"densities.{encode.__name__}", encode(figure))
-    write_atomically(folder / run_folder.REPORT, _render([run], [densities], config).encode())
+    write_figures(folder, FIGURES, [result])
+    write_figures(folder, {"densities": densities_of}, densities)
+    _write_page(folder, [run], [densities], config)
 
 
 def write_comparison(
@@ -51,60 +46,42 @@ def write_comparison(
     """Write to `folder` what all runs measured: rows and spectra, each named by its run, figures and a page."""
     write_atomically(folder / run_folder.METRICS, _all_metrics(runs))
     write_atomically(folder / run_folder.SPECTRA, _all_spectra(runs))
-    _write_figures(folder, [run_result(run) for run in runs])
-    write_atomically(folder / run_folder.REPORT, _render(runs, densities, config).encode())
+    write_figures(folder, FIGURES, [run_result(run) for run in runs])
+    _write_page(folder, runs, densities, config)
 
 
 def run_result(run: CosineRun) -> RunResult:
     """What plots and tables need of the run."""
-    settings = run.settings
-    return RunResult(
-        mode=settings.mode,
-        title=f"{settings.generator}, {frequency_name(settings.frequencies)}",
-        resolution=settings.resolution,
-        real=run.real_spectrum,
-        real_pictures=run.real_pictures,
-        history=run.history,
-        testbed=run.testbed,
-    )
+    return run.result(title=f"{run.settings.generator}, {frequency_name(run.settings.frequencies)}")
 
 
-def _write_figures(folder: Path, results: Sequence[RunResult]) -> None:
-    figures: dict[str, Figure] = {
-        "spectrum": plots.spectrum(results),
-        "leakage": cosine_plots.leakage(results),
-        "highpass_levels": cosine_plots.highpass_levels(results),
-    }
-    for name, figure in figures.items():
-        for encode in (plots.png, plots.svg):
-            write_atomically(folder / f"{name}.{encode.__name__}", encode(figure))
-
-
-def _render(runs: Sequence[CosineRun], densities: Sequence[WaveDensities], config: run_folder.Config) -> str:
+def _write_page(
+    folder: Path, runs: Sequence[CosineRun], densities: Sequence[WaveDensities], config: run_folder.Config
+) -> None:
     results = [run_result(run) for run in runs]
-    cards = [
-        {
-            "title": result.title,
-            "sentences": _read(run),
-            "real": data_url(plots.picture_png(result.real_pictures), "png"),
-            "generated": data_url(plots.picture_png(result.history.pictures[result.history.steps[-1]]), "png"),
-            "densities": themed(
-                lambda _, theme, found=found: cosine_plots.densities(found, theme),
-                [result],
-                f"Densities of amplitude and phase, {result.title}",
-            ),
-            "spectrum": themed(plots.spectrum, [result], f"Reduced spectrum, {result.title}"),
-            "row": result.history.rows[-1],
-        }
-        for run, result, found in zip(runs, results, densities, strict=True)
-    ]
-    return page(
+    cards = [_card(*each) for each in zip(runs, results, densities, strict=True)]
+    write_page(
+        folder,
         _TEMPLATE,
+        config,
         cards=cards,
-        leakage=themed(cosine_plots.leakage, results, "Leakage ratio over training"),
-        levels=themed(cosine_plots.highpass_levels, results, "Leakage ratio of high-pass filtered images"),
-        settings=shown(config),
+        leakage=themed(leakage, results, description="Leakage ratio over training"),
+        levels=themed(highpass_levels, results, description="Leakage ratio of high-pass filtered images"),
     )
+
+
+def _card(run: CosineRun, result: RunResult, densities: WaveDensities) -> dict[str, Any]:
+    """What the page shows of one run."""
+    name = result.title
+    return {
+        "title": name,
+        "sentences": _read(run),
+        "real": data_url(picture_png(result.real_pictures), "png"),
+        "generated": data_url(picture_png(result.last_pictures), "png"),
+        "densities": themed(densities_of, densities, description=f"Densities of amplitude and phase, {name}"),
+        "spectrum": themed(spectrum, [result], description=f"Reduced spectrum, {name}"),
+        "row": result.history.rows[-1],
+    }
 
 
 def _read(run: CosineRun) -> list[str]:

@@ -14,7 +14,6 @@ from studies.core.errors import InputError
 from studies.core.evaluation import FloatArray, reduced_spectrum
 from studies.core.evaluator import Evaluator
 from studies.core.training import Training
-from studies.testbeds.run import RunSettings
 
 from .measures import LeakageMeter, WaveDensities, wave_densities
 from .networks import GENERATORS, LATENT_CHANNELS, LEAST_RESOLUTION, Discriminator
@@ -27,13 +26,17 @@ EVALUATED_IMAGES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class CosineSettings(RunSettings):
+class CosineSettings:
     """What a run does; with these alone, every number but the seconds is determined."""
 
+    resolution: int = 64
+    steps: int = 1500
+    eval_every: int = 50
+    batch: int = 32
+    seed: int = 0
     frequencies: tuple[Frequency, ...]
     generator: str = "plain"
     width: int = 16
-    batch: int = 32
 
     def __post_init__(self) -> None:
         if self.resolution < LEAST_RESOLUTION:
@@ -46,10 +49,11 @@ class CosineSettings(RunSettings):
 
     @property
     def mode(self) -> str:
+        """What tells this run from others of the same command: a folder name."""
         return f"{self.generator}-{frequency_name(self.frequencies)}"
 
 
-def one_sided_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+def one_sided_penalty(discriminator: nn.Module, fake: Tensor, real: Tensor, share: Tensor) -> Tensor:
     """Mean of max(0, ‖∇D‖ - 1)² at share·real + (1 - share)·fake, `share [n, 1, 1, 1]`; scalar, with gradient to D."""
     between = (share * real + (1 - share) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
@@ -60,10 +64,10 @@ class CosineRun(Training):
     """A run: new waves, latents and mixing shares each step, drawn from the seed and the number of the step alone."""
 
     testbed: ClassVar[str] = "cosines"
+    settings: CosineSettings
 
     def __init__(self, settings: CosineSettings, device: torch.device) -> None:
-        super().__init__(settings.seed)
-        self.settings = settings
+        super().__init__(settings)
         self._device = device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
@@ -128,7 +132,7 @@ class CosineRun(Training):
         with torch.no_grad():
             fake = self.generator(self._latents(n, draw))
         share = torch.rand(n, 1, 1, 1, generator=draw).to(self._device)
-        penalty = PENALTY_WEIGHT * one_sided_penalty(self.discriminator, real, fake, share)
+        penalty = PENALTY_WEIGHT * one_sided_penalty(self.discriminator, fake, real, share)
         distance = self.discriminator(real).mean() - self.discriminator(fake).mean()
         self._step("discriminator", penalty - distance)
         self.parts = {"distance": distance.detach(), "penalty": penalty.detach()}

@@ -10,12 +10,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from studies.core.errors import InputError
-from studies.core.record.folder import CONFIG, METRICS, Config, read_config
-from studies.core.record.records import fixed_settings
+from studies.core.record.folder import CONFIG, METRICS, Config, fixed_settings, read_config
 from studies.core.record.results import mean_and_deviation
 from studies.core.sweep import Job, as_options
 
-from . import plots as cosine_plots
+from .figures import error_by_frequency
 from .networks import PUBLISHED_RESOLUTION, PUBLISHED_WIDTH
 from .run import EVALUATED_IMAGES, CosineSettings
 from .waves import Frequency, frequency_name
@@ -84,7 +83,7 @@ def reading(errors: Errors) -> list[str]:
 
 def figure(folders: Sequence[Path]) -> Figure:
     """Leakage ratio over the carrier's frequency, a line per generator, a dot per run."""
-    return cosine_plots.error_by_frequency(read_errors(folders))
+    return error_by_frequency(read_errors(folders))
 
 
 def _job(folder: Path, generator: str, seed: int) -> Job:

@@ -29,9 +29,9 @@ def filter_seconds(fixes: Fixes, settings: GanSettings, *, repeats: int) -> floa
 
     def of_step() -> None:
         for _ in range(settings.discriminator_steps):
-            fixes.shown(real, fake)
+            fixes.shown(fake, real)
         leaf = fake.clone().requires_grad_()
-        shown: Tensor = fixes.shown(real, leaf)[1]
+        shown: Tensor = fixes.shown(leaf, real)[0]
         torch.autograd.grad(shown.sum(), leaf)
 
     return _least({"": of_step}, repeats)[""]

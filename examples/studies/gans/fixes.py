@@ -33,9 +33,9 @@ class Fix(nn.Module):
         """The generator that is trained instead."""
         return generator
 
-    def shown(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def shown(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """What D sees of images `[n, 3, N, N]`, in its own step and in the generator's."""
-        return real, fake
+        return fake, real
 
     def judged(self, logits: list[Tensor], images: Tensor) -> list[Tensor]:
         """The logits `[m]` that each get the adversarial loss, from those so far and unfiltered `images [m, 3, N, N]`.
@@ -59,8 +59,8 @@ class HighFrequencyFilter(Fix):
         super().__init__()
         self.filter = specops.nn.HFF(radius)
 
-    def shown(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        return self.filter(real), self.filter(fake)
+    def shown(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        return self.filter(fake), self.filter(real)
 
 
 class HighFrequencyConfusion(Fix):
@@ -73,9 +73,9 @@ class HighFrequencyConfusion(Fix):
         super().__init__()
         self.confuse = specops.nn.HFC(radius)
 
-    def shown(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        shown: tuple[Tensor, Tensor] = self.confuse(real, fake)
-        return shown
+    def shown(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        real, fake = self.confuse(real, fake)
+        return fake, real
 
 
 class LogProfile(nn.Module):
@@ -93,7 +93,7 @@ class LogProfile(nn.Module):
         return specops.normalize_profile(profile, mode="minmax")
 
 
-class SpectrumDiscriminator(Fix):
+class ProfileDiscriminator(Fix):
     """A second discriminator, of profiles alone, trained with the same loss; the generator's loss is the mean of both.
 
     Linear(K, K), LeakyReLU 0.2, Linear(K, 1). Jung, Keuper: Spectral Distribution Aware Image Generation, AAAI 2021.
@@ -207,7 +207,7 @@ class FixOptions:
 FIXES: dict[str, Callable[[FixOptions], Fix]] = {
     "hff": lambda options: HighFrequencyFilter(options.radius),
     "hfc": lambda options: HighFrequencyConfusion(options.radius),
-    "spectrum-discriminator": lambda options: SpectrumDiscriminator(options.resolution),
+    "spectrum-discriminator": lambda options: ProfileDiscriminator(options.resolution),
     "ssd": lambda options: SpectralScore(options.resolution),
     "spectral-regularization": lambda options: SpectralRegularization(options.regularization_weight),
     "focal-frequency": lambda options: FocalFrequency(options.focal_weight),
@@ -236,10 +236,10 @@ class Fixes(nn.Module):
             generator = fix.change_generator(generator)
         return generator
 
-    def shown(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def shown(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         for fix in self._all():
-            real, fake = fix.shown(real, fake)
-        return real, fake
+            fake, real = fix.shown(fake, real)
+        return fake, real
 
     def judged(self, logits: Tensor, images: Tensor) -> list[Tensor]:
         judged = [logits]

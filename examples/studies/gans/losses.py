@@ -14,7 +14,7 @@ from .architectures import Discriminator, ProjectingDiscriminator, RotationDiscr
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """`discriminator(real, fake)` and `generator(fake)`, both from logits `[n]` to a scalar."""
+    """`discriminator(fake, real)` and `generator(fake)`, both from logits `[n]` to a scalar."""
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
@@ -22,20 +22,20 @@ class AdversarialLoss:
 
 LOSSES = {
     "hinge": AdversarialLoss(
-        lambda real, fake: functional.relu(1 - real).mean() + functional.relu(1 + fake).mean(),
+        lambda fake, real: functional.relu(1 - real).mean() + functional.relu(1 + fake).mean(),
         lambda fake: -fake.mean(),
     ),
     "non-saturating": AdversarialLoss(
-        lambda real, fake: functional.softplus(-real).mean() + functional.softplus(fake).mean(),
+        lambda fake, real: functional.softplus(-real).mean() + functional.softplus(fake).mean(),
         lambda fake: functional.softplus(-fake).mean(),
     ),
     "minimax": AdversarialLoss(
-        lambda real, fake: functional.softplus(-real).mean() + functional.softplus(fake).mean(),
+        lambda fake, real: functional.softplus(-real).mean() + functional.softplus(fake).mean(),
         lambda fake: -functional.softplus(fake).mean(),
     ),
-    "wasserstein": AdversarialLoss(lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()),
+    "wasserstein": AdversarialLoss(lambda fake, real: fake.mean() - real.mean(), lambda fake: -fake.mean()),
     "least-squares": AdversarialLoss(
-        lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
+        lambda fake, real: ((real - 1).square().mean() + fake.square().mean()) / 2,
         lambda fake: (fake - 1).square().mean() / 2,
     ),
 }

@@ -13,23 +13,23 @@ Losses = dict[str, Tensor]
 
 
 class DiscriminatorObjective(nn.Module):
-    """Called with images `real, fake [n, 3, N, N]`: D's loss, and its parts by name."""
+    """Called with images `fake, real [n, 3, N, N]`: D's loss, and its parts by name."""
 
     def __init__(self, discriminator: Discriminator, fixes: Fixes, *, arch: str, loss: str, amp: bool) -> None:
         super().__init__()
         self.discriminator, self.fixes = discriminator, fixes
         self._loss, self._extra, self._amp = LOSSES[loss].discriminator, SELF_SUPERVISION[arch], amp
 
-    def forward(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Losses]:
+    def forward(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Losses]:
         images = torch.cat([real, fake])
         # One pass over both halves: D has no batch norm, so it is the same, with half the calls.
-        shown = torch.cat(self.fixes.shown(real, fake)) if self.fixes.filters else images
+        shown = torch.cat(self.fixes.shown(fake, real)[::-1]) if self.fixes.filters else images
         n = len(real)
         with normalized_once(self.discriminator):
             with _precision(images, self._amp):
                 logits = self.discriminator(shown)
             judged = self.fixes.judged(widened(logits), images)
-            parts = {f"loss_d{i}" if i else "loss_d": self._loss(each[:n], each[n:]) for i, each in enumerate(judged)}
+            parts = {f"loss_d{i}" if i else "loss_d": self._loss(each[n:], each[:n]) for i, each in enumerate(judged)}
             total = torch.stack(list(parts.values())).sum()
             if self._extra is not None:
                 with _precision(images, self._amp):
@@ -57,7 +57,7 @@ class GeneratorObjective(nn.Module):
         with _precision(z, self._amp):
             fake = self.generator(z)
         fake = widened(fake)
-        _, shown = fixes.shown(real, fake)
+        shown, _ = fixes.shown(fake, real)
         with normalized_once(discriminator):
             with _precision(z, self._amp):
                 logits = discriminator(shown)

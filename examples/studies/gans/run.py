@@ -56,7 +56,7 @@ class GanSettings:
     seed: int = 0
 
     @property
-    def title(self) -> str:
+    def mode(self) -> str:
         """What tells this run from others: "sngan, hfc+ssd"."""
         return f"{self.arch}, {'+'.join(self.fix) or 'no fix'}"
 
@@ -65,6 +65,8 @@ class GanRun(Training):
     """A run. Latents and images are drawn from the seed and their number alone; only weights are drawn in order."""
 
     testbed: ClassVar[str] = "gan"
+    advice: ClassVar[str] = "try a smaller --lr, another --loss, or without --amp"
+    settings: GanSettings
 
     def __init__(
         self,
@@ -75,8 +77,8 @@ class GanRun(Training):
         workers: int = 0,
         features: nn.Module | None = None,
     ) -> None:
-        super().__init__(settings.seed)
-        self.settings, self._source, self._device, self._workers = settings, source, device, workers
+        super().__init__(settings)
+        self._source, self._device, self._workers = source, device, workers
         self._loader: Loader | None = None
         self._places = distributed.share(settings.batch)
         self._carrier = _carrier(settings).to(device)
@@ -198,7 +200,7 @@ class GanRun(Training):
         z = self._draw("discriminator latents", number)
         with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16, enabled=self.settings.amp):
             fake = self.generator(z)
-        self._descend("discriminator", *self._discriminator_objective(real, widened(fake)))
+        self._descend("discriminator", *self._discriminator_objective(widened(fake), real))
 
     def _train_generator(self, real: Tensor) -> Tensor:
         for parameter in self._judges:

@@ -15,14 +15,15 @@ import torch
 from matplotlib.axes import Axes
 from PIL import Image
 
+from specops.report.figures import DASHES, add_grid, new_figure, style_axes
+from specops.report.files import write_atomically
+from specops.report.palette import LIGHT
 from studies.core.data.sources import PHOTO_CROPS, open_source
 from studies.core.evaluation import FloatArray
 from studies.core.evaluator import Evaluator
-from studies.core.files import write_atomically
-from studies.core.record.folder import GENERATED_PICTURE, TARGET_PICTURE
-from studies.core.record.records import fixed_settings
+from studies.core.record.folder import GENERATED_PICTURE, TARGET_PICTURE, fixed_settings
 from studies.core.record.results import RunResult, load_result, mean_and_deviation
-from studies.core.report.plots import LIGHT, log_band, new_figure, settled_spectra, style_axes
+from studies.core.report.figures import log_band, settled_spectra
 from studies.core.sweep import Job, as_options
 
 from . import cost
@@ -196,10 +197,10 @@ def spectra_figure(results: Mapping[str, Sequence[RunResult]]) -> matplotlib.fig
         _draw_ratio(axes, results[NONE], _GREY)
         if fix != NONE:
             _draw_ratio(axes, results[fix], LIGHT.series[0])
-        axes.axhline(1, color=LIGHT.ink, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.axhline(1, color=LIGHT.ink, linewidth=0.8, linestyle=DASHES)
         axes.set_title(fix)
         axes.set_yscale("log")
-        axes.grid(color=LIGHT.faint, linewidth=0.5, alpha=0.6)
+        add_grid(axes, LIGHT)
         style_axes(axes, LIGHT)
     figure.supxlabel("f / f_nyq (corner)", fontsize=10)
     figure.supylabel("S_gen / S_real", fontsize=10)

@@ -16,7 +16,7 @@ import numpy as np
 
 from studies.core.evaluation import checkerboard_error
 from studies.core.record.results import RunResult, mean_and_deviation
-from studies.core.report.plots import settled_spectra
+from studies.core.report.figures import settled_spectra
 
 Groups = Mapping[str, Sequence[RunResult]]
 """Runs by name of the group, one per seed."""

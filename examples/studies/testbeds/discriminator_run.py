@@ -64,10 +64,10 @@ class DiscriminatorRun(Run):
     """
 
     testbed: ClassVar[str] = "discriminator"
+    settings: DiscriminatorSettings
 
     def __init__(self, settings: DiscriminatorSettings, images: ImageSet, device: torch.device) -> None:
         super().__init__(settings, images, device)
-        self.settings = settings
         if settings.arithmetic == "published":
             check_published(settings.model, settings.downsample, DOWNSAMPLINGS)
         torch.randn(len(self._real), 1, generator=self._random)

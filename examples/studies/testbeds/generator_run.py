@@ -16,7 +16,7 @@ from specops.losses import log_spectrum_mse
 from studies.core.data.images import ImageSet
 from studies.core.models import latent_channels, load_model, model_name, try_generator
 from studies.testbeds.networks.arithmetic import ARITHMETICS, UPSAMPLINGS, check_published
-from studies.testbeds.networks.generator import ProgressiveGenerator
+from studies.testbeds.networks.generator import LATENT_CHANNELS, ProgressiveGenerator
 
 from .run import Run, RunSettings
 
@@ -48,14 +48,14 @@ class GeneratorRun(Run):
     """
 
     testbed: ClassVar[str] = "generator"
+    settings: GeneratorSettings
 
     def __init__(self, settings: GeneratorSettings, images: ImageSet, device: torch.device) -> None:
         super().__init__(settings, images, device)
-        self.settings = settings
         if settings.arithmetic == "published":
             check_published(settings.model, settings.upsample, UPSAMPLINGS)
-        latents = torch.randn(len(self._real), latent_channels(settings.model), generator=self._random)
-        self._latents = latents.to(device)
+        channels = LATENT_CHANNELS if settings.model is None else latent_channels(settings.model)
+        self._latents = torch.randn(len(self._real), channels, generator=self._random).to(device)
         self.network = self._make_network().to(device)
         if settings.model is not None:
             try_generator(settings.model, self.network, self._latents[: settings.batch], settings.resolution)

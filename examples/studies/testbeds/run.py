@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from studies.core.data.images import ImageSet, to_8bit
-from studies.core.errors import TrainingError
 from studies.core.evaluation import FloatArray, evaluate, reduced_spectrum
-from studies.core.record.checkpoints import State, save_checkpoint
-from studies.core.record.folder import CHECKPOINT
-from studies.core.training import Training, write_metrics
+from studies.core.record.checkpoints import State
+from studies.core.training import Training
 
 _SHOWN_IMAGES = 4
 """Images of which pictures are kept."""
@@ -25,7 +19,7 @@ _SHOWN_IMAGES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """What every run has; with the images, the settings determine every number but the seconds."""
+    """What the runs of both testbeds have; with the images, the settings determine every number but the seconds."""
 
     resolution: int = 64
     steps: int = 1500
@@ -46,12 +40,11 @@ class Run(Training):
     makes its networks from `_random`.
     """
 
-    testbed: ClassVar[str]
+    settings: RunSettings
 
     def __init__(self, settings: RunSettings, images: ImageSet, device: torch.device) -> None:
-        super().__init__(settings.seed)
+        super().__init__(settings)
         self.images = images
-        self._shared = settings
         self._random = torch.Generator().manual_seed(settings.seed)
         self._real = images.pixels.to(device)
         self._queue = torch.empty(0, dtype=torch.int64)
@@ -102,43 +95,10 @@ class Run(Training):
         """Indices of the next batch."""
         if not len(self._queue):
             self._queue = torch.randperm(len(self._real), generator=self._random)
-        batch, self._queue = self._queue.tensor_split([self._shared.batch])
+        batch, self._queue = self._queue.tensor_split([self.settings.batch])
         return batch.to(self._real.device)
 
 
 def _pictures(images: Tensor) -> Tensor:
     """The shown ones of `images`, 8-bit `[n, 3, N, N]`."""
     return to_8bit(images[:_SHOWN_IMAGES]).cpu()
-
-
-def check_finite(run: Run, loss: Tensor, folder: Path) -> None:
-    """Raise TrainingError where a loss or a weight is not finite, before that reaches the checkpoint in `folder`."""
-    losses = {"loss": loss, **run.parts}
-    bad = [name for name, value in losses.items() if not value.isfinite()]
-    if bad or not run.largest_weight().isfinite():
-        kept = f"; {folder / CHECKPOINT} is from before that" if (folder / CHECKPOINT).exists() else ""
-        raise TrainingError(f"not finite at step {run.step}: {', '.join(bad) or 'weights'}{kept}")
-
-
-def train(run: Run, settings: RunSettings, folder: Path, *, show_progress: bool) -> None:
-    """Train to `settings.steps`; evaluate, and save to `folder`, every `eval_every` steps and at the end.
-
-    Raises TrainingError where a loss or a weight is then not finite.
-    """
-    if run.step < settings.steps:
-        run.history.drop_irregular(settings.eval_every)
-    run.take_global_random_state()
-    start = time.perf_counter() - run.seconds
-    bar = tqdm(total=settings.steps, initial=run.step, desc=settings.mode, unit="step", disable=not show_progress)
-    with bar:
-        while run.step < settings.steps:
-            loss = run.advance()
-            bar.update()
-            if run.step % settings.eval_every == 0 or run.step == settings.steps:
-                check_finite(run, loss, folder)
-                run.seconds = time.perf_counter() - start
-                run.measure(loss)
-                save_checkpoint(folder / CHECKPOINT, run.state())
-                write_metrics(run, folder)
-                row = run.history.rows[-1]
-                bar.set_postfix_str(f"loss {row['loss']:.5f}, {row['psnr']:.2f} dB")

@@ -18,11 +18,13 @@ from finished_runs import assert_same_numbers, environment
 from studies import commands
 from studies.commands import claims
 from studies.core.data.images import BUNDLED
-from studies.core.evaluation import BANDS, Evaluation
+from studies.core.evaluation import Evaluation
 from studies.core.record.history import History
 from studies.core.record.results import RunResult
 from studies.core.sweep import Job
 from studies.testbeds.claims import CLAIMS, Groups, Measured, exceeds
+
+from specops.geometry import BANDS
 
 SEEDS = 3
 N_BINS = 6

@@ -11,12 +11,18 @@ import generator_testbed
 import numpy as np
 import pytest
 from browser import faults, needs_chromium
+from finished_runs import PICTURES
 from PIL import Image
 from studies import commands
 from studies.core.record.results import RunResult, load_result, mean_and_deviation
-from studies.core.report import plots
+from studies.core.report import figures
 from studies.cosines.run import CosineRun
 from studies.gans.run import GanRun
+from studies.testbeds.figures import animation_webp, psnr
+
+from specops.report.figures import svg
+
+DRAWN = True
 
 
 def run(out: Path, *more: str) -> Path:
@@ -40,6 +46,12 @@ def page(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> str:
     return (out / "report.html").read_text()
 
 
+def test_figures_are_of_their_formats(runs: list[Path]) -> None:
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".webp": b"RIFF"}
+    for name in PICTURES:
+        assert (runs[0] / name).read_bytes().startswith(starts[Path(name).suffix]), name
+
+
 def test_comparison_names_what_differs_and_groups_seeds(page: str, runs: list[Path]) -> None:
     assert "differ in upsample, seed." in page
     assert all(title in page for title in ("zeros, seed 0", "zeros, seed 1", "bilinear, seed 0"))
@@ -50,9 +62,9 @@ def test_comparison_names_what_differs_and_groups_seeds(page: str, runs: list[Pa
 
 def test_result_from_its_folder_is_that_of_the_run(runs: list[Path], tmp_path: Path) -> None:
     loaded = load_result(runs[0], title="Bed of nails (zeros)")
-    again = plots.picture_png(loaded.real_pictures)
+    again = figures.picture_png(loaded.real_pictures)
     assert again == (runs[0] / "target.png").read_bytes()
-    assert plots.svg(plots.psnr([dataclasses.replace(loaded, color=2)])) == (runs[0] / "psnr.svg").read_bytes()
+    assert svg(psnr([dataclasses.replace(loaded, color=2)])) == (runs[0] / "psnr.svg").read_bytes()
 
 
 WRONG = {
@@ -90,24 +102,24 @@ def test_wrong_input_is_one_line(
 
 def test_band_is_the_spread_of_the_logarithm() -> None:
     values = np.exp(np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]]))
-    mean, low, high = plots.log_band(values)
+    mean, low, high = figures.log_band(values)
     deviation = np.std([0, 2, 4])
     np.testing.assert_allclose(np.log([mean, low, high]), [[2, 1], [2 - deviation, 1], [2 + deviation, 1]], atol=1e-12)
 
 
 def test_band_has_gaps_where_a_density_vanishes() -> None:
-    mean, low, high = plots.log_band(np.array([[0.0, 1.0], [1.0, 1.0]]))
+    mean, low, high = figures.log_band(np.array([[0.0, 1.0], [1.0, 1.0]]))
     assert [np.isnan(line).tolist() for line in (mean, low, high)] == [[True, False]] * 3
 
 
 def test_settled_spectra_are_the_last_fifth(runs: list[Path]) -> None:
     result: RunResult = load_result(runs[0])
-    assert np.array_equal(plots.settled_spectra(result), result.history.spectra_array()[-1:])
+    assert np.array_equal(figures.settled_spectra(result), result.history.spectra_array()[-1:])
 
 
 def test_animation_has_a_frame_per_kept_step(runs: list[Path]) -> None:
     results = [load_result(folder) for folder in runs[1:]]
-    with Image.open(io.BytesIO(plots.animation_webp(results))) as animation:
+    with Image.open(io.BytesIO(animation_webp(results))) as animation:
         assert animation.n_frames == len(results[0].history.pictures)
         animation.seek(animation.n_frames - 1)
         last = np.asarray(animation.convert("RGB"))

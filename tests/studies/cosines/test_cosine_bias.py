@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cosine_bias
 import numpy as np
 import pytest
 import torch
-from finished_runs import assert_same_numbers, environment, table
+from finished_runs import RESULTS, assert_same_numbers, exit_code, snapshot, table
 from studies.core.errors import InputError
 from studies.cosines import report as cosine_report
 from studies.cosines import sweep as cosine_sweep
@@ -22,9 +18,7 @@ from studies.cosines.run import CosineRun, CosineSettings
 from studies.cosines.waves import PlanarCosines
 
 SCRIPT = Path(cosine_bias.__file__)
-FIGURES = {f"{name}.{kind}" for name in ("spectrum", "leakage", "highpass_levels") for kind in ("png", "svg")}
-PICTURES = FIGURES | {"target.png", "generated.png", "densities.png", "densities.svg", "densities.npz"}
-FILES = PICTURES | {"metrics.csv", "spectra.npz", "config.json", "report.html", "checkpoint.safetensors"}
+FILES = RESULTS | {"target.png", "generated.png", *cosine_report.FILES}
 WAVES = ["--frequencies", "3,3+16,16"]
 
 
@@ -34,19 +28,14 @@ def arguments(out: Path, *more: str, steps: int = 3) -> list[str]:
     return [*WAVES, *small, "--steps", str(steps), "--out", str(out), *more]
 
 
-def start(*args: str) -> int:
-    """Exit code of the script, run in this process."""
-    try:
-        return cosine_bias.main(list(args))
-    except SystemExit as stop:
-        return int(stop.code or 0)
+def start(*options: str) -> int:
+    return exit_code(cosine_bias, *options)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an uninterrupted run, beside a file of a line per time that it generated the evaluated images."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    before = torch.get_num_threads()
     generate = CosineRun.generate
 
     def noted(run: CosineRun) -> torch.Tensor:
@@ -57,15 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CosineRun, "generate", noted)
         assert start(*arguments(folder)) == 0
-    torch.set_num_threads(before)
     return folder
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports as empty files, for speed."""
-    monkeypatch.setattr(cosine_report, "_render", lambda *args: "not drawn")
-    monkeypatch.setattr(cosine_report, "_write_figures", lambda folder, results: None)
 
 
 def test_run_writes_all_its_files(finished: Path) -> None:
@@ -106,12 +87,14 @@ def test_report_tells_the_numbers(finished: Path) -> None:
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
-def test_a_sweep_is_a_run_each_and_all_of_them_together(finished: Path, tmp_path: Path, undrawn: None) -> None:
+def test_a_sweep_is_a_run_each_and_all_of_them_together(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     more = ["--frequencies", "2,1", "3,3+16,16", "--generator", "plain", "fsg16", "--steps", "2"]
     assert start(*arguments(out, *more)) == 0
     modes = [f"{generator}-{waves}" for generator in ("plain", "fsg16") for waves in ("2,1", "3,3+16,16")]
-    assert {path.name for path in out.iterdir()} == {*modes, "metrics.csv", "spectra.npz", "config.json", "report.html"}
+    figures = {name for name in cosine_report.FILES if not name.startswith("densities")}
+    written = RESULTS - {"checkpoint.safetensors"} | figures
+    assert {path.name for path in out.iterdir()} == {*modes, *written}
     rows = table(out)
     assert [row["run"] for row in rows] == modes
     for row in rows:
@@ -167,32 +150,17 @@ CONTRADICTIONS = {
 @pytest.mark.parametrize("case", CONTRADICTIONS)
 def test_resume_with_other_settings_is_refused(case: str, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options, reason = CONTRADICTIONS[case]
-    before = {path.name: path.read_bytes() for path in finished.iterdir()}
+    before = snapshot(finished)
     assert start(*arguments(finished, "--resume", *options)) == 2
     assert reason in capsys.readouterr().err
-    assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
+    assert snapshot(finished) == before
 
 
 @pytest.mark.parametrize("first", [1, 2], ids=["between-evaluations", "at-an-evaluation"])
-def test_prolonged_run_equals_a_long_one(first: int, finished: Path, tmp_path: Path, undrawn: None) -> None:
+def test_prolonged_run_equals_a_long_one(first: int, finished: Path, tmp_path: Path) -> None:
     assert start(*arguments(tmp_path, steps=first)) == 0
     assert start(*arguments(tmp_path, "--resume")) == 0
     assert_same_numbers(tmp_path, finished, pictures={"target.png", "generated.png", "densities.npz"})
-
-
-def test_killed_while_training(finished: Path, tmp_path: Path, undrawn: None) -> None:
-    """SIGKILL from outside, at an arbitrary moment after the first evaluation."""
-    options = arguments(tmp_path / "killed", steps=1000)
-    process = subprocess.Popen([sys.executable, "-W", "ignore", str(SCRIPT), *options], env=environment())
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "killed" / "metrics.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    steps = int(table(tmp_path / "killed")[-1]["step"]) + 3
-    assert start(*arguments(tmp_path / "killed", "--resume", steps=steps)) == 0
-    assert start(*arguments(tmp_path / "whole", steps=steps)) == 0
-    assert_same_numbers(tmp_path / "killed", tmp_path / "whole", pictures={"generated.png", "densities.npz"})
 
 
 def test_every_batch_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:

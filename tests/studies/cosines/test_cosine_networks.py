@@ -132,7 +132,7 @@ def test_penalty_is_one_sided(slope: float) -> None:
             return (x * weight).sum((1, 2, 3))
 
     real, fake = torch.randn(2, 3, 1, 4, 4, dtype=torch.float64)
-    penalty = one_sided_penalty(Linear(), real, fake, torch.rand(3, 1, 1, 1, dtype=torch.float64))
+    penalty = one_sided_penalty(Linear(), fake, real, torch.rand(3, 1, 1, 1, dtype=torch.float64))
     assert penalty.item() == pytest.approx(max(0.0, slope - 1) ** 2)
     (gradient,) = torch.autograd.grad(penalty, weight)
     torch.testing.assert_close(gradient, torch.full_like(weight, 2 * max(0.0, slope - 1) / 4))
@@ -148,4 +148,4 @@ def test_penalty_is_taken_between_real_and_fake() -> None:
     real, fake = 3 * torch.randn(2, 3, 1, 4, 4, dtype=torch.float64)
     share = torch.rand(3, 1, 1, 1, dtype=torch.float64)
     norms = (share * real + (1 - share) * fake).flatten(1).norm(dim=1)
-    torch.testing.assert_close(one_sided_penalty(Square(), real, fake, share), (norms - 1).square().mean())
+    torch.testing.assert_close(one_sided_penalty(Square(), fake, real, share), (norms - 1).square().mean())

@@ -12,11 +12,12 @@ import pytest
 import torch
 from PIL import Image
 from studies import commands
-from studies.core import command_line
+from studies.core.command_line import Parser
 from studies.core.data.images import highpass, load_images
 from studies.core.data.toyset import FULL_SIZE, RECIPE, RINGS, USED, ring_magnitude, toy_image, toy_pixels, write_toyset
 from studies.core.errors import InputError
 from studies.core.evaluation import reduced_spectrum
+from studies.testbeds.study import add_shared_options, read_images
 
 
 @pytest.mark.parametrize("resolution", [32, 64, 128])
@@ -88,11 +89,11 @@ def test_testbeds_train_on_the_first_of_the_set(tmp_path: Path, monkeypatch: pyt
     for number in range(USED):
         Image.new("RGB", (8, 8)).save(stale / f"{number:03}.png")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    parser = command_line.Parser()
-    command_line.add_shared_options(parser, steps=1, eval_every=1)
+    parser = Parser()
+    add_shared_options(parser, steps=1, eval_every=1)
     options = parser.parse_args(["--data", "toyset", "--resolution", "8", "--out", str(tmp_path / "out")])
     written = load_images(write_toyset(tmp_path / "set", 8, range(USED)), 8)
-    assert torch.equal(command_line.read_images(options).pixels, written.pixels)
+    assert torch.equal(read_images(options).pixels, written.pixels)
 
 
 def test_run_with_another_recipe_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

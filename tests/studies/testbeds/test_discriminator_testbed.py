@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import discriminator_testbed
@@ -15,20 +9,16 @@ import generator_testbed
 import numpy as np
 import pytest
 import torch
-from finished_runs import FILES, assert_same_numbers, environment
+from finished_runs import FILES, exit_code, table
 from small_discriminators import network, run
-from studies.core.data.images import to_8bit
-from studies.core.evaluation import evaluate, mean_psnr
+from studies.core.evaluation import mean_psnr
 from studies.core.record.checkpoints import load_checkpoint, save_checkpoint
-from studies.core.record.results import RunResult, format_table
-from studies.core.report import plots
 from studies.testbeds.discriminator_run import (
     MLP,
     cross_entropy,
     squared_slope,
 )
 from studies.testbeds.networks.discriminators import MLPDiscriminator, append_deviation
-from studies.testbeds.report import render
 
 MODES = ("avg", "stride", "schwarz_blur", "blur")
 
@@ -127,30 +117,6 @@ def test_average_follows_the_images() -> None:
     torch.testing.assert_close(drawn.average(), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_average_is_drawn_beside_the_raw_pixels() -> None:
-    """Its own pictures, spectrum and PSNR."""
-    drawn = run()
-    drawn.measure(drawn.advance())
-    drawn._average = drawn._real / 2  # else like the raw pixels, so early
-    drawn.measure(drawn.advance())
-    shown = RunResult("avg", "Average", 8, drawn.real_spectrum, drawn.real_pictures, drawn.history)
-    assert torch.equal(shown.average_pictures, to_8bit(drawn.average()))
-    assert list(plots.tiles(shown)) == ["target", "step 1", "step 2", "moving average"]
-    evaluated = evaluate(drawn.average(), drawn._real)
-    lines = {line.get_label(): line for line in plots.spectrum([shown]).axes[0].get_lines()}
-    np.testing.assert_array_equal(lines["moving average"].get_ydata(), evaluated.spectrum[1:])
-    assert lines["moving average"].get_color() == lines["generated"].get_color()
-    assert lines["moving average"].get_linestyle() == "--"
-    assert lines["generated"].get_linestyle() == "-"
-    head, row = (line.split() for line in format_table([shown]).splitlines())
-    assert row[head.index("average_PSNR")] == f"{evaluated.psnr:.2f}"
-    page = render([shown, shown], {}, b"")
-    assert page.count(f"<td>{evaluated.psnr:.2f}</td>") == 2
-    assert f"<td>{evaluated.psnr:.2f} ± 0.00</td>" in page
-    assert page.count(f"its moving average at {evaluated.psnr:.1f} dB") == 2
-    assert page.count('alt="Average, moving average"') == 2
-
-
 def test_pixels_do_not_train_the_discriminator() -> None:
     drawn = run()
     classes = torch.tensor([0, 1])
@@ -186,31 +152,19 @@ def test_run_goes_on_from_a_checkpoint_to_the_bit(tmp_path: Path, settings: dict
 # Command line
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("images")
-    for number in range(3):
-        np.save(folder / f"{number}.npy", np.random.default_rng(number).uniform(-1, 1, (3, 8, 8)))
-    return folder
-
-
 def arguments(pictures: Path, out: Path, *more: str, steps: int = 7) -> list[str]:
     options = ["--image", str(pictures), "--resolution", "8", "--batch", "2", "--steps", str(steps)]
     return [*options, "--eval-every", "3", "--threads", "1", "--out", str(out), *more]
 
 
-def start(*args: str) -> int:
-    try:
-        return discriminator_testbed.main(list(args))
-    except SystemExit as stop:
-        return int(stop.code or 0)
+def start(*options: str) -> int:
+    return exit_code(discriminator_testbed, *options)
 
 
 def test_run_writes_what_the_generator_testbed_does_and_the_average(pictures: Path, tmp_path: Path) -> None:
     assert start(*arguments(pictures, tmp_path / "out", "--spectrum-discriminator")) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {"average.png"}
-    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = table(tmp_path / "out")
     bands = ["psnr", "e_low", "e_mid", "e_high", "e_corner"]
     columns = ["step", "seconds", "loss", *bands, "loss_d", "r1", *(f"average_{name}" for name in bands)]
     assert list(rows[0]) == columns
@@ -258,36 +212,3 @@ def test_run_of_the_other_testbed_is_not_resumed(
     capsys.readouterr()
     assert start(*arguments(pictures, tmp_path, "--resume")) == 2
     assert "testbed 'generator', not 'discriminator'" in capsys.readouterr().err
-
-
-RANDOM_KILLS = {
-    "generator": (generator_testbed, ["--loss", "mse+log-spectrum"]),
-    "discriminator": (discriminator_testbed, ["--spectrum-discriminator"]),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("testbed", RANDOM_KILLS)
-def test_killed_at_five_random_moments(testbed: str, pictures: Path, tmp_path: Path) -> None:
-    """SIGKILL from outside, five times in one run, at moments drawn anew; --resume ends with the same numbers."""
-    module, more = RANDOM_KILLS[testbed]
-    options = arguments(pictures, tmp_path / "killed", "--resume", *more, steps=300)
-    moments = np.random.default_rng().uniform(0.0, 1.0, 5)
-    print("moments:", moments)  # shown if the test fails
-    metrics = tmp_path / "killed" / "metrics.csv"
-    for moment in moments:
-        stamp = metrics.stat().st_mtime_ns if metrics.exists() else 0
-        process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(module.__file__), *options],
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (metrics.exists() and metrics.stat().st_mtime_ns > stamp):
-            time.sleep(0.005)
-        time.sleep(moment)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    assert module.main(options) == 0
-    assert module.main(arguments(pictures, tmp_path / "whole", *more, steps=300)) == 0
-    assert_same_numbers(tmp_path / "killed", tmp_path / "whole")

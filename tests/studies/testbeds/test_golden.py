@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 from published import GOLDEN
-from studies.core.evaluation import BANDS, reduced_spectrum
+from studies.core.evaluation import reduced_spectrum
 from studies.testbeds.networks.arithmetic import DOWNSAMPLINGS, UPSAMPLINGS
+
+from specops.geometry import BANDS
 
 Golden = dict[str, np.ndarray]
 Report = dict[str, Any]

@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from specops.report.files import write_atomically
 from studies.core.errors import InputError
-from studies.core.files import write_atomically
 
 from .images import UNREADABLE, ImageSet
 

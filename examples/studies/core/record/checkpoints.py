@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from specops.report.files import write_atomically
 from studies.core.errors import InputError
-from studies.core.files import write_atomically
 
 State = dict[str, dict[str, Tensor]]
 """Named tensors by section: `{"model": {...}, "optimizer": {...}, "history": {...}, ...}`."""

@@ -1,14 +1,22 @@
-"""The folder of a run: what may be written there, and under which names."""
+"""The folder of a run: what may be written there, under which names, and what config.json records."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
+
+import specops
+from specops.report.files import is_partial, write_atomically
 from studies.core.errors import InputError
-from studies.core.files import is_partial, write_atomically
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CHECKPOINT = "checkpoint.safetensors"
 METRICS = "metrics.csv"
@@ -17,17 +25,47 @@ CONFIG = "config.json"
 REPORT = "report.html"
 TARGET_PICTURE = "target.png"
 GENERATED_PICTURE = "generated.png"
-AVERAGE_PICTURE = "average.png"
-ANIMATION = "evolution.webp"
-PLOTS = ("evolution", "spectrum", "spectrum_error", "density_ratio", "psnr")
-"""Figures, each as PNG and as SVG."""
 
-_WRITTEN = (
-    CHECKPOINT, METRICS, SPECTRA, REPORT, TARGET_PICTURE, GENERATED_PICTURE, AVERAGE_PICTURE, ANIMATION,
-    *(f"{plot}.{suffix}" for plot in PLOTS for suffix in ("png", "svg")), CONFIG,
-)  # fmt: skip
+_WRITTEN = (CHECKPOINT, METRICS, SPECTRA, REPORT, TARGET_PICTURE, GENERATED_PICTURE, CONFIG)
+_FREE = ("steps",)
+"""Settings that a resumed run need not share with what it resumes."""
 
 Config = dict[str, Any]
+"""What config.json holds."""
+
+
+def record(testbed: str, settings: DataclassInstance, device: torch.device, **more: Any) -> Config:
+    """What config.json records: the settings, `more`, and what the run is computed on."""
+    config = {
+        "testbed": testbed,
+        **asdict(settings),
+        **more,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "versions": {"specops": specops.__version__, "torch": torch.__version__},
+    }
+    return _as_json(config)
+
+
+def fixed_settings(settings: DataclassInstance) -> Config:
+    """The settings as config.json has them, without those that a resumed run need not share."""
+    return {name: value for name, value in _as_json(asdict(settings)).items() if name not in _FREE}
+
+
+def shown(config: Config) -> dict[str, str]:
+    """The record as a page shows it."""
+    return {name.replace("_", " "): text(value) for name, value in config.items() if value is not None}
+
+
+def text(value: object) -> str:
+    """A recorded value as a page shows it; lists of lists are the frequencies of waves, "3,3 29,29"."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {entry}" for name, entry in value.items())
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return " ".join(",".join(map(str, entry)) for entry in value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "" if value is None else str(value)
 
 
 def check_folder(path: Path, config: Config, fixed: Sequence[str], *, resume: bool, overwrite: bool) -> None:
@@ -51,13 +89,14 @@ def check_folder(path: Path, config: Config, fixed: Sequence[str], *, resume: bo
 def prepare_folder(path: Path, config: Config, *, overwrite: bool, written: Sequence[str] = ()) -> None:
     """Create the folder and record `config` in it; with `overwrite`, first remove what an earlier run wrote.
 
-    `written` are names of files beside those that every run writes.
+    `written` are names of files and folders beside those that every run writes.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if overwrite:
-            for name in (*_WRITTEN, *written):
-                (path / name).unlink(missing_ok=True)
+        for name in (*written, *_WRITTEN) if overwrite else ():  # the record last, or a killed call would leave none
+            if (path / name).is_dir():
+                shutil.rmtree(path / name)
+            (path / name).unlink(missing_ok=True)
         write_atomically(path / CONFIG, json.dumps(config, indent=2).encode() + b"\n")
     except OSError as error:
         raise InputError(f"output folder {path} cannot be written: {error.strerror}") from error
@@ -87,3 +126,8 @@ def _compare(path: Path, found: Config, asked: Config, fixed: Sequence[str]) -> 
     if contradictions:
         advice = "use its settings, or start anew with --overwrite"
         raise InputError(f"cannot resume {path}: its run has {'; '.join(contradictions)}; {advice}")
+
+
+def _as_json(values: Config) -> Config:
+    config: Config = json.loads(json.dumps(values))
+    return config

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studies.core.evaluation import BANDS, Evaluation, FloatArray
+from specops.geometry import BANDS
+from studies.core.evaluation import Evaluation, FloatArray
 
 COLUMNS = ("step", "seconds", "loss", "psnr", *(f"e_{band}" for band in BANDS))
 """The first columns of metrics.csv; a testbed may add further ones."""

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from specops.geometry import BANDS
 from studies.core.errors import InputError
-from studies.core.evaluation import BANDS, FloatArray, checkerboard_error, relative_error
+from studies.core.evaluation import FloatArray, checkerboard_error, relative_error
 
 from .checkpoints import load_checkpoint
 from .folder import CHECKPOINT, CONFIG, SPECTRA, TARGET_PICTURE, read_config
@@ -45,6 +46,11 @@ class RunResult:
     def fake(self) -> FloatArray:
         """Final spectral density `[K]` of the generated images."""
         return self.history.spectra[-1]
+
+    @property
+    def last_pictures(self) -> Tensor:
+        """Final pictures, 8-bit `[n, 3, N, N]`."""
+        return self.history.pictures[self.history.steps[-1]]
 
     @property
     def average(self) -> FloatArray | None:
@@ -82,17 +88,6 @@ class RunResult:
         return checkerboard_error(self.fake, self.real)
 
 
-@dataclass(frozen=True)
-class GroupSummary:
-    """Mean and standard deviation (of the sample) of the final numbers of runs that differ in the seed alone."""
-
-    name: str
-    count: int
-    psnr: tuple[float, float]
-    average_psnr: tuple[float, float] | None
-    errors: dict[str, tuple[float, float]]
-
-
 def load_result(folder: Path, *, title: str = "", color: int = 0, group: str = "") -> RunResult:
     """The result of the run in `folder`, finished or not, as far as its last checkpoint."""
     config = load_config(folder)
@@ -127,52 +122,6 @@ def load_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def summarise(results: Sequence[RunResult]) -> list[GroupSummary]:
-    """A summary per group of at least two runs, in order."""
-    groups: dict[str, list[RunResult]] = {}
-    for result in results:
-        groups.setdefault(result.group or result.title, []).append(result)
-    return [
-        GroupSummary(
-            name,
-            len(members),
-            mean_and_deviation([member.psnr for member in members]),
-            _mean_of_averages(members),
-            {band: mean_and_deviation([member.errors[band] for member in members]) for band in BANDS},
-        )
-        for name, members in groups.items()
-        if len(members) > 1
-    ]
-
-
-def _mean_of_averages(members: Sequence[RunResult]) -> tuple[float, float] | None:
-    values = [member.average_psnr for member in members if member.average_psnr is not None]
-    return mean_and_deviation(values) if len(values) == len(members) else None
-
-
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """Mean and sample standard deviation of at least two values."""
     return float(np.mean(values)), float(np.std(values, ddof=1))
-
-
-def format_table(results: Sequence[RunResult]) -> str:
-    """Final numbers of all runs as aligned text; the PSNR of the moving average stands where testbeds keep one."""
-    averages = [result.average_psnr for result in results]
-    averaged = ("average_PSNR",) if None not in averages else ()
-    head = ("mode", "PSNR", *averaged, *(f"e_{band}" for band in BANDS), "checkerboard")
-    body = [
-        (
-            result.mode,
-            f"{result.psnr:.2f}",
-            *(f"{result.average_psnr:.2f}" for _ in averaged),
-            *(f"{result.errors[band]:+.3f}" for band in BANDS),
-            f"{result.checkerboard:+.3g}",
-        )
-        for result in results
-    ]
-    widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
-    lines = []
-    for row in (head, *body):
-        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join([row[0].ljust(len(first)), *others]))
-    return "\n".join(lines)

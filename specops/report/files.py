@@ -10,7 +10,7 @@ _PARTIAL = ".partial"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content` in one step.
+    """Replaces the file at `path` by `content` in one step.
 
     The bytes go to a hidden file in the same folder, reach the disk, and only then take the name: a process killed at
     any moment leaves the old file or the new one. A leftover of a killed writer is overwritten by the next.
@@ -25,7 +25,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def is_partial(path: Path) -> bool:
-    """Whether `path` is what a killed `write_atomically` left behind."""
+    """Returns whether `path` is what a killed `write_atomically` left behind."""
     return path.name.startswith(".") and path.name.endswith(_PARTIAL)
 
 

@@ -19,9 +19,8 @@ from studies.core.record.folder import REPORT
 from studies.core.record.history import History
 from studies.core.record.results import RunResult
 from studies.core.sweep import Job
-from studies.cosines import report as cosine_report
 from studies.cosines import sweep as cosine_sweep
-from studies.gans import command_line, cost, report
+from studies.gans import command_line, cost
 from studies.gans import sweep as fix_sweep
 from studies.gans.run import GanSettings
 from studies.gans.sweep import Costs
@@ -112,10 +111,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         measured = getattr(cost, name)
         monkeypatch.setattr(cost, name, lambda *args, repeats, measured=measured: measured(*args, repeats=1))
     monkeypatch.setattr(fixes, "run_all", run_here)
-    monkeypatch.setattr(report, "_DRAWN", {})
-    monkeypatch.setattr(report, "render", lambda result, config: "not drawn")
-    monkeypatch.setattr(cosine_report, "_render", lambda *args: "not drawn")
-    monkeypatch.setattr(cosine_report, "_write_figures", lambda folder, results: None)
 
 
 @pytest.mark.usefixtures("tiny")

@@ -7,16 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
+from specops.report.figures import SMALL, add_grid, new_figure, style_axes
+from specops.report.palette import LIGHT, Theme
 from studies.core.record.results import RunResult
-from studies.core.report.plots import LIGHT, SMALL, Theme, new_figure, style_axes
+from studies.core.report.figures import Curve, curves
 
 from .measures import Density, WaveDensities
 from .waves import Frequency
 
+_RATIOS = (-0.02, 1.02)
+"""Limits of an axis of leakage ratios."""
 
-def densities(waves: WaveDensities, theme: Theme = LIGHT) -> Figure:
+
+def densities_of(waves: WaveDensities, theme: Theme = LIGHT) -> Figure:
     """Amplitude's and phase's histogram of each wave, a row per wave, under the true probabilities of the bins."""
     figure = new_figure(7.6, 2.5 * len(waves), theme)
     grid = figure.subplots(len(waves), 2, squeeze=False)
@@ -35,21 +39,13 @@ def densities(waves: WaveDensities, theme: Theme = LIGHT) -> Figure:
 
 def leakage(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """Leakage ratio over training, a line per run; dashed: of the images under a Hann window."""
-    figure = new_figure(5.4, 3.4, theme)
-    axes = figure.subplots()
-    for index, result in enumerate(results):
-        color = theme.series[index % len(theme.series)]
-        steps = result.history.steps
-        marker = "o" if len(steps) == 1 else ""
-        for column, line, label in (("leakage", "-", result.title), ("leakage_hann", (0, (4, 3)), None)):
-            values = result.history.column(column)
-            axes.plot(steps, values, color=color, linestyle=line, marker=marker, label=label)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("Training iteration")
-    axes.set_ylabel("Leakage ratio")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    _finish(axes, theme)
-    return figure
+    columns = [("leakage", False), ("leakage_hann", True)]
+    drawn = [
+        Curve(None if dashed else each.title, each.history.steps, each.history.column(name), color, dashed)
+        for color, each in enumerate(results)
+        for name, dashed in columns
+    ]
+    return curves(drawn, theme, name="Leakage ratio", limits=_RATIOS)
 
 
 def highpass_levels(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
@@ -61,10 +57,11 @@ def highpass_levels(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figur
         cutoffs = [1 / (2 * np.pi * float(name.rpartition("_")[2])) for name in columns]
         values = [result.history.rows[-1][name] for name in columns]
         axes.plot(cutoffs, values, marker="o", ms=4, color=theme.series[index % len(theme.series)], label=result.title)
-    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylim(*_RATIOS)
     axes.set_xlabel("Cutoff / cycles per pixel")
     axes.set_ylabel("Leakage ratio")
-    _finish(axes, theme)
+    add_grid(axes, theme, legend="best")
+    style_axes(axes, theme)
     return figure
 
 
@@ -78,10 +75,11 @@ def error_by_frequency(errors: Mapping[str, Mapping[Frequency, Sequence[float]]]
         axes.plot(radii, [np.mean(v) for v in by_frequency.values()], color=color, lw=1.7, label=generator)
         for radius, values in zip(radii, by_frequency.values(), strict=True):
             axes.plot([radius] * len(values), values, "o", ms=4, color=color, alpha=0.7)
-    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylim(*_RATIOS)
     axes.set_xlabel("Carrier / cycles per image, √(u² + v²)")
     axes.set_ylabel("Leakage ratio")
-    _finish(axes, theme)
+    add_grid(axes, theme, legend="best")
+    style_axes(axes, theme)
     return figure
 
 
@@ -93,9 +91,3 @@ def _draw_density(axes: Axes, density: Density, theme: Theme, *, unit: float) ->
     axes.stairs(density.found.numpy(), edges, fill=True, color=theme.series[0], alpha=0.55, label="generated")
     axes.stairs(density.true.numpy(), edges, color=theme.ink, linewidth=1.4, label="true")
     axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink)
-
-
-def _finish(axes: Axes, theme: Theme) -> None:
-    axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
-    axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink)
-    style_axes(axes, theme)

@@ -13,7 +13,10 @@ from browser import faults, needs_chromium
 from PIL import Image
 
 import specops
-from specops import cli, spectrum_report
+from specops import cli
+from specops.spectra.page import render
+from specops.spectra.sources import centre_square, set_names
+from specops.spectra.statistics import ImageSpectra, band_errors, density
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def test_profile_is_the_radial_spectrum_of_the_centre_square(folders: list[Path]
     path = folders[0] / "1.png"  # 34 × 36 pixels
     pixels = torch.from_numpy(np.array(Image.open(path), dtype=np.float64)).permute(2, 0, 1)[:, 9:25, 10:26] / 127.5 - 1
     expected = specops.radial_spectrum(pixels).mean(0)
-    np.testing.assert_allclose(spectrum_report._profile(path, 16), expected, rtol=1e-12)
+    np.testing.assert_allclose(density(centre_square(path, 16)), expected, rtol=1e-12)
 
 
 def test_single_picture_and_size(folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,17 +69,16 @@ def test_single_picture_and_size(folders: list[Path], tmp_path: Path, capsys: py
 
 
 def test_equal_names_are_told_apart_and_escaped(folders: list[Path]) -> None:
-    assert spectrum_report._names([Path("a/x"), Path("b/x")]) == ["a/x", "b/x"]
-    density = np.ones((1, 12))
-    page = spectrum_report.render([spectrum_report.ImageSpectra("<script>", density)], 16)
+    assert set_names([Path("a/x"), Path("b/x")]) == ["a/x", "b/x"]
+    page = render([ImageSpectra("<script>", np.ones((1, 12)))], 16)
     assert "<script>" not in page
 
 
 def test_empty_spectra_still_draw() -> None:
-    black = spectrum_report.ImageSpectra("black", np.zeros((2, 12)))
-    flat = spectrum_report.ImageSpectra("flat", np.ones((2, 12)))
-    spectrum_report.render([black, flat], 16)
-    assert set(spectrum_report.band_errors(flat, black, 16).values()) == {1.0}
+    black = ImageSpectra("black", np.zeros((2, 12)))
+    flat = ImageSpectra("flat", np.ones((2, 12)))
+    render([black, flat], 16)
+    assert set(band_errors(flat, black, 16).values()) == {1.0}
 
 
 WRONG = {
@@ -118,8 +120,8 @@ def test_missing_package_is_told(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "specops.spectrum_report")
-    monkeypatch.delattr(specops, "spectrum_report")
+    for name in [name for name in sys.modules if name.startswith(("specops.spectra", "specops.report"))]:
+        monkeypatch.delitem(sys.modules, name)
     assert spectrum(tmp_path, "--out", tmp_path / "page.html") == 2
     err = capsys.readouterr().err
     assert f"{module} is not installed; pip install 'specops[examples]'" in err

@@ -1,0 +1,52 @@
+"""One or several runs on planar cosines between command line and report."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from specops.report.tables import aligned
+from studies.core.experiment import Study
+from studies.core.record.folder import Config
+
+from .measures import WaveDensities
+from .report import FILES, write_comparison, write_run_report
+from .run import CosineRun, CosineSettings
+
+
+class CosineStudy(Study[CosineRun]):
+    """A run per generator and set of frequencies."""
+
+    testbed = CosineRun.testbed
+    fixed_comparison = ("testbed", "runs")
+    written = FILES
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        self._densities: dict[str, WaveDensities] = {}
+
+    def settings(self) -> list[CosineSettings]:
+        names = ("resolution", "width", "steps", "eval_every", "batch", "seed")
+        shared = {name: getattr(self.options, name) for name in names}
+        pairs = itertools.product(self.options.generator, self.options.frequencies)
+        return [CosineSettings(**shared, generator=name, frequencies=frequencies) for name, frequencies in pairs]
+
+    def training(self, settings: Any, device: torch.device) -> CosineRun:
+        return CosineRun(settings, device)
+
+    def write_report(self, folder: Path, training: CosineRun, config: Config) -> None:
+        found = self._densities[training.settings.mode] = training.densities()
+        write_run_report(folder, training, found, config)
+
+    def write_comparison(self, folder: Path, trainings: Sequence[CosineRun], config: Config) -> None:
+        write_comparison(folder, trainings, list(self._densities.values()), config)
+
+    def table(self, trainings: Sequence[CosineRun]) -> str:
+        columns = ("leakage", "leakage_hann")
+        rows = [(run.settings.mode, *(f"{run.history.rows[-1][name]:.3f}" for name in columns)) for run in trainings]
+        return aligned([("run", *columns), *rows])

@@ -1,0 +1,87 @@
+"""Figures in the colours of a theme, as PNG, as SVG, and for pages that are light or dark."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from specops.report.palette import DARK, LIGHT, Theme
+
+SMALL = 9
+"""Points; a panel of 4 inches stays readable across a phone."""
+DASHES = (0, (4, 3))
+_DPI = 160
+
+
+@dataclass(frozen=True)
+class ThemedFigure:
+    """A figure for light and for dark pages, as data URLs, with its description."""
+
+    light: str
+    dark: str
+    description: str
+
+
+def new_figure(width: float, height: float, theme: Theme = LIGHT) -> Figure:
+    """Returns an empty figure of that many inches."""
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor=theme.background)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style_axes(axes: Axes, theme: Theme) -> None:
+    """Gives background, ticks, frame and letters of the panel the colours of the theme."""
+    axes.set_facecolor(theme.background)
+    axes.tick_params(which="both", colors=theme.ink, labelsize=SMALL)
+    for spine in axes.spines.values():
+        spine.set_edgecolor(theme.faint)
+    axes.xaxis.label.set(color=theme.ink, size=10)
+    axes.yaxis.label.set(color=theme.ink, size=10)
+    axes.title.set(color=theme.ink, size=11, weight="bold")
+
+
+def add_grid(axes: Axes, theme: Theme, *, legend: str | None = None) -> None:
+    """Draws a faint grid, and at the place `legend` ("best", "lower left", …) the labels of the lines."""
+    axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
+    if legend is not None:
+        axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink, loc=legend)
+
+
+def png(figure: Figure, *, dpi: int = _DPI) -> bytes:
+    """Returns the figure as a PNG file."""
+    figure.set_dpi(dpi)
+    return _save(figure, "png")
+
+
+def svg(figure: Figure) -> bytes:
+    """Returns the figure as an SVG file whose letters are outlines: it looks the same with any fonts."""
+    return _save(figure, "svg")
+
+
+def themed(draw: Callable[..., Figure], *arguments: Any, description: str) -> ThemedFigure:
+    """Returns what `draw(*arguments, theme)` draws for light and for dark pages."""
+    light, dark = (data_url(svg(draw(*arguments, theme)), "svg+xml") for theme in (LIGHT, DARK))
+    return ThemedFigure(light, dark, description)
+
+
+def data_url(content: bytes, kind: str) -> str:
+    """Returns a file of the type image/`kind` as text to be put into a page."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _save(figure: Figure, format: str) -> bytes:
+    if figure.get_layout_engine() is not None:  # lay out once: a second layout would start from the first
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    stream = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "specops"}):  # the same bytes from the same numbers
+        figure.savefig(stream, format=format, metadata={"Date": None} if format == "svg" else None)
+    return stream.getvalue()

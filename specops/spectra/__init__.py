@@ -1,0 +1,1 @@
+"""`python -m specops spectrum`: radial spectra of sets of pictures, compared on a page. Needs the extra `examples`."""
