@@ -15,7 +15,6 @@ import specops
 from bench import eager
 from bench.measure import peak_bytes, sets_of_images, with_backward
 from bench.registry import Entry, PeerError, Run, Side, Sides, case_of
-from specops import backends
 
 TESTS = ("ops/test_native.py", "functional/test_functional.py")
 SWAP_TESTS = ("ops/test_native.py", "ops/test_band_swap.py")
@@ -246,7 +245,7 @@ def overheads() -> Iterator[Entry]:
 def against_reference(sample: Sample, device: torch.device) -> Sides:
     made = sample.arguments(torch.float32)
     arguments = tuple(each.to(device) if isinstance(each, Tensor) else each for each in made)
-    ours, reference = getattr(specops.ops, sample.op), backends.BACKENDS["reference"].kernel(sample.op)
+    ours, reference = getattr(specops.ops, sample.op), sample.reference
     return Sides(Side(lambda: ours(*arguments)), {"reference": Side(lambda: reference(*arguments))})
 
 
