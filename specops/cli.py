@@ -1,4 +1,4 @@
-"""The command line of specops."""
+"""The commands `python -m specops info` and `python -m specops spectrum`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="version, build, instruction set, and which backend serves each op and why")
     spectrum = commands.add_parser("spectrum", help="radial spectra of folders of pictures, compared on an HTML page")
-    spectrum.add_argument("sources", metavar="DIR_OR_IMAGE", nargs="+", type=Path, help="a set of pictures each")
+    spectrum.add_argument("sources", metavar="DIR_OR_IMAGE", nargs="+", type=Path, help="a folder or a picture each")
     spectrum.add_argument("--out", metavar="FILE", type=Path, required=True, help="the page, self-contained HTML")
     spectrum.add_argument(
-        "--size", metavar="N", type=int, help="side of the centre square of every picture (default: the largest of all)"
+        "--size", metavar="N", type=int, help="side of the centre square of pictures (default: the largest in all)"
     )
     options = parser.parse_args(argv)
     if options.command == "spectrum":
@@ -42,11 +42,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def write_spectra(sources: Sequence[Path], out: Path, size: int | None) -> int:
-    """Writes what `python -m specops spectrum` writes, prints its table and returns the exit code."""
+    """Writes the page of `python -m specops spectrum`, prints its table and returns the exit code."""
     try:
         from specops.spectra import page
     except ImportError as error:
-        hint = "pip install 'specops[examples]' has all that it needs"
+        hint = "pip install 'specops[examples]' installs it"
         print(f"specops spectrum: error: {error.name} is not installed; {hint}", file=sys.stderr)
         return 2
     try:
