@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -37,12 +36,11 @@ from specops.ops.spectral import triton as spectral
 pytestmark = pytest.mark.slow
 
 
-def mutants_of(launches: ModuleType, *names: str) -> Iterator[Any]:
+def mutants_of(launches: ModuleType, *names: str) -> list[Any]:
     """Of the modules of kernels that a module launches."""
-    for name in names:
-        source = Path(getattr(launches, name).__file__).read_text()
-        for mutant in mutation.triton_masks(source):
-            yield pytest.param(name, mutant, id=f"{name} {mutant}")
+    texts = {name: Path(getattr(launches, name).__file__).read_text() for name in names}
+    mutants = [(name, mutant) for name, text in texts.items() for mutant in mutation.triton_masks(text)]
+    return [pytest.param(*each, id=f"{each[0]} {each[1]}") for each in mutants]
 
 
 @pytest.fixture
