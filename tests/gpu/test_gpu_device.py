@@ -87,12 +87,12 @@ def test_band_swap_equals_the_reference(
     low, high, wide = -0.5, 1.5, compute_dtype(dtype)
     a, b = (image.to(dtype) for image in some(2, 2, 17, *size))
     b = b.flatten()[0].expand_as(b) if constant else b
-    gains = masks.lowpass(size, max(size) / 4, kind="gaussian", dtype=wide, device=GPU).flatten()
-    gains = gains * randn(2, 17, 1, seed=2).sigmoid().to(wide)
+    gain = masks.lowpass(size, max(size) / 4, kind="gaussian", dtype=wide, device=GPU).flatten()
+    gain = gain * randn(2, 17, 1, seed=2).sigmoid().to(wide)
     for keep in (True, False):
-        swapped, slope, kept = ops.clipped_band_swap(a, b, gains, *own_bins(size, wide, GPU), low, high, keep)
+        swapped, slope, kept = ops.clipped_band_swap(a, b, gain, *own_bins(size, wide, GPU), low, high, keep)
         with backends.use("reference"):
-            doubles = (*(t.cpu().double() for t in (a, b, gains)), *own_bins(size, torch.float64, CPU))
+            doubles = (*(t.cpu().double() for t in (a, b, gain)), *own_bins(size, torch.float64, CPU))
             expected, expected_slope, expected_kept = ops.clipped_band_swap(*doubles, low, high, keep)
             unclipped = ops.clipped_band_swap(*doubles, -1e3, 1e3, keep)[0]
         bound = tolerance(wide, dtype, size)

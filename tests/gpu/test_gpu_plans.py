@@ -65,7 +65,7 @@ def test_numbers_and_names_of_the_headers() -> None:
     assert f"enum class Boundary : int32_t {{ {boundaries} }}" in kernels["axis.h"]
     assert "enum class Pixel { kHalf, kBfloat16, kFloat, kDouble }" in kernels["pixel.h"]
     assert (torch.half, torch.bfloat16, torch.float, torch.double) == resample.PIXELS
-    resampling = kernels["resample_cuda.cu"]
+    resampling = kernels["resample_cuda.cu"] + kernels["resample_kernels.cuh"]
     assert f"kThreads = {tilings.MOST_THREADS}, kBlocksEach = 3;" in resampling
     assert f"kRowsAtOnce = {tilings.ROWS_AT_ONCE};" in resampling
     assert f"kPatchThreads = {patches.PATCH_THREADS};" in kernels["patch.cuh"]

@@ -37,11 +37,19 @@ SOURCE = cuda_source.CSRC / "spectral" / "cuda" / "around_fft_cuda.cu"
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
+@pytest.mark.slow
+@each_dtype
+def test_source_on_all_samples(dtype: torch.dtype) -> None:
+    with launches.executed_source(SOURCE):
+        for sample in SERVED:
+            check(cuda, sample, dtype)
+
+
 @each_dtype
 @pytest.mark.parametrize("order", cuda_source.ORDERS)
 def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
     with launches.executed_source(SOURCE, order, seed=1):
-        for sample in SERVED:
+        for sample in QUICK:
             check(cuda, sample, dtype)
         for constant in (False, True):
             check_swap(cuda, swap_arguments(dtype, constant))

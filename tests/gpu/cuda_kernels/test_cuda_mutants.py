@@ -114,6 +114,7 @@ def outputs(args: list[Any]) -> list[np.ndarray]:
     return [args[-4], args[2][:8]] if len(args) > 8 else [args[-4]]
 
 
+RESAMPLE_FILES = ("resample_cuda.cu", "resample_kernels.cuh", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")
 FAMILIES = {
     "spectral": Family(
         "spectral/cuda/spectral_cuda.cu",
@@ -144,7 +145,7 @@ FAMILIES = {
     ),
     "around fft": Family(
         "spectral/cuda/around_fft_cuda.cu",
-        ("spectral/cuda/around_fft_kernels.cuh",),
+        ("spectral/cuda/around_fft_kernels.cuh", "common/coefficient.h"),
         around_fft_calls,
         arrays,
         r"__syncthreads\(\);",
@@ -166,10 +167,7 @@ FAMILIES = {
     ),
     "resample": Family(
         "resample/cuda/resample_cuda.cu",
-        tuple(
-            f"resample/cuda/{name}"
-            for name in ("resample_cuda.cu", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")
-        ),
+        ("resample/axis.h", *(f"resample/cuda/{name}" for name in RESAMPLE_FILES)),
         resample_calls,
         outputs,
         r"__sync(threads|warp)\([^()]*\);",
@@ -185,7 +183,7 @@ FAMILIES = {
                 ("row + i < strip.row || row + i >= strip.end_row", "false"),
                 ("inside || layout.x.boundary == Boundary::kZeros", "true"),
             ],
-            "resample/cuda/resample_cuda.cu": [("smaller(layout.y.tile, end_row - row)", "layout.y.tile")],
+            "resample/cuda/resample_kernels.cuh": [("smaller(layout.y.tile, end_row - row)", "layout.y.tile")],
         },
         (  # what is right either way; the widths of accesses are tested with sectors
             "!layout.store_vectors",

@@ -115,8 +115,8 @@ def test_images_do_not_meet(kind: str) -> None:
     spoiled[4, 3, 5] = math.nan
 
     def run(x: Tensor, part: slice = slice(None)) -> Tensor:
-        gains = rest[0][part] if "image" in kind else x
-        return case.of(cuda, x, gains, *rest[1:])[0]
+        second = rest[0][part] if "image" in kind else x
+        return case.of(cuda, x, second, *rest[1:])[0]
 
     with launches.executed_source(SOURCE):
         whole, beside = run(x), run(spoiled)

@@ -18,7 +18,7 @@ from specops.ops.spectral.plans.transform import positions
 SECTOR_BYTES = 32  # the least that a request of memory moves: hardware
 MOST_WARPS = 8  # of a block: kAroundFftThreads / LANES
 POOL_BINS = LANES * SUMS  # of a pool whose bins have few points each
-TILE_BYTES = 2**15  # of terms, four blocks fit the 164 KiB of a multiprocessor of sm_80, six those of sm_90
+TILE_BYTES = 2**15  # of terms: four blocks fit the 164 KiB of a multiprocessor of sm_80, six those of sm_90
 # Not timed against others:
 POINTS_PER_WARP = 512  # of a tile
 POINTS_PER_BIN = 4  # on average; bins of fewer have no pool of lanes that have banks, and no tiles

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from specops._half_plane import multiplicity
 from specops.ops.spectral.plans.tables import cached, interleaved
-from specops.ops.spectral.plans.transform import layout_of
+from specops.ops.spectral.plans.transform import held_after_transform
 
 
 @cached
@@ -18,7 +18,7 @@ def gains(index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """
     height, columns = index.shape
     width = 2 * (columns - 1)
-    layout = layout_of(height, width, index.device)
+    held = held_after_transform(height, width, index.device)
     kx = torch.arange(columns, device=index.device)
     alone = (kx == 0) | (kx == width // 2)
     weight = weight * torch.where(alone, 0.5, 0.25).to(weight.dtype)
@@ -27,15 +27,15 @@ def gains(index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     def at(row: Tensor, column: Tensor, factor: Tensor | float = 1.0) -> Tensor:
         return interleaved(index[row, column], factor * weight[row, column])
 
-    halved = torch.where(alone[layout.column] & (layout.row % (height // 2) != 0), 0.5, 1.0).to(weight.dtype)
-    own = at(layout.row, layout.column, halved)
+    halved = torch.where(alone[held.column] & (held.row % (height // 2) != 0), 0.5, 1.0).to(weight.dtype)
+    own = at(held.row, held.column, halved)
     rows = torch.arange(height // 2, device=index.device)
     edges = torch.arange(2, device=index.device) * (width // 2)
     second = at(
         (-rows % height).unsqueeze(1), edges.unsqueeze(0), torch.where(rows > 0, 0.5, 0.0).to(weight.dtype).unsqueeze(1)
     )
     second[0, :, 0] = -1  # the lines 0 and H/2 are their own mirrors
-    of_line = layout.column[:, : layout.line_threads]
+    of_line = held.column[:, : held.line_threads]
     last = at(torch.full_like(of_line, height // 2), of_line)
     return torch.cat([part.flatten(0, 1) for part in (own, second, last)]).contiguous()
 

@@ -13,7 +13,7 @@ SHAPES = ((32, 32), (64, 64), (128, 128))  # that for_shape of spectral_cuda.cu 
 
 
 @dataclass(frozen=True)
-class Layout:
+class Held:
     """What each thread of an image holds after the transform: numbers i = 2j + b, kx = 2h + b + T j, of line ky.
 
     Attributes:
@@ -39,7 +39,7 @@ def unit_circle(count: int, device: torch.device) -> Tensor:
 
 
 @functools.cache
-def layout_of(height: int, width: int, device: torch.device) -> Layout:
+def held_after_transform(height: int, width: int, device: torch.device) -> Held:
     """Returns which coefficients the threads of an image [height, width] hold after the transform."""
     count = 16 if max(height, width) > 64 else 8
     step = width // count
@@ -53,7 +53,7 @@ def layout_of(height: int, width: int, device: torch.device) -> Layout:
     kx = 2 * (thread % line_threads) + number % 2 + step * (number // 2)
     low = kx <= width // 2
     row = torch.where(low, ky, (height - ky) % height)
-    return Layout(row, torch.where(low, kx, width - kx), line_threads)
+    return Held(row, torch.where(low, kx, width - kx), line_threads)
 
 
 def positions(height: int, columns: int, device: torch.device) -> Tensor:
