@@ -22,16 +22,15 @@ TORCH_LIBRARY(specops_native, m) {
       "binned_scaled_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, str scale, float factor, float eps) "
       "-> Tensor");
   m.def(
-      "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high, bool "
-      "keep)"
-      " -> (Tensor, Tensor, Tensor)");
-  m.def("upfirdn2d(Tensor x, Tensor f, int[] up, int[] down, int[] padding, str boundary) -> Tensor");
+      "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high, "
+      "bool keep) -> (Tensor, Tensor, Tensor)");
+  m.def("upfirdn2d(Tensor x, Tensor taps, int[] up, int[] down, int[] padding, str boundary) -> Tensor");
   m.def(
-      "upfirdn2d_transpose(Tensor y, Tensor f, int[] up, int[] down, int[] padding, str boundary, int[] size) "
+      "upfirdn2d_transpose(Tensor y, Tensor taps, int[] up, int[] down, int[] padding, str boundary, int[] size) "
       "-> Tensor");
   m.def(
-      "upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] up, int[] down, int[] padding, str boundary, int[] taps) "
-      "-> Tensor");
+      "upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] up, int[] down, int[] padding, str boundary, "
+      "int[] taps_size) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(specops_native, CPU, m) {

@@ -48,11 +48,11 @@ SPECOPS_INLINE Int source_of(const Axis<Int>& axis, Int sample) {
   return at < period - at ? at : period - at;
 }
 
-// The same up to one period beyond the ends: outside the axis, sample s is slope · s + below or + above, a zero if that
-// is outside too.
+// The boundary rule up to one period beyond the ends, without divisions: there, position s is sample direction · s +
+// below, or + above; a zero if that is outside too.
 template <class Int>
 struct Extension {
-  Int slope, below, above;
+  Int direction, below, above;
 };
 
 template <class Int>

@@ -60,7 +60,7 @@ class Planes2d {
 template <class T>
 class OwnedOperator {
  public:
-  OwnedOperator(const Axis& along_y, const Axis& along_x, bool transposed, const at::Tensor* f, int64_t row_stride,
+  OwnedOperator(const Axis& along_y, const Axis& along_x, bool transposed, const at::Tensor* taps, int64_t row_stride,
                 int64_t inner)
       : rows_(resample::rows_of(along_y, transposed)), columns_(resample::columns_of(along_x, transposed)) {
     op_.rows = rows_.view();
@@ -68,8 +68,8 @@ class OwnedOperator {
     op_.inner = inner;
     op_.fh = along_y.n_taps;
     for (const resample::Term& term : rows_.terms) row_offsets_.push_back(term.source * row_stride);
-    if (f != nullptr) take_filter(f->const_data_ptr<T>(), along_y.n_taps, along_x.n_taps);
-    size_buffers(f == nullptr);
+    if (taps != nullptr) take_taps(taps->const_data_ptr<T>(), along_y.n_taps, along_x.n_taps);
+    size_buffers(taps == nullptr);
     if (!row_weights_.empty() && inner == 1) {
       fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n_in, weights_,
                                   resample::kernels<T>().lanes);
@@ -90,15 +90,15 @@ class OwnedOperator {
   const std::vector<int64_t>& taps() const { return columns_.taps; }
 
  private:
-  void take_filter(const T* f, int64_t fh, int64_t fw) {
+  void take_taps(const T* taps, int64_t fh, int64_t fw) {
     std::vector<T> along_y, along_x;
-    if (resample::factored(f, fh, fw, along_y, along_x)) {
+    if (resample::factored(taps, fh, fw, along_y, along_x)) {
       for (const resample::Term& term : rows_.terms) row_weights_.push_back(along_y[term.tap]);
       fh = 1;
-      f = along_x.data();
+      taps = along_x.data();
     }
     for (int64_t i = 0; i < fh; ++i) {
-      for (const int64_t tap : columns_.taps) weights_.push_back(f[i * fw + tap]);
+      for (const int64_t tap : columns_.taps) weights_.push_back(taps[i * fw + tap]);
     }
   }
 
@@ -149,13 +149,14 @@ resample::Boundary boundary_of(std::string_view name) {
 }
 
 // The axes of upfirdn2d on images [..., size] with a filter of these taps, along y and along x.
-std::pair<Axis, Axis> axes_of(at::IntArrayRef size, at::IntArrayRef taps, at::IntArrayRef up, at::IntArrayRef down,
+std::pair<Axis, Axis> axes_of(at::IntArrayRef size, at::IntArrayRef taps_size, at::IntArrayRef up, at::IntArrayRef down,
                               at::IntArrayRef padding, std::string_view boundary) {
   TORCH_CHECK_VALUE(up.size() == 2 && down.size() == 2 && std::min({up[0], up[1], down[0], down[1]}) >= 1,
                     "up and down must be two factors (x, y) >= 1; got ", up, " and ", down);
   TORCH_CHECK_VALUE(padding.size() == 4, "padding must be (x0, x1, y0, y1); got ", padding);
-  TORCH_CHECK_VALUE(size.size() == 2 && taps.size() == 2 && std::min({size[0], size[1], taps[0], taps[1]}) >= 1,
-                    "sizes and taps must be two numbers >= 1; got ", size, " and ", taps);
+  TORCH_CHECK_VALUE(
+      size.size() == 2 && taps_size.size() == 2 && std::min({size[0], size[1], taps_size[0], taps_size[1]}) >= 1,
+      "sizes and taps must be two numbers >= 1; got ", size, " and ", taps_size);
   const resample::Boundary kind = boundary_of(boundary);
   const auto axis = [&](int64_t n, int64_t n_taps, int64_t d) -> Axis {
     const int64_t padded = n * up[d] + padding[2 * d] + padding[2 * d + 1];
@@ -163,14 +164,14 @@ std::pair<Axis, Axis> axes_of(at::IntArrayRef size, at::IntArrayRef taps, at::In
                       " samples");
     return {n, (padded - n_taps) / down[d] + 1, n_taps, up[d], down[d], padding[2 * d], true, kind};
   };
-  return {axis(size[0], taps[0], 1), axis(size[1], taps[1], 0)};
+  return {axis(size[0], taps_size[0], 1), axis(size[1], taps_size[1], 0)};
 }
 
-void check_filter(const at::Tensor& x, const at::Tensor& f) {
-  TORCH_CHECK_VALUE(f.dim() == 2 && f.numel() > 0 && f.device().is_cpu(), "f must be [fh, fw] on the CPU; got ",
-                    f.sizes(), " on ", f.device());
-  TORCH_CHECK_TYPE(f.scalar_type() == compute_type(x.scalar_type()), "f must be ", compute_type(x.scalar_type()),
-                   " for images of ", x.scalar_type(), "; got ", f.scalar_type());
+void check_taps(const at::Tensor& x, const at::Tensor& taps) {
+  TORCH_CHECK_VALUE(taps.dim() == 2 && taps.numel() > 0 && taps.device().is_cpu(),
+                    "taps must be [fh, fw] on the CPU; got ", taps.sizes(), " on ", taps.device());
+  TORCH_CHECK_TYPE(taps.scalar_type() == compute_type(x.scalar_type()), "taps must be ", compute_type(x.scalar_type()),
+                   " for images of ", x.scalar_type(), "; got ", taps.scalar_type());
 }
 
 void check_output(const at::Tensor& y, const Axis& along_y, const Axis& along_x) {
@@ -187,11 +188,11 @@ bool is_large(const at::Tensor& out) {
 }
 
 template <class T>
-void resample_images(const at::Tensor& x, const at::Tensor& f, const Axis& along_y, const Axis& along_x,
+void resample_images(const at::Tensor& x, const at::Tensor& taps, const Axis& along_y, const Axis& along_x,
                      bool transposed, at::Tensor& out) {
   const bool channels_last = is_channels_last(x);
   const Planes2d planes(x, channels_last);
-  OwnedOperator<T> owned(along_y, along_x, transposed, &f, planes.row_stride(), planes.inner());
+  OwnedOperator<T> owned(along_y, along_x, transposed, &taps, planes.row_stride(), planes.inner());
   if (is_large(out)) owned.write_past_caches();
   const resample::Operator<T>& op = owned.view();
   const int64_t n_rows = out.size(-2), row_bytes = out.size(-1) * planes.inner() * out.element_size();
@@ -245,7 +246,7 @@ void correlate_images(const at::Tensor& x, const at::Tensor& y, const Axis& alon
   }
 }
 
-at::Tensor resampled(const at::Tensor& x, const at::Tensor& f, const Axis& along_y, const Axis& along_x,
+at::Tensor resampled(const at::Tensor& x, const at::Tensor& taps, const Axis& along_y, const Axis& along_x,
                      bool transposed) {
   std::vector<int64_t> shape = x.sizes().vec();
   shape[x.dim() - 2] = transposed ? along_y.n_in : along_y.n_out;
@@ -253,46 +254,47 @@ at::Tensor resampled(const at::Tensor& x, const at::Tensor& f, const Axis& along
   const auto format = is_channels_last(x) ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
   at::Tensor out = at::empty(shape, x.options(), format);
   if (out.numel() == 0) return out;
-  const at::Tensor filter = f.contiguous();
-  if (filter.scalar_type() == at::kDouble) {
-    resample_images<double>(x, filter, along_y, along_x, transposed, out);
+  const at::Tensor taps_c = taps.contiguous();
+  if (taps_c.scalar_type() == at::kDouble) {
+    resample_images<double>(x, taps_c, along_y, along_x, transposed, out);
   } else {
-    resample_images<float>(x, filter, along_y, along_x, transposed, out);
+    resample_images<float>(x, taps_c, along_y, along_x, transposed, out);
   }
   return out;
 }
 
 }  // namespace
 
-at::Tensor upfirdn2d_cpu(const at::Tensor& x, const at::Tensor& f, at::IntArrayRef up, at::IntArrayRef down,
+at::Tensor upfirdn2d_cpu(const at::Tensor& x, const at::Tensor& taps, at::IntArrayRef up, at::IntArrayRef down,
                          at::IntArrayRef padding, std::string_view boundary) {
   check_image("x", x);
-  check_filter(x, f);
-  const auto [along_y, along_x] = axes_of(x.sizes().slice(x.dim() - 2), f.sizes(), up, down, padding, boundary);
-  return resampled(x, f, along_y, along_x, false);
+  check_taps(x, taps);
+  const auto [along_y, along_x] = axes_of(x.sizes().slice(x.dim() - 2), taps.sizes(), up, down, padding, boundary);
+  return resampled(x, taps, along_y, along_x, false);
 }
 
-at::Tensor upfirdn2d_transpose_cpu(const at::Tensor& y, const at::Tensor& f, at::IntArrayRef up, at::IntArrayRef down,
-                                   at::IntArrayRef padding, std::string_view boundary, at::IntArrayRef size) {
+at::Tensor upfirdn2d_transpose_cpu(const at::Tensor& y, const at::Tensor& taps, at::IntArrayRef up,
+                                   at::IntArrayRef down, at::IntArrayRef padding, std::string_view boundary,
+                                   at::IntArrayRef size) {
   check_image("y", y);
-  check_filter(y, f);
-  const auto [along_y, along_x] = axes_of(size, f.sizes(), up, down, padding, boundary);
+  check_taps(y, taps);
+  const auto [along_y, along_x] = axes_of(size, taps.sizes(), up, down, padding, boundary);
   check_output(y, along_y, along_x);
-  return resampled(y, f, along_y, along_x, true);
+  return resampled(y, taps, along_y, along_x, true);
 }
 
 at::Tensor upfirdn2d_filter_correlation_cpu(const at::Tensor& x, const at::Tensor& y, at::IntArrayRef up,
                                             at::IntArrayRef down, at::IntArrayRef padding, std::string_view boundary,
-                                            at::IntArrayRef taps) {
+                                            at::IntArrayRef taps_size) {
   check_image("x", x);
   check_image("y", y);
   TORCH_CHECK_VALUE(
       x.scalar_type() == y.scalar_type() && x.sizes().slice(0, x.dim() - 2) == y.sizes().slice(0, y.dim() - 2),
       "x and y must have one dtype and batch; got ", x.sizes(), " ", x.scalar_type(), " and ", y.sizes(), " ",
       y.scalar_type());
-  const auto [along_y, along_x] = axes_of(x.sizes().slice(x.dim() - 2), taps, up, down, padding, boundary);
+  const auto [along_y, along_x] = axes_of(x.sizes().slice(x.dim() - 2), taps_size, up, down, padding, boundary);
   check_output(y, along_y, along_x);
-  at::Tensor out = at::zeros(taps, x.options().dtype(compute_type(x.scalar_type())));
+  at::Tensor out = at::zeros(taps_size, x.options().dtype(compute_type(x.scalar_type())));
   if (x.numel() == 0) return out;
   if (out.scalar_type() == at::kDouble) {
     correlate_images<double>(x, y, along_y, along_x, out);

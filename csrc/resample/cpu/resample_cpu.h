@@ -7,14 +7,15 @@
 namespace specops {
 
 // up, down as (x, y); padding as (x0, x1, y0, y1); see specops/ops/resample/contract.py.
-at::Tensor upfirdn2d_cpu(const at::Tensor& x, const at::Tensor& f, at::IntArrayRef up, at::IntArrayRef down,
+at::Tensor upfirdn2d_cpu(const at::Tensor& x, const at::Tensor& taps, at::IntArrayRef up, at::IntArrayRef down,
                          at::IntArrayRef padding, std::string_view boundary);
 
-at::Tensor upfirdn2d_transpose_cpu(const at::Tensor& y, const at::Tensor& f, at::IntArrayRef up, at::IntArrayRef down,
-                                   at::IntArrayRef padding, std::string_view boundary, at::IntArrayRef size);
+at::Tensor upfirdn2d_transpose_cpu(const at::Tensor& y, const at::Tensor& taps, at::IntArrayRef up,
+                                   at::IntArrayRef down, at::IntArrayRef padding, std::string_view boundary,
+                                   at::IntArrayRef size);
 
 at::Tensor upfirdn2d_filter_correlation_cpu(const at::Tensor& x, const at::Tensor& y, at::IntArrayRef up,
                                             at::IntArrayRef down, at::IntArrayRef padding, std::string_view boundary,
-                                            at::IntArrayRef taps);
+                                            at::IntArrayRef taps_size);
 
 }  // namespace specops

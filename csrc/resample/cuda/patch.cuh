@@ -82,7 +82,7 @@ struct Lines {
 
 static __device__ __forceinline__ int32_t source_of(const TiledAxis& axis, const Extension<int32_t>& extension,
                                                     int32_t sample) {
-  const int32_t outside = extension.slope * sample + (sample < 0 ? extension.below : extension.above);
+  const int32_t outside = extension.direction * sample + (sample < 0 ? extension.below : extension.above);
   return in_image(axis, sample) ? sample : outside;
 }
 

@@ -128,8 +128,9 @@ __global__ void __launch_bounds__(kAroundFftThreads, sizeof(T) == 8 ? 3 : 4)
   if (live && lane == 0) sums[image * n_bins + bin] = total;
 }
 
-// X[b, p] *= Σ weight[m, p] · c[b, index[m, p]] over the maps m, and with a scale s'(|X[b, p]|²), in place; no bin (-1)
-// is 0, whatever c holds.
+// X[b, p] *= Σ weight[m, p] · profile[b, index[m, p]] over the maps m, and with a scale s'(|X[b, p]|²), in place. No
+// bin
+// (-1) is 0, whatever the profile holds.
 template <class T>
 __global__ void __launch_bounds__(kAroundFftThreads, 4)
     around_fft_gains_kernel(Coefficient<T>* X, const T* __restrict__ profiles, const int32_t* __restrict__ index,

@@ -18,7 +18,7 @@ using fft::Place;
 template <class S>
 constexpr int kTableOf = S::H > S::W ? S::H : S::W;
 
-// The group's image; behind the last one come idle groups, which do its work again and write nothing.
+// The image of a group. Groups beyond the last image do its work again and write nothing.
 template <class S>
 struct Images {
   int image;
@@ -104,8 +104,8 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 2 : 7)
       points, pools, sums + static_cast<int64_t>(images.image) * n_bins, n_bins, bins_per_pool, images.live, at);
 }
 
-// The pointer, of which the compiler does not know that it is the same: addresses that were computed from it are
-// computed again rather than kept in registers that a kernel has not got.
+// Returns the pointer, hidden from the compiler: addresses that were computed from it are computed again, rather than
+// kept in registers that a kernel does not have.
 template <class T>
 SPECOPS_DEVICE const T* addressed_anew(const T* pointer) {
   int nothing = 0;
@@ -174,7 +174,7 @@ SPECOPS_DEVICE void apply_gains(Complex (&z)[2][S::E], const Gain* gains, const 
   });
 }
 
-// y[b] = inverse DFT of weight_p / m_p · c[b, index_p] · X_p
+// y[b] = inverse DFT of weight_p / m_p · profile[b, index_p] · X_p
 template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
     binned_filter_kernel(const float* x, const float2* table, const Gain* gains, const float* profiles, float* y,
