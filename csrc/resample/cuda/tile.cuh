@@ -140,8 +140,8 @@ static __device__ __forceinline__ void load_pack(const Layout& layout, const Pla
   put(values, to);
 }
 
-// The folds of an axis, as plans/axes.py lays them out: where each tile's extra samples begin, where each output's terms
-// begin, the samples, the terms as pairs (which extra sample of the tile, tap).
+// The folds of an axis, as plans/axes.py lays them out: where each tile's extra samples begin, where each output's
+// terms begin, the samples, the terms as pairs (which extra sample of the tile, tap).
 struct Folds {
   const int32_t* lists;
   int32_t tiles, outputs;
