@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from types import ModuleType
 
 import torch
-from samples import randn, spectral_maps
+from samples import SPECTRAL_OPS, Drawn
 from torch import Tensor
-
-OPS = ("binned_filter", "binned_scaled_filter", "binned_sloped_filter", "clipped_band_swap")
 
 
 @contextmanager
@@ -57,23 +55,13 @@ def edges(width: int) -> tuple[int, ...]:
 def check_hermitian(kernels: ModuleType, size: tuple[int, int], dtype: torch.dtype) -> None:
     """The filters of a module hand Hermitian half planes to the inverse transform, whatever bins and gains."""
     generator = torch.Generator().manual_seed(0)
-    x, b = (randn((2, *size), dtype, generator) for _ in range(2))
-    slope = torch.randint(-1, 2, x.shape, generator=generator, dtype=torch.int8)
-    for bins in ("own", "ragged", "two maps"):
-        index, weight, n_bins = spectral_maps(size, bins, dtype, generator)
-        for batch in ((), (2,)):
-            c = randn((*batch, n_bins), dtype, generator)
-            arguments = {
-                "binned_filter": [(x, c, index, weight)],
-                "binned_scaled_filter": [(x, c, index, weight, scale, 0.1, 1e-3) for scale in ("amplitude", "log")],
-                "binned_sloped_filter": [(x, c, slope, index, weight)],
-                "clipped_band_swap": [(x, b, c, index, weight, -1.0, 1.0, True)],
-            }
-            for op in OPS:
-                for args in arguments[op]:
-                    with recorded() as calls:
-                        getattr(kernels, op)(*args)
-                    assert calls
-                    for X, width in calls:
-                        for kx in edges(width):
-                            assert torch.equal(X[..., kx], _mirrored(X)[..., kx]), (op, bins, c.shape)
+    filters = {op: kind for op, kind in SPECTRAL_OPS.items() if kind.properties.get("profiles")}
+    for op, kind in filters.items():
+        for variant, arguments in kind.variants.items():
+            for bins in ("own", "ragged", "two maps"):
+                with recorded() as calls:
+                    getattr(kernels, op)(*arguments(Drawn(((2,), size), bins, dtype, generator)))
+                assert calls
+                for X, width in calls:
+                    for kx in edges(width):
+                        assert torch.equal(X[..., kx], _mirrored(X)[..., kx]), (op, bins, variant)
