@@ -58,7 +58,7 @@ def test_an_image_does_not_depend_on_its_neighbours(kind: str, size: tuple[int, 
         [whole] = case.of(triton, *args)
         [again] = case.of(triton, *args)
         alone = case.of(triton, *(arg[3:] if arg.shape[:1] == (4,) else arg for arg in args[:2]), *args[2:])[0]
-        [broken] = case.call(spoilt, spoilt if kind == "power" else args[1], *args[2:])
+        [broken] = case.of(triton, spoilt, spoilt if kind == "power" else args[1], *args[2:])
     assert torch.equal(whole, again)
     assert torch.equal(whole[3:], alone)
     assert torch.equal(whole[kept], broken[kept])
