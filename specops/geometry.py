@@ -52,14 +52,10 @@ class Convention:
 
 
 CONVENTIONS = {
-    "schwarz2021": Convention(
-        "Schwarz, Liao, Geiger 2021, On the Frequency Bias of Generative Models", nyquist_twice=True
-    ),
+    "schwarz2021": Convention("Schwarz et al. 2021, On the Frequency Bias of Generative Models", nyquist_twice=True),
     "plain": Convention("every coefficient of the full plane once"),
     "rapsd": Convention("radially averaged power spectral density, as in pysteps", nearest=True),
-    "durall2020": Convention(
-        "Durall, Keuper, Keuper 2020, Watch Your Up-Convolution", from_middle=True, dropped=(1, 1)
-    ),
+    "durall2020": Convention("Durall et al. 2020, Watch Your Up-Convolution", from_middle=True, dropped=(1, 1)),
     "jung2021": Convention("Jung, Keuper 2021, Spectral Distribution Aware Image Generation", half_plane=True),
     "ssd2021": Convention("Chen et al. 2021, SSD-GAN", dropped=(1, 2)),
 }
@@ -139,26 +135,28 @@ def radial_bins(size: Size, *, convention: str = "schwarz2021", device: torch.de
 def radial_bands(size: Size, *, convention: str = "schwarz2021") -> dict[str, slice]:
     """Returns the bins of each band, `low`, `mid`, `high` and `corner`, as slices of profiles [..., K].
 
-    Bands are the thirds of the radii up to Nyquist's along the longer side, n/2 for n = max(H, W), and what lies
-    beyond. A bin belongs to the band of the least whole radius b that it holds:
+    A bin belongs to a band by the least whole radius b that it holds. Bands are the thirds of the radii up to
+    Nyquist's, n/2 for n = max(H, W), and what lies beyond. The mean's bin, b = 0, is in no band, nor is the last bin,
+    which holds the checkerboard, on many even sizes alone. At 64 x 64, where n/6 = 10.7, n/3 = 21.3 and n/2 = 32:
 
-        b       0 │ 1 … n/6 │ … n/3 │ … n/2 │ … │ last
-        band      │   low   │  mid  │ high  │ corner │
-
-    The bin of the mean, b = 0, and the last bin are in no band. On even squares `schwarz2021` has the checkerboard's
-    coefficient alone in the last bin, four times. The bins of `rapsd` end at Nyquist's radius, and its corner is empty.
-    Radii of `durall2020` are distances from the middle, half a pixel off for even sides. A band is empty where the
-    image is too small to have a bin in it.
+    | convention | low | mid | high | corner | last bin |
+    |---|---|---|---|---|---|
+    | `schwarz2021`, `plain`, `jung2021` | 1 … 10 | 11 … 21 | 22 … 32 | 33 … 44 | 45 |
+    | `durall2020` (b is its distance), `ssd2021` | 1 … 10 | 11 … 21 | 22 … 32 | 33 … 42 | 43 |
+    | `rapsd` | 1 … 10 | 11 … 21 | 22 … 31 | none | 32 |
 
     Args:
         size: (H, W), or the side of square images.
         convention: as in `radial_bins`.
 
+    Returns:
+        A slice per band, in the order of `BANDS`, for tensors and arrays alike; empty where the band has no bin.
+
     Raises:
         ValueError, TypeError: as `radial_bins`.
 
     Source:
-        Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", which reads spectra by such ranges.
+        The bands of the testbeds after Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models".
 
     Example:
         >>> import specops
@@ -228,7 +226,7 @@ def _units(H: int, W: int) -> tuple[int, int, int]:
     if H == W:
         return 1, 1, 1
     if not traced() and H * W >= MOST_PIXELS:
-        raise ValueError(f"images must have fewer than 2^30 pixels; got {H} x {W}.")
+        raise ValueError(f"images must have fewer than 2^30 pixels; got {H} x {W}. Crop them, or cut them into tiles.")
     return W, H, min(H, W)
 
 
@@ -275,7 +273,9 @@ def _number_of_bins(H: int, W: int, convention: Convention) -> int:
         farthest = _root((2 * u * (H // 2)) ** 2 + (2 * v * (W // 2)) ** 2) // (2 * s)
     n_bins = farthest + 1 - sum(convention.dropped)
     if n_bins < 1:
-        raise ValueError(f"images of {H} x {W} pixels are too small for this convention: it leaves no bin.")
+        raise ValueError(
+            f"images of {H} x {W} pixels are too small for this convention: it leaves no bin. Try 'plain'."
+        )
     return n_bins
 
 

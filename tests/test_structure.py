@@ -95,7 +95,11 @@ def test_every_public_docstring_has_an_example_that_runs() -> None:
     tests = [test for module in modules for test in doctest.DocTestFinder().find(module)]
     found = {test.name for test in tests if any(example.want for example in test.examples)}
     stylegan = ("setup_filter", "upfirdn2d", "filter2d", "upsample2d", "downsample2d")
-    names = {"masks": ("lowpass", "highpass", "bandpass"), "geometry": ("radial_bins",), "backends": ("use",)}
+    names = {
+        "masks": ("lowpass", "highpass", "bandpass"),
+        "geometry": ("radial_bands", "radial_bins"),
+        "backends": ("use",),
+    }
     public = [getattr(importlib.import_module("specops.compat.stylegan"), name) for name in stylegan]
     public += [getattr(getattr(specops, room), name) for room in names for name in names[room]]
     for room in ("specops", "specops.nn", "specops.losses", "specops.metrics", "specops.ops"):

@@ -32,7 +32,7 @@ class FrequencyFilter(nn.Module):
         TypeError, ValueError: a wrong size or dtype; when called, images of another size.
 
     Example:
-        >>> import torch, specops.nn
+        >>> import torch, specops
         >>> filtered = specops.nn.FrequencyFilter(16)
         >>> x = torch.randn(2, 3, 16, 16)
         >>> torch.allclose(filtered(x), x, atol=1e-5)
@@ -74,7 +74,7 @@ class RadialFilter(nn.Module):
         TypeError, ValueError: a wrong size or dtype, an unknown option; when called, images of another size.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.RadialFilter((64, 48), interpolation="linear")
         RadialFilter(size=(64, 48), n_bins=46, convention='plain', interpolation='linear')
     """
@@ -187,7 +187,7 @@ class LowPass(_CutoffFilter):
         TypeError, ValueError: wrong cutoff, kind, width or order.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.LowPass(0.25)
         LowPass(cutoff=0.25, kind='gaussian')
     """
@@ -206,7 +206,7 @@ class HighPass(_CutoffFilter):
     Arguments, attributes and errors are those of `LowPass`. Low-pass and high-pass of one cutoff add to the image.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.HighPass(0.25, kind="butterworth", order=3)
         HighPass(cutoff=0.25, kind='butterworth', order=3)
     """
@@ -229,7 +229,7 @@ class FrequencyShift(nn.Module):
         TypeError, ValueError: shift is not a pair of finite numbers.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.FrequencyShift((0.5, 0.5))
         FrequencyShift(shift=(0.5, 0.5))
     """

@@ -40,7 +40,7 @@ class HFF(_LowPassed):
         TypeError, ValueError: wrong kind, range, radius or cutoff; both or none of the last two.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.HFF(20.0)
         HFF(radius=20.0, kind='ideal', value_range=(-1, 1))
         >>> specops.nn.HFF(cutoff=0.3125)
@@ -61,7 +61,7 @@ class HFC(_LowPassed):
         TypeError, ValueError: wrong kind, range, radius or cutoff; both or none of the last two.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.HFC(20.0)
         HFC(radius=20.0, kind='ideal', value_range=(-1, 1))
     """

@@ -28,7 +28,7 @@ class Upsample(nn.Module):
         TypeError, ValueError: wrong factor or mode.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.Upsample(mode="bilinear")
         Upsample(factor=2, mode='bilinear')
     """
@@ -56,7 +56,7 @@ class Downsample(nn.Module):
         TypeError, ValueError: wrong factor, mode or taps.
 
     Example:
-        >>> import specops.nn
+        >>> import specops
         >>> specops.nn.Downsample(mode="blur")
         Downsample(factor=2, mode='blur', taps=3)
     """
@@ -98,7 +98,7 @@ class BlurPool(nn.Module):
         Zhang 2019, "Making Convolutional Networks Shift-Invariant Again"; the arguments are its layer's.
 
     Example:
-        >>> import torch, specops.nn
+        >>> import torch, specops
         >>> specops.nn.BlurPool(3)(torch.ones(1, 3, 9, 8)).shape
         torch.Size([1, 3, 5, 4])
     """

@@ -23,7 +23,7 @@ class RadialSpectrum(nn.Module):
         TypeError, ValueError: an unknown option, a negative eps, a window of another kind.
 
     Example:
-        >>> import torch, specops.nn
+        >>> import torch, specops
         >>> specops.nn.RadialSpectrum(scale="db")(torch.randn(2, 3, 16, 16)).shape
         torch.Size([2, 3, 12])
     """
@@ -83,7 +83,7 @@ class SpectrumDiscriminator(nn.Module):
         Schwarz, Liao, Geiger 2021, "On the Frequency Bias of Generative Models", section 5 (discriminator testbed).
 
     Example:
-        >>> import torch, specops.nn
+        >>> import torch, specops
         >>> discriminator = specops.nn.SpectrumDiscriminator(64, n_logits=2)
         >>> discriminator(torch.randn(8, 3, 64, 64)).shape
         torch.Size([8, 2])
