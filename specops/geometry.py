@@ -226,7 +226,7 @@ def _units(H: int, W: int) -> tuple[int, int, int]:
     if H == W:
         return 1, 1, 1
     if not traced() and H * W >= MOST_PIXELS:
-        raise ValueError(f"images must have fewer than 2^30 pixels; got {H} x {W}. Crop them, or cut them into tiles.")
+        raise ValueError(f"images must have fewer than 2^30 pixels; got {H} x {W}. Cut them into tiles.")
     return W, H, min(H, W)
 
 
@@ -273,9 +273,7 @@ def _number_of_bins(H: int, W: int, convention: Convention) -> int:
         farthest = _root((2 * u * (H // 2)) ** 2 + (2 * v * (W // 2)) ** 2) // (2 * s)
     n_bins = farthest + 1 - sum(convention.dropped)
     if n_bins < 1:
-        raise ValueError(
-            f"images of {H} x {W} pixels are too small for this convention: it leaves no bin. Try 'plain'."
-        )
+        raise ValueError(f"images of {H} x {W} pixels are too small for this convention. Enlarge them, or take 'plain'.")
     return n_bins
 
 

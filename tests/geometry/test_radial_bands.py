@@ -44,5 +44,5 @@ def test_one_side_stands_for_a_square(side: int) -> None:
 
 
 def test_a_size_without_bins_is_refused() -> None:
-    with pytest.raises(ValueError, match="leaves no bin"):
+    with pytest.raises(ValueError, match="too small for this convention"):
         geometry.radial_bands(1, convention="ssd2021")
