@@ -273,7 +273,7 @@ def _number_of_bins(H: int, W: int, convention: Convention) -> int:
         farthest = _root((2 * u * (H // 2)) ** 2 + (2 * v * (W // 2)) ** 2) // (2 * s)
     n_bins = farthest + 1 - sum(convention.dropped)
     if n_bins < 1:
-        raise ValueError(f"images of {H} x {W} pixels are too small for this convention. Enlarge them, or take 'plain'.")
+        raise ValueError(f"images of {H} x {W} pixels are too small for this convention: try 'plain'.")
     return n_bins
 
 

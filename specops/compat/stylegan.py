@@ -25,6 +25,8 @@ from specops.functional._resampling import check_filter, four_paddings, pair_of_
 
 sys.modules[__name__].__class__ = Replacement
 
+__all__ = ["downsample2d", "filter2d", "setup_filter", "upfirdn2d", "upsample2d"]
+
 SEPARABLE_FROM = 8  # taps: shorter 1-D filters become outer products
 
 
