@@ -378,7 +378,7 @@ def checked_size(size: Size) -> tuple[int, int]:
     if H < 1 or W < 1:
         raise ValueError(f"size must be (H, W) with H, W >= 1; got {size!r}.")
     H, W = (n if isinstance(n, torch.SymInt) else int(n) for n in (H, W))
-    return H, W
+    return H, W  # type: ignore[return-value]
 
 
 def _is_integer(n: object) -> bool:
