@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,6 +91,14 @@ def test_packages_show_their_public_names_alone(name: str) -> None:
     assert [shown for shown in dir(package) if not shown.startswith("_")] == sorted(package.__all__)
     assert name in dir(specops)
     assert all(hasattr(specops, shown) for shown in dir(specops))
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_first_lines_say_in_a_sentence_what_a_thing_does(name: str) -> None:
+    package = importlib.import_module(f"specops.{name}")
+    for shown in package.__all__:
+        first = getattr(package, shown).__doc__.partition("\n")[0]
+        assert re.fullmatch(r"(The|[A-Z][a-z]+s) .*\.", first), f"{shown}: {first}"
 
 
 def test_specops_imports_no_torchmetrics() -> None:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from wrong_use import Wrong, refused
 
 import specops
-from specops import losses
 from specops.losses import (
     FocalFrequencyLoss,
     LogSpectrumMSE,
@@ -298,10 +297,3 @@ WRONG: list[Wrong] = [
 ]
 
 test_wrong_arguments = refused(WRONG)
-
-
-def test_everything_public_is_documented() -> None:
-    for name in losses.__all__:
-        text = getattr(losses, name).__doc__
-        assert text.startswith("Returns"), name
-        assert "Example:" in text, name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -329,10 +328,3 @@ WRONG: list[Wrong] = [
 ]
 
 test_wrong_arguments = refused(WRONG)
-
-
-def test_everything_public_is_documented() -> None:
-    for name in snn.__all__:
-        text = getattr(snn, name).__doc__
-        assert re.match(r"[A-Z][a-z]+s[ ,].*\.\n", text), f"{name}: the first line tells in a sentence what it does"
-        assert "Example:" in text, name
