@@ -44,14 +44,15 @@ class _Parser(argparse.ArgumentParser):
 def write_spectra(sources: Sequence[Path], out: Path, size: int | None) -> int:
     """Writes the page of `python -m specops spectrum`, prints its table and returns the exit code."""
     try:
-        from specops.spectra import page
+        from specops.spectra.page import write_spectrum_report
+        from specops.spectra.sources import InputError
     except ImportError as error:
         hint = "pip install 'specops[examples]' installs it"
         print(f"specops spectrum: error: {error.name} is not installed; {hint}", file=sys.stderr)
         return 2
     try:
-        print(page.write_spectrum_report(sources, out, size=size))
-    except page.InputError as error:
+        print(write_spectrum_report(sources, out, size=size))
+    except InputError as error:
         print(f"specops spectrum: error: {error}", file=sys.stderr)
         return 2
     return 0
