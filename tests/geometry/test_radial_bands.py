@@ -6,10 +6,11 @@ import math
 from fractions import Fraction
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specops import geometry
+from specops import geometry, masks
 
 sides = st.integers(8, 80)
 
@@ -41,6 +42,8 @@ def test_bins_lie_in_the_band_of_their_radius_but_for_the_last(convention: str, 
 def test_one_side_stands_for_a_square(side: int) -> None:
     assert geometry.radial_bands(side) == geometry.radial_bands((side, side))
     assert geometry.radial_bins(side) is geometry.radial_bins((side, side))
+    masks_of_both = (masks.bandpass(size, cutoff=(0.1, 0.3)) for size in (side, (side, side)))
+    assert torch.equal(*masks_of_both)
 
 
 def test_a_size_without_bins_is_refused() -> None:
