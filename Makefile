@@ -46,7 +46,7 @@ test: setup
 test-all: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m slow $(TESTS)
 
-# Of these, GPU kernels executed without a GPU.
+# Of those, GPU kernels executed without a GPU.
 test-gpu: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m emulated_gpu $(TESTS)
 
