@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import re
 import types
 from pathlib import Path
@@ -59,12 +61,12 @@ def module_of(path: Path, text: str) -> types.ModuleType:
     return module
 
 
-def losses_of(module: types.ModuleType, out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> np.ndarray:
+def losses_of(module: types.ModuleType, out: Path, *more: str) -> np.ndarray:
     """Losses [steps, 2] that the script prints in two steps."""
-    capsys.readouterr()
     small = ["--resolution", "32", "--width", "2", "--batch", "4", "--steps", "2"]
-    module.main([*small, "--out", str(out / "fake.png"), *more])
-    return np.array(re.findall(r"discriminator (\S+), generator (\S+)", capsys.readouterr().out), dtype=float)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        module.main([*small, "--out", str(out / "fake.png"), *more])
+    return np.array(re.findall(r"discriminator (\S+), generator (\S+)", printed.getvalue()), dtype=float)
 
 
 def trained(generator: nn.Module, discriminator: nn.Module, z: Tensor, real: Tensor) -> tuple[float, float]:
@@ -79,10 +81,10 @@ def trained(generator: nn.Module, discriminator: nn.Module, z: Tensor, real: Ten
     return loss_d.item(), loss_g.item()
 
 
-@pytest.fixture
-def plain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> np.ndarray:
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     """Losses of the script as it is."""
-    return losses_of(dcgan, tmp_path, capsys)
+    return losses_of(dcgan, tmp_path_factory.mktemp("plain"))
 
 
 def test_page_has_the_recipes() -> None:
@@ -106,13 +108,11 @@ def test_readme_shows_lines_of_a_recipe() -> None:
 
 
 @pytest.mark.parametrize("key", OF_DCGAN, ids=lambda key: f"{key[0]}-{key[1]}")
-def test_a_diff_on_the_dcgan_trains(
-    key: tuple[str, int], plain: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_diff_on_the_dcgan_trains(key: tuple[str, int], plain: np.ndarray, tmp_path: Path) -> None:
     """Two steps with finite losses, all of which the recipe changes, and pictures at the end."""
     path, text = patched(DIFFS[key])
     assert path == Path(dcgan.__file__)
-    changed = losses_of(module_of(path, text), tmp_path, capsys)
+    changed = losses_of(module_of(path, text), tmp_path)
     assert changed.shape == plain.shape == (2, 2)
     assert np.isfinite(changed).all()
     assert (np.abs(changed - plain) > 1e-5).all(), (changed, plain)
@@ -137,7 +137,7 @@ def test_dcgan_takes_a_folder_and_tells_wrong_input(
     for number in range(16):
         pixels = np.random.default_rng(number).integers(256, size=(32, 32, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
-    losses = losses_of(dcgan, tmp_path, capsys, "--data", str(folder))
+    losses = losses_of(dcgan, tmp_path, "--data", str(folder))
     assert np.isfinite(losses).all()
     assert (losses != plain).any()
     for wrong, reason in (("--data", "none"), "does not exist"), (("--steps", "0"), "at least 1"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,12 +17,12 @@ from specops import backends, geometry, masks
 
 CPU = torch.device("cpu")
 SIDES = (*range(1, 41), 49, 98, 103, 107, 161, 187, 196, 197, 206, 255, 256, 512, 1000)
-LARGEST = (2047, 2048)  # the map of a square holds those of all smaller ones
+LARGEST = ((2047, 2047), (2048, 2048))  # the map of a square holds those of all smaller ones
 RECTANGLES = (
     *itertools.product((1, 2, 3, 48, 49), (2, 7, 64, 97, 1000)),
     *((96, 160), (131, 129), (128, 256), (1000, 1024), (49, 2048), (2048, 98)),
 )
-SIZES = (*((side, side) for side in (*SIDES, *LARGEST)), *RECTANGLES)
+SIZES = (*((side, side) for side in SIDES), *RECTANGLES)
 MADE = ("plain", "rapsd", "durall2020", "ssd2021")  # the other two have the bins of `plain`
 
 each_convention = pytest.mark.parametrize("convention", geometry.CONVENTIONS)
@@ -72,8 +73,9 @@ def made(H: int, W: int, convention: str) -> tuple[Tensor, Tensor, int]:
 
 
 @pytest.mark.parametrize("convention", MADE)
-def test_bins_against_integers(convention: str) -> None:
-    for H, W in SIZES:
+@pytest.mark.parametrize("sizes", [SIZES, pytest.param(LARGEST, marks=pytest.mark.slow)], ids=["many", "largest"])
+def test_bins_against_integers(sizes: Sequence[tuple[int, int]], convention: str) -> None:
+    for H, W in sizes:
         expected, n_bins = expected_index(H, W, convention)
         if n_bins < 1:
             with pytest.raises(ValueError, match="too small for this convention"):
@@ -183,11 +185,10 @@ def test_maps_of_devices_without_float64_are_made_on_the_cpu(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("convention", MADE)
-def test_float32_suffices_for_bins(convention: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for size in ((2047, 2047), (1000, 1024)):
-        expected, _, n_bins = made(*size, convention)
-        with monkeypatch.context() as patch:
-            patch.setattr(geometry, "WITHOUT_FLOAT64", ("cpu",))
-            index, _, found = made(*size, convention)
-        assert found == n_bins
-        assert torch.equal(index, expected)
+@pytest.mark.parametrize("size", [(1000, 1024), pytest.param((2047, 2047), marks=pytest.mark.slow)], ids=str)
+def test_float32_suffices_for_bins(size: tuple[int, int], convention: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, _, n_bins = made(*size, convention)
+    monkeypatch.setattr(geometry, "WITHOUT_FLOAT64", ("cpu",))
+    index, _, found = made(*size, convention)
+    assert found == n_bins
+    assert torch.equal(index, expected)

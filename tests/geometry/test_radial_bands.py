@@ -24,8 +24,7 @@ def band_of(radius: int, nyquist: Fraction) -> str | None:
     )
 
 
-@pytest.mark.parametrize("convention", geometry.CONVENTIONS)
-@given(H=sides, W=sides)
+@given(st.sampled_from(list(geometry.CONVENTIONS)), sides, sides)
 def test_bins_lie_in_the_band_of_their_radius_but_for_the_last(convention: str, H: int, W: int) -> None:
     bins = geometry.radial_bins((H, W), convention=convention)
     expected = [band_of(math.ceil(edge), Fraction(max(H, W), 2)) for edge in bins.edges[:-1].tolist()]
