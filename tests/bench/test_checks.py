@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,11 +15,13 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 OF_GPUS = ("gpu/test_gpu_values.py", "gpu/test_gpu_device.py")
 
 
-def test_a_failing_test_on_a_cpu_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_one.py").write_text("def test_one():\n    assert False\n")
-    monkeypatch.setattr(checks, "ROOT", tmp_path)
-    assert not checks.tested({"test_one.py"}, CPU, quick=False)
+def test_a_failing_file_on_a_cpu_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        return SimpleNamespace(returncode=int(str(checks.ROOT / "tests" / "test_failing.py") in command))
+
+    monkeypatch.setattr(checks.subprocess, "run", run)
+    assert checks.tested({"test_passing.py"}, CPU, quick=False)
+    assert not checks.tested({"test_failing.py", "test_passing.py"}, CPU, quick=False)
 
 
 def test_each_file_of_tests_runs_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
