@@ -193,9 +193,7 @@ def test_a_quick_run_on_a_gpu_begins_no_entry_after_its_time(
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_entries_have_each_op_are_named_once_and_their_tests_are_there(
-    device: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_have_each_op_and_tests_that_are_there(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     entries = command.entries(torch.device(device))
     assert all((ROOT / "tests" / test).exists() for entry in entries for test in entry.tests)

@@ -1,4 +1,4 @@
-"""What is run before any speed: tests on their device, and compute-sanitizer, which stands here for itself."""
+"""What is run before any speed: tests on their device, and compute-sanitizer, for which a script stands in here."""
 
 from __future__ import annotations
 
