@@ -50,7 +50,7 @@ test-all: setup
 test-gpu: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m emulated_gpu $(TESTS)
 
-# Writes docs/gpu_kernels_*.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
+# Writes docs/internals/gpu_kernels_*.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
 gpu-static: setup
 	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest tests/gpu/test_gpu_static.py
 

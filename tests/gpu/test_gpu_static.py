@@ -1,4 +1,4 @@
-"""docs/gpu_kernels_*.csv: what each GPU kernel takes of a multiprocessor and asks of memory, as it is compiled."""
+"""docs/internals/gpu_kernels_*.csv: what each compiled GPU kernel takes of a multiprocessor and asks of memory."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ from specops.ops.spectral import triton as spectral_triton
 from specops.ops.spectral.triton.launches import AROUND_FFT
 from specops.ops.spectral.triton.tables import CONFIGURATIONS
 
-TABLES = {backend: Path(__file__).parents[2] / "docs" / f"gpu_kernels_{backend}.csv" for backend in ("cuda", "triton")}
+INTERNALS = Path(__file__).parents[2] / "docs" / "internals"
+TABLES = {backend: INTERNALS / f"gpu_kernels_{backend}.csv" for backend in ("cuda", "triton")}
 CUOBJDUMP = triton_driver.TOOLS / "cuobjdump"
 RESAMPLE_SOURCE = cuda_source.CSRC / "resample" / "cuda" / "resample_cuda.cu"
 SPECTRAL_SOURCE = cuda_source.CSRC / "spectral" / "cuda" / "spectral_cuda.cu"
