@@ -226,6 +226,7 @@ def test_entries_of_a_gpu_compare_their_results_and_have_a_row(
     monkeypatch.setitem(measure.CLOCKS, "cpu", measure.Clock(seconds, 5e-4))
     monkeypatch.setattr(measure, "REPEATS", 1)
     monkeypatch.setattr(torch, "compile", lambda function: function)
+    monkeypatch.setattr(torch.compiler, "reset", lambda: None)
     monkeypatch.setattr(resampling, "CHANNELS", 1)
     monkeypatch.setattr(spectral, "QUICK_SIZES", ((64, 64), (16, 32)))
     monkeypatch.setattr(spectral, "MORE_SIZES", ())
