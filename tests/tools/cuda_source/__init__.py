@@ -58,20 +58,25 @@ def toolkit() -> Path | None:
     return None
 
 
+def root_of(source: Path) -> Path:
+    """Returns the csrc that a source lies in, maybe a copy; the project's for a source that lies in none."""
+    return next((parent for parent in source.parents if (parent / "common" / "macros.h").exists()), CSRC)
+
+
 def library(source: Path, sanitizer: str | None = None) -> Path:
     """Returns the shared library of `source`, compiled for the CPU."""
     options = [f"-fsanitize={sanitizer}", "-g"] if sanitizer else []
     if sanitizer == "address":  # checks by calls: written out, those of unrolled transforms take minutes to compile
         options.append("--param=asan-instrumentation-with-call-threshold=0")
     command = ["g++", "-std=c++20", "-O1", "-w", "-shared", "-fPIC", *options, "-x", "c++"]
-    command += ["-include", str(HERE / "cuda_shim.h"), f"-I{toolkit()}/include", f"-I{CSRC}"]
+    command += ["-include", str(HERE / "cuda_shim.h"), f"-I{toolkit()}/include", f"-I{root_of(source)}"]
     return _made(source, ".so", command, ["-ldl"])
 
 
 def ptx(source: Path, arch: int, options: Sequence[str] = ()) -> str:
     """Returns what nvcc makes of `source` for sm_`arch`."""
     command = [f"{toolkit()}/bin/nvcc", "-std=c++17", "-O3", f"-arch=compute_{arch}", "-lineinfo", "-ptx", *options]
-    return _made(source, ".ptx", [*command, f"-I{CSRC}", "-x", "cu"]).read_text()
+    return _made(source, ".ptx", [*command, f"-I{root_of(source)}", "-x", "cu"]).read_text()
 
 
 def built(source: Path) -> Path:
@@ -83,7 +88,7 @@ def built(source: Path) -> Path:
 def _made(source: Path, suffix: str, command: list[str], libraries: Sequence[str] = ()) -> Path:
     """Returns the file that `command` makes of `source`, from an earlier time where nothing it reads has changed."""
     inputs = sorted({source, *_included(source), *(path for kind in HEADERS for path in HERE.glob(kind))})
-    digest = hashlib.sha256(repr(command).encode())
+    digest = hashlib.sha256(repr(command).replace(str(root_of(source)), "csrc").encode())
     for path in inputs:
         digest.update(path.read_bytes())
     made = KEPT / f"{source.stem}-{digest.hexdigest()[:20]}{suffix}"
@@ -105,11 +110,11 @@ def _made(source: Path, suffix: str, command: list[str], libraries: Sequence[str
 def _included(source: Path) -> set[Path]:
     """Returns the project's headers that a source includes, directly or not."""
     found: set[Path] = set()
-    pending = [source]
+    pending, root = [source], root_of(source)
     while pending:
         path = pending.pop()
         for name in re.findall(r'^#include "(.*)"', path.read_text(), re.MULTILINE):
-            header = next((each for each in (path.parent / name, CSRC / name) if each.exists()), None)
+            header = next((each for each in (path.parent / name, root / name) if each.exists()), None)
             if header is not None and header.resolve() not in found:
                 found.add(header.resolve())
                 pending.append(header)
