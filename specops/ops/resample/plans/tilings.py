@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from specops.ops.cuda_launch import Int32
 from specops.ops.resample.plans.axes import Axis, Folds
@@ -31,7 +31,7 @@ class TiledAxis(Axis):
 
     @classmethod
     def of(cls, axis: Axis, tile: int, slots: int = 0, extras: int = 0) -> TiledAxis:
-        return cls(*(getattr(axis, field.name) for field in fields(Axis)), tile, slots, extras)
+        return cls(**vars(axis), tile=tile, slots=slots, extras=extras)
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class AroundFft:
 
     def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
-        spectra = {"X": X, "Y": Y, "P": n_points, "SAME": Y is X, **_scale_arguments(scale)}
+        spectra: dict[str, Any] = {"X": X, "Y": Y, "P": n_points, "SAME": Y is X, **_scale_arguments(scale)}
         tiles = bins.tiles_of(n_points, n_bins, X.dtype) if index.dim() == 2 else None
         if tiles is None:
             points = bins.sorted_points(index, weight, n_bins)
