@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ from specops.report.palette import DARK, LIGHT, Theme
 SMALL = 9
 """Points; a panel of 4 inches stays readable across a phone."""
 DASHES = (0, (4, 3))
+Place = Literal["best", "lower left", "lower right"]
 _DPI = 160
 
 
@@ -48,8 +49,8 @@ def style_axes(axes: Axes, theme: Theme) -> None:
     axes.title.set(color=theme.ink, size=11, weight="bold")
 
 
-def add_grid(axes: Axes, theme: Theme, *, legend: str | None = None) -> None:
-    """Draws a faint grid, and at the place `legend` ("best", "lower left", …) the labels of the lines."""
+def add_grid(axes: Axes, theme: Theme, *, legend: Place | None = None) -> None:
+    """Draws a faint grid, and the labels of the lines at the place `legend`."""
     axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
     if legend is not None:
         axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink, loc=legend)

@@ -44,7 +44,8 @@ def test_run_writes_all_its_files(finished: Path) -> None:
     rows = table(finished)
     assert list(rows[0]) == COLUMNS
     assert [int(row["step"]) for row in rows] == [3, 6, 7]
-    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    undefined = {name for row in rows for name, value in row.items() if not np.isfinite(float(value))}
+    assert undefined == {"e_corner"}, "which has no bin at 8 pixels"
     seconds = [float(row["seconds"]) for row in rows]
     assert seconds == sorted(seconds)
     assert seconds[0] > 0
@@ -65,7 +66,9 @@ def test_several_modes_are_compared(pictures: Path, tmp_path: Path, capsys: pyte
         mode, psnr, *errors, _ = line.split()
         last = table(tmp_path / "out" / mode)[-1]
         assert float(psnr) == pytest.approx(float(last["psnr"]), abs=0.006)
-        assert [float(error) for error in errors] == pytest.approx([float(last[c]) for c in COLUMNS[4:]], abs=6e-4)
+        assert [float(error) for error in errors] == pytest.approx(
+            [float(last[c]) for c in COLUMNS[4:]], abs=6e-4, nan_ok=True
+        )
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Bed of nails" in page
     assert "Pixel shuffle" in page

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from specops.report.figures import DASHES, SMALL, add_grid, new_figure, style_axes
+from specops.report.figures import DASHES, SMALL, Place, add_grid, new_figure, style_axes
 from specops.report.pages import percent
 from specops.report.palette import LIGHT, Theme
 from studies.core.evaluation import FloatArray
@@ -43,7 +43,7 @@ def curves(
     *,
     name: str = "",
     limits: tuple[float, float] | None = None,
-    legend: str = "best",
+    legend: Place = "best",
 ) -> Figure:
     """Curves over the training steps in one panel, whose axis is called `name`; gaps where a value is not finite."""
     figure = new_figure(4.6, 2.9, theme)
