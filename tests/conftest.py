@@ -1,9 +1,8 @@
-"""What all tests share: one seed, threads put back as found, the published codes' values, and the parts of a run."""
+"""What all tests share: one seed, threads put back as found, and the published codes' values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -14,8 +13,6 @@ from published import published
 # Without a time limit per example (machines are shared), and with the same examples in every run.
 hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("reproducible")
-
-GPU = Path(__file__).parent / "gpu"
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +37,3 @@ def schwarz() -> dict[str, np.ndarray]:
 def fixes() -> dict[str, np.ndarray]:
     """Values of the published codes of HFC and HFF, radial profiles, leakage, focal frequency loss and blur pooling."""
     return published("fixes_part.npz")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow tests of GPU kernels are the part `make test-gpu`."""
-    for item in items:
-        if GPU in item.path.parents and item.get_closest_marker("slow"):
-            item.add_marker("emulated_gpu")
