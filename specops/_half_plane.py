@@ -18,7 +18,7 @@ def bin_sums(values: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tens
     if index.dim() == 3:
         values = values.unsqueeze(-3)
     terms = torch.where(index < 0, 0, values * weight)
-    terms = terms.flatten(-index.dim())
+    terms = terms.reshape(*terms.shape[: -index.dim()], index.numel())
     return terms.new_zeros(*terms.shape[:-1], n_bins).index_add(-1, index.clamp(min=0).flatten(), terms)
 
 

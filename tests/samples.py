@@ -119,7 +119,7 @@ class Drawn:
 
 
 Shape = tuple[tuple[int, ...], tuple[int, int]]
-AMPLITUDE, LOG = ("amplitude", 0.5, 0.0), ("log", 0.5, 1.0)
+AMPLITUDE, LOG = ("amplitude", 0.5, 0.0), ("log", 0.5, 3.0)
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _half_plane(x: Tensor, y: Tensor) -> Tensor:
 
 def _with_gain(x: Tensor, gain: Tensor) -> Tensor:
     """Unscaled inverse DFT of gain / m · X, gain [..., H, W//2+1]."""
-    return binned_filter(x, gain.flatten(-2), *_own_maps(x))
+    return binned_filter(x, gain.reshape(*gain.shape[:-2], gain.shape[-2] * gain.shape[-1]), *_own_maps(x))
 
 
 def _directional(x: Tensor, direction: Tensor, profile: Tensor, *rest: Any) -> Tensor:
