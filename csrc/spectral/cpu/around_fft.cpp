@@ -54,7 +54,7 @@ void for_each_plane(const at::Tensor& x, const F& f) {
 }  // namespace
 
 template <class T>
-void cross_spectra_around_fft(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
+void cross_spectra_around_fft(const at::Tensor& x, const at::Tensor& y, const spectral::SumPlan<T>& sums,
                               const spectral::Scaling<T>& scaling, const spectral::Kernels<T>& kernels,
                               at::Tensor& out) {
   T* all_sums = out.mutable_data_ptr<T>();
@@ -159,9 +159,9 @@ void swap_around_fft(const at::Tensor& a, const at::Tensor& b, const at::Tensor&
       });
 }
 
-template void cross_spectra_around_fft(const at::Tensor&, const at::Tensor&, const spectral::BinSums<float>&,
+template void cross_spectra_around_fft(const at::Tensor&, const at::Tensor&, const spectral::SumPlan<float>&,
                                        const spectral::Scaling<float>&, const spectral::Kernels<float>&, at::Tensor&);
-template void cross_spectra_around_fft(const at::Tensor&, const at::Tensor&, const spectral::BinSums<double>&,
+template void cross_spectra_around_fft(const at::Tensor&, const at::Tensor&, const spectral::SumPlan<double>&,
                                        const spectral::Scaling<double>&, const spectral::Kernels<double>&, at::Tensor&);
 
 }  // namespace specops

@@ -13,7 +13,7 @@ constexpr PointScale<double> kPowerItself = {Scale::kPower, 1, 0};
 at::Tensor plane_of(const at::Tensor& x, int64_t plane);
 
 template <class T>
-void cross_spectra_around_fft(const at::Tensor& x, const at::Tensor& y, const spectral::BinSums<T>& sums,
+void cross_spectra_around_fft(const at::Tensor& x, const at::Tensor& y, const spectral::SumPlan<T>& sums,
                               const spectral::Scaling<T>& scaling, const spectral::Kernels<T>& kernels,
                               at::Tensor& out);
 

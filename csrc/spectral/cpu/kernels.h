@@ -41,7 +41,7 @@ struct Kernels {
                char* scratch);
 
   // out[k] = sum over bin k of weight s(value), values [H, W/2+1] in memory
-  void (*sum)(const BinSums<T>& sums, const Scaling<T>& scaling, const T* values, int64_t n_values, T* out,
+  void (*sum)(const SumPlan<T>& sums, const Scaling<T>& scaling, const T* values, int64_t n_values, T* out,
               char* scratch);
 };
 

@@ -93,7 +93,7 @@ static void fold(const spectral::Layout& layout, int64_t n_groups, T* values) {
 // The values of the lines ky = 0 and ky = H/2, a vector at a time.
 template <class T>
 static void finish_row_pair(Workspace<T>& work, T* x_row, T* y_row) {
-  const spectral::BinSums<T>& sums = work.plan.sums;
+  const spectral::SumPlan<T>& sums = work.plan.sums;
   const int64_t W = work.plan.layout.width;
   const RowPair<T> x(x_row, W), y(y_row, W);
   T* first = work.values + sums.row_slots[0];
@@ -113,7 +113,7 @@ struct LineValues {
 
   SPECOPS_MEMBER void operator()(int64_t block) const {
     const spectral::Layout& layout = work.plan.layout;
-    const spectral::BinSums<T>& sums = work.plan.sums;
+    const spectral::SumPlan<T>& sums = work.plan.sums;
     const int64_t begin = block * sums.groups_per_block, rest = layout.groups - begin;
     const int64_t n_groups = rest < sums.groups_per_block ? rest : sums.groups_per_block;
     for (int64_t i = 0; i < n_groups; ++i) {
@@ -165,7 +165,7 @@ static void cross_plane(const spectral::PlanePlan<T>& plan, const Image& x, cons
 
 template <class T>
 static void expand_profile(const spectral::PlanePlan<T>& plan, const T* profile, T* gains, char* scratch) {
-  const spectral::Gains<T>& map = plan.gains;
+  const spectral::GainPlan<T>& map = plan.gains;
   T* padded = reinterpret_cast<T*>(scratch + plan.scratch.profile);
   for (int64_t k = 0; k < plan.sums.n_bins; ++k) padded[k] = profile[k];
   padded[plan.sums.n_bins] = T(0);

@@ -2,7 +2,7 @@
 
 #include "spectral/cpu/scale.h"
 
-// Sums per bin over values in memory, by the lists of a BinSums.
+// Sums per bin over values in memory, by the lists of a SumPlan.
 namespace specops::SPECOPS_ISA {
 
 // A sum with the digits of two T: what the additions to `high` lose goes to `low`.
@@ -28,7 +28,7 @@ SPECOPS_INLINE T chunk_sum(const T* values, const uint16_t* slots) {
 }
 
 template <int Chunk, class T, class Sum>
-static void sum_chunks(const spectral::BinSums<T>& sums, int64_t block, const T* values, Sum* totals) {
+static void sum_chunks(const spectral::SumPlan<T>& sums, int64_t block, const T* values, Sum* totals) {
   const int64_t begin = block == 0 ? 0 : sums.chunk_ends[block - 1], end = sums.chunk_ends[block];
   for (int64_t i = begin; i < end; ++i) {
     totals[sums.bins[i]] += sums.weights[i] * chunk_sum<Chunk>(values, sums.slots + i * Chunk);
@@ -36,7 +36,7 @@ static void sum_chunks(const spectral::BinSums<T>& sums, int64_t block, const T*
 }
 
 template <class T, class Sum>
-static void sum_block(const spectral::BinSums<T>& sums, int64_t block, const T* values, Sum* totals) {
+static void sum_block(const spectral::SumPlan<T>& sums, int64_t block, const T* values, Sum* totals) {
   switch (sums.chunk) {
     case 1:
       return sum_chunks<1>(sums, block, values, totals);
@@ -51,7 +51,7 @@ static void sum_block(const spectral::BinSums<T>& sums, int64_t block, const T* 
 
 // Gives each block of values to the sums: fill(block) writes them.
 template <class T, class Fill>
-static void sum_blocks(const spectral::BinSums<T>& sums, T* values, LongSum<T>* totals, T* out, Fill fill) {
+static void sum_blocks(const spectral::SumPlan<T>& sums, T* values, LongSum<T>* totals, T* out, Fill fill) {
   for (int64_t k = 0; k < sums.n_bins; ++k) out[k] = T(0);
   for (int64_t k = 0; k < sums.n_bins && sums.long_sums; ++k) totals[k] = {T(0), T(0)};
   values[sums.zero_slot] = T(0);
@@ -83,7 +83,7 @@ struct HalfPlaneValues {
 };
 
 template <class T>
-static void sum_half_plane(const spectral::BinSums<T>& sums, const spectral::Scaling<T>& scaling, const T* values,
+static void sum_half_plane(const spectral::SumPlan<T>& sums, const spectral::Scaling<T>& scaling, const T* values,
                            int64_t n_values, T* out, char* scratch) {
   LongSum<T>* totals = reinterpret_cast<LongSum<T>*>(scratch);
   T* block = reinterpret_cast<T*>(totals + (sums.long_sums ? sums.n_bins : 0));

@@ -104,8 +104,8 @@ std::vector<Chunk> chunks_in_turn(const Entries<T>& entries, const std::vector<i
 
 // Fills the lists of `storage`, whose n_bins, n_blocks and zero_slot are set.
 template <class T>
-void build_lists(const Entries<T>& unsorted, BinSumsStorage<T>& storage) {
-  BinSums<T>& sums = storage.sums;
+void build_lists(const Entries<T>& unsorted, SumPlanStorage<T>& storage) {
+  SumPlan<T>& sums = storage.sums;
   const Entries<T> entries = sorted(unsorted, sums.n_blocks, sums.n_bins);
   const std::vector<int64_t> lengths = run_lengths(entries);
   sums.chunk = best_chunk(lengths);
@@ -160,7 +160,7 @@ bool is_even(const Maps<T>& maps) {
 // Adds the entries of one map of a plane. Values are four times those of |X|^2, since the halving of paired signals is
 // left out.
 template <class T>
-void add_plane_entries(const Maps<T>& maps, const Layout& layout, const BinSums<T>& sums, Entries<T>& entries) {
+void add_plane_entries(const Maps<T>& maps, const Layout& layout, const SumPlan<T>& sums, Entries<T>& entries) {
   const int64_t H = maps.height, W = maps.width;
   const auto add = [&](int64_t ky, int64_t kx, int64_t line, int64_t column, T scale) {
     const int32_t bin = maps.index[maps.at(ky, kx)];
@@ -190,8 +190,8 @@ void add_plane_entries(const Maps<T>& maps, const Layout& layout, const BinSums<
 }
 
 template <class T>
-void build_sums(const Maps<T>& maps, const Layout& layout, bool even, BinSumsStorage<T>& storage) {
-  BinSums<T>& sums = storage.sums;
+void build_sums(const Maps<T>& maps, const Layout& layout, bool even, SumPlanStorage<T>& storage) {
+  SumPlan<T>& sums = storage.sums;
   sums.n_bins = maps.n_bins;
   sums.folded = even;
   const int64_t group_slots = layout.pitch * layout.lanes;
@@ -209,7 +209,7 @@ void build_sums(const Maps<T>& maps, const Layout& layout, bool even, BinSumsSto
 // The gain is halved, like the transforms of paired signals.
 template <class T>
 void build_gains(const Maps<T>& maps, const Layout& layout, bool even, PlanePlanStorage<T>& storage) {
-  Gains<T>& gains = storage.plan.gains;
+  GainPlan<T>& gains = storage.plan.gains;
   const int64_t H = maps.height, W = maps.width;
   gains.folded = even;
   gains.columns = even ? maps.columns() : W;
@@ -299,9 +299,9 @@ std::unique_ptr<const PlanePlanStorage<T>> build_plane_plan(const Maps<T>& maps,
 }
 
 template <class T>
-std::unique_ptr<const BinSumsStorage<T>> build_half_plane_sums(const Maps<T>& maps) {
-  auto storage = std::make_unique<BinSumsStorage<T>>();
-  BinSums<T>& sums = storage->sums;
+std::unique_ptr<const SumPlanStorage<T>> build_half_plane_sums(const Maps<T>& maps) {
+  auto storage = std::make_unique<SumPlanStorage<T>>();
+  SumPlan<T>& sums = storage->sums;
   sums.n_bins = maps.n_bins;
   const int64_t n = maps.height * maps.columns();
   sums.groups_per_block = std::min(n, kSlotsPerBlock);
@@ -319,7 +319,7 @@ std::unique_ptr<const BinSumsStorage<T>> build_half_plane_sums(const Maps<T>& ma
 
 template std::unique_ptr<const PlanePlanStorage<float>> build_plane_plan(const Maps<float>&, int64_t);
 template std::unique_ptr<const PlanePlanStorage<double>> build_plane_plan(const Maps<double>&, int64_t);
-template std::unique_ptr<const BinSumsStorage<float>> build_half_plane_sums(const Maps<float>&);
-template std::unique_ptr<const BinSumsStorage<double>> build_half_plane_sums(const Maps<double>&);
+template std::unique_ptr<const SumPlanStorage<float>> build_half_plane_sums(const Maps<float>&);
+template std::unique_ptr<const SumPlanStorage<double>> build_half_plane_sums(const Maps<double>&);
 
 }  // namespace specops::spectral

@@ -25,8 +25,8 @@ struct Maps {
 
 // Owns what its `sums` points to.
 template <class T>
-struct BinSumsStorage {
-  BinSums<T> sums{};
+struct SumPlanStorage {
+  SumPlan<T> sums{};
   std::vector<int64_t> chunk_ends;
   std::vector<int32_t> bins;
   std::vector<T> weights;
@@ -36,11 +36,11 @@ struct BinSumsStorage {
 template <class T>
 struct PlanePlanStorage {
   PlanePlan<T> plan{};
-  BinSumsStorage<T> sums;
+  SumPlanStorage<T> sums;
   std::vector<T> tables[2];
   std::vector<int32_t> gain_bins;
   std::vector<T> gain_weights;
-  std::vector<typename Gains<T>::Extra> gain_extras;
+  std::vector<typename GainPlan<T>::Extra> gain_extras;
 };
 
 // The plan of a size that the engine serves, for vectors of `lanes` elements.
@@ -49,6 +49,6 @@ std::unique_ptr<const PlanePlanStorage<T>> build_plane_plan(const Maps<T>& maps,
 
 // The sums over a half plane [H, W/2+1] in memory: value i is at slot i % n of block i / n, n = groups_per_block.
 template <class T>
-std::unique_ptr<const BinSumsStorage<T>> build_half_plane_sums(const Maps<T>& maps);
+std::unique_ptr<const SumPlanStorage<T>> build_half_plane_sums(const Maps<T>& maps);
 
 }  // namespace specops::spectral

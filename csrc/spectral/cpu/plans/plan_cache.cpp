@@ -74,16 +74,16 @@ std::shared_ptr<const PlanePlan<T>> cached_plane_plan(const Maps<T>& maps, int64
 }
 
 template <class T>
-std::shared_ptr<const BinSums<T>> cached_half_plane_sums(const Maps<T>& maps) {
-  return cached<T, BinSums<T>>(maps, [&] {
-    const std::shared_ptr<const BinSumsStorage<T>> storage = build_half_plane_sums(maps);
-    return std::shared_ptr<const BinSums<T>>(storage, &storage->sums);
+std::shared_ptr<const SumPlan<T>> cached_half_plane_sums(const Maps<T>& maps) {
+  return cached<T, SumPlan<T>>(maps, [&] {
+    const std::shared_ptr<const SumPlanStorage<T>> storage = build_half_plane_sums(maps);
+    return std::shared_ptr<const SumPlan<T>>(storage, &storage->sums);
   });
 }
 
 template std::shared_ptr<const PlanePlan<float>> cached_plane_plan(const Maps<float>&, int64_t);
 template std::shared_ptr<const PlanePlan<double>> cached_plane_plan(const Maps<double>&, int64_t);
-template std::shared_ptr<const BinSums<float>> cached_half_plane_sums(const Maps<float>&);
-template std::shared_ptr<const BinSums<double>> cached_half_plane_sums(const Maps<double>&);
+template std::shared_ptr<const SumPlan<float>> cached_half_plane_sums(const Maps<float>&);
+template std::shared_ptr<const SumPlan<double>> cached_half_plane_sums(const Maps<double>&);
 
 }  // namespace specops::spectral

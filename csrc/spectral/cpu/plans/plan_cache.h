@@ -13,6 +13,6 @@ template <class T>
 std::shared_ptr<const PlanePlan<T>> cached_plane_plan(const Maps<T>& maps, int64_t lanes);
 
 template <class T>
-std::shared_ptr<const BinSums<T>> cached_half_plane_sums(const Maps<T>& maps);
+std::shared_ptr<const SumPlan<T>> cached_half_plane_sums(const Maps<T>& maps);
 
 }  // namespace specops::spectral

@@ -23,7 +23,7 @@ struct Layout {
 // The sums per bin, block by block: a block is some groups of lines, whose values [slot] stay in cache. A chunk adds up
 // values of one bin and one weight; a short one is filled up with a slot that holds 0.
 template <class T>
-struct BinSums {
+struct SumPlan {
   bool folded;     // maps are even in ky: values of kx and W - kx are added, only kx <= W/2 is looked up
   bool long_sums;  // a bin has so many chunks that their sum needs more digits than T has
   int64_t n_bins;
@@ -40,13 +40,13 @@ struct BinSums {
 
 // The gain per coefficient as [group, columns, lane], with the scale of the transforms inside.
 template <class T>
-struct Gains {
+struct GainPlan {
   struct Extra {
     int32_t slot;
     int32_t bin;
     T weight;
   };
-  bool folded;        // as in BinSums
+  bool folded;        // as in SumPlan
   int64_t columns;    // W/2 + 1 if folded, else W
   int64_t row_slots;  // first slot of the line ky = H/2 of a paired line 0
   int64_t n_slots;
@@ -73,8 +73,8 @@ template <class T>
 struct PlanePlan {
   Layout layout;
   fft::LinePlan<T> along_x, along_y;
-  BinSums<T> sums;
-  Gains<T> gains;
+  SumPlan<T> sums;
+  GainPlan<T> gains;
   Scratch scratch;
 };
 
