@@ -68,16 +68,7 @@ class DiscriminatorStudy(ReconstructionStudy):
     titles = TITLES | {MLP: "MLP"}
 
     def settings(self) -> list[DiscriminatorSettings]:
-        return [
-            DiscriminatorSettings(
-                **self.shared_settings(),
-                downsample=mode,
-                padding=self.options.padding,
-                spectrum_discriminator=self.options.spectrum_discriminator,
-                model=self.options.model,
-            )
-            for mode in self.options.downsample
-        ]
+        return [DiscriminatorSettings.of(self.options, downsample=mode) for mode in self.options.downsample]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -71,19 +71,8 @@ class GeneratorStudy(ReconstructionStudy):
     titles = TITLES
 
     def settings(self) -> list[GeneratorSettings]:
-        mse_weight, log_spectrum_weight = self.options.loss_weights
-        return [
-            GeneratorSettings(
-                **self.shared_settings(),
-                upsample=mode,
-                padding=self.options.padding,
-                loss=self.options.loss,
-                mse_weight=mse_weight,
-                log_spectrum_weight=log_spectrum_weight,
-                model=self.options.model,
-            )
-            for mode in self.options.upsample
-        ]
+        weights = dict(zip(("mse_weight", "log_spectrum_weight"), self.options.loss_weights, strict=True))
+        return [GeneratorSettings.of(self.options, upsample=mode, **weights) for mode in self.options.upsample]
 
 
 def main(arguments: list[str] | None = None) -> int:

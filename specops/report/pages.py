@@ -14,8 +14,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def page(template: Path, *folders: Path, **values: Any) -> str:
     """Returns the page of a `template`.
 
-    It may extend and import templates beside it, those in `folders`, and base.html.jinja and figure.html.jinja. Values
-    are escaped. `percent` and `clamped_percent` are filters.
+    It may extend and import templates beside it, those in `folders` and those of this package. Values are escaped.
+    `percent` and `clamped_percent` are filters.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, *folders, _TEMPLATES]),
@@ -29,9 +29,9 @@ def page(template: Path, *folders: Path, **values: Any) -> str:
 
 
 def percent(error: float) -> str:
-    """Returns a relative error with a typographic sign: "+25,100 %"."""
+    """Returns a relative error with a typographic sign: "+25,100 %"; a dash where there is none."""
     if not math.isfinite(error):
-        return "no finite error" if math.isnan(error) else "+∞ %"
+        return "\N{EN DASH}" if math.isnan(error) else "+∞ %"
     rounded = round(100 * error)
     sign = "\N{MINUS SIGN}" if rounded < 0 else "+" if rounded > 0 else "±"
     return f"{sign}{abs(rounded):,} %"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+
+def cell(value: float, form: str) -> str:
+    """Returns the number in the format `form`; a dash where there is none."""
+    return "-" if math.isnan(value) else format(value, form)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -14,9 +14,9 @@ from specops.report.figures import DASHES, ThemedFigure, add_grid, new_figure, s
 from specops.report.files import write_atomically
 from specops.report.pages import page
 from specops.report.palette import Theme
-from specops.report.tables import aligned
+from specops.report.tables import aligned, cell
 from specops.spectra.sources import InputError, centre_square, pictures, set_names, shorter_side
-from specops.spectra.statistics import FloatArray, ImageSpectra, band_errors, density
+from specops.spectra.statistics import FloatArray, ImageSpectra, band_errors, density, relative_error
 
 SMALLEST_SIDE = 8
 _TEMPLATE = Path(__file__).parent / "templates" / "spectrum.html.jinja"
@@ -60,7 +60,7 @@ def render(spectra: Sequence[ImageSpectra], side: int) -> str:
         _TEMPLATE,
         spectra=spectra,
         side=side,
-        errors=[band_errors(each, spectra[0], side) for each in spectra],
+        errors=_errors(spectra, side),
         density=themed(_density, spectra, side, description="Spectral density over frequency"),
         ratio=_themed_ratio(spectra, side) if len(spectra) > 1 else None,
         version=specops.__version__,
@@ -108,7 +108,11 @@ def _figure(spectra: Sequence[ImageSpectra], lines: Sequence[Line], side: int, t
 
 def _table(spectra: Sequence[ImageSpectra], side: int) -> str:
     rows: list[tuple[str, ...]] = [("set", "images", *geometry.BANDS)]
-    for each in spectra:
-        errors = band_errors(each, spectra[0], side).values()
-        rows.append((each.name, str(len(each.profiles)), *(f"{error:+.3f}" for error in errors)))
+    for each, errors in zip(spectra, _errors(spectra, side), strict=True):
+        rows.append((each.name, str(len(each.profiles)), *(cell(error, "+.3f") for error in errors.values())))
     return aligned(rows)
+
+
+def _errors(spectra: Sequence[ImageSpectra], side: int) -> list[dict[str, float]]:
+    """The errors of the bands of each set against the first."""
+    return [band_errors(relative_error(each.mean, spectra[0].mean), side) for each in spectra]

@@ -40,9 +40,18 @@ def density(pixels: Tensor) -> FloatArray:
     return profile
 
 
-def band_errors(spectra: ImageSpectra, reference: ImageSpectra, side: int) -> dict[str, float]:
-    """Returns the mean over each band of S / S_reference − 1, clamped to ±1; NaN for a band without bins."""
+def relative_error(spectrum: FloatArray, reference: FloatArray) -> FloatArray:
+    """Returns S / S_reference − 1 `[..., K]`: 0 where both densities vanish, +inf where only that of the reference."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(spectra.mean == reference.mean, 0.0, spectra.mean / reference.mean - 1)
-    parts = {band: np.clip(error, -1, 1)[bins] for band, bins in geometry.radial_bands(side).items()}
-    return {band: float(part.mean()) if part.size else np.nan for band, part in parts.items()}
+        error: FloatArray = np.where(spectrum == reference, 0.0, spectrum / reference - 1.0)
+    return error
+
+
+def band_errors(error: FloatArray, side: int) -> dict[str, float]:
+    """Returns the mean over each band of the relative error `[K]` clamped to ±1; NaN for a band without bins.
+
+    Bands are those of `specops.geometry.radial_bands`, none of which has the last bin.
+    """
+    clamped = np.clip(error, -1.0, 1.0)
+    bands = geometry.radial_bands(side)
+    return {band: float(clamped[bins].mean()) if clamped[bins].size else np.nan for band, bins in bands.items()}

@@ -31,7 +31,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
 def test_relative_errors_have_a_typographic_sign() -> None:
     assert [percent(value) for value in (-0.914, 0.0, 0.05, 251)] == ["\N{MINUS SIGN}91 %", "±0 %", "+5 %", "+25,100 %"]
     assert clamped_percent(1.0) == "+100 % or more"
-    assert [percent(float(value)) for value in ("inf", "nan")] == ["+∞ %", "no finite error"]
+    assert [percent(float(value)) for value in ("inf", "nan")] == ["+∞ %", "\N{EN DASH}"]
 
 
 def test_columns_are_aligned() -> None:

@@ -16,7 +16,7 @@ import specops
 from specops import cli
 from specops.spectra.page import render
 from specops.spectra.sources import centre_square, set_names
-from specops.spectra.statistics import ImageSpectra, band_errors, density
+from specops.spectra.statistics import ImageSpectra, band_errors, density, relative_error
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +74,21 @@ def test_equal_names_are_told_apart_and_escaped(folders: list[Path]) -> None:
     assert "<script>" not in page
 
 
+def test_band_without_frequencies_has_a_dash(
+    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert spectrum(*folders, "--size", 8, "--out", tmp_path / "page.html") == 0
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["corner", "-", "-"]
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<td>\N{EN DASH}</td>") == 2
+    assert "nan" not in page.replace("data:", "").split("<table>")[1].split("</table>")[0]
+
+
 def test_empty_spectra_still_draw() -> None:
     black = ImageSpectra("black", np.zeros((2, 12)))
     flat = ImageSpectra("flat", np.ones((2, 12)))
     render([black, flat], 16)
-    assert set(band_errors(flat, black, 16).values()) == {1.0}
+    assert set(band_errors(relative_error(flat.mean, black.mean), 16).values()) == {1.0}
 
 
 WRONG = {

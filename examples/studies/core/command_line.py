@@ -4,10 +4,36 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import torch
+
+T = TypeVar("T", int, float)
+
+
+def number(kind: type[T], allowed: Callable[[T], bool], told: str) -> Callable[[str], T]:
+    """The type of an option that takes `allowed` integers, or numbers; errors say that it must be `told`."""
+
+    def parse(text: str) -> T:
+        try:
+            value = kind(text)
+        except ValueError as error:
+            expected = "an integer" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"must be {expected}; got {text!r}") from error
+        if not allowed(value):
+            raise argparse.ArgumentTypeError(f"must be {told}; got {text}")
+        return value
+
+    return parse
+
+
+positive = number(int, lambda n: n >= 1, "at least 1")
+weight = number(float, lambda w: 0 <= w < math.inf, "at least 0 and finite")
+seed = number(int, lambda n: 0 <= n < 2**63, "in [0, 2^63)")
+resolution = number(int, lambda n: 8 <= n <= 1024 and n & (n - 1) == 0, "a power of two from 8 to 1024")
+"""At the largest, the last layers of the shuffling network have one channel."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,41 +72,6 @@ def add_run_options(
     return run
 
 
-def positive(text: str) -> int:
-    """An integer of at least 1."""
-    value = _integer(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; got {value}")
-    return value
-
-
-def weight(text: str) -> float:
-    """A finite number that is not negative."""
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from error
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be at least 0 and finite; got {text}")
-    return value
-
-
-def resolution(text: str) -> int:
-    """A power of two from 8 to 1024, where the last layers of the shuffling network have one channel."""
-    value = _integer(text)
-    if not 8 <= value <= 1024 or value & (value - 1):
-        raise argparse.ArgumentTypeError(f"must be a power of two from 8 to 1024; got {value}")
-    return value
-
-
-def seed(text: str) -> int:
-    """A seed that torch takes."""
-    value = _integer(text)
-    if not 0 <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"must be in [0, 2^63); got {value}")
-    return value
-
-
 def device(text: str) -> torch.device:
     """A device that holds a tensor here and now."""
     try:
@@ -90,10 +81,3 @@ def device(text: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise argparse.ArgumentTypeError(f"cannot use device {text!r}: {reason}") from error
     return found
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"must be an integer; got {text!r}") from error

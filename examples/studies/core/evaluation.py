@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 import specops
-from specops import geometry
+from specops.spectra.statistics import FloatArray, band_errors, relative_error
 from studies.core.data.images import to_8bit
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,11 +20,16 @@ class Evaluation:
     spectrum: FloatArray
     errors: dict[str, float]
 
+    @property
+    def row(self) -> dict[str, float]:
+        """PSNR and errors by column of metrics.csv."""
+        return {"psnr": self.psnr, **{f"e_{band}": error for band, error in self.errors.items()}}
+
 
 def evaluate(fake: Tensor, real: Tensor) -> Evaluation:
     """Compare `fake` with `real`, both `[n, 3, N, N]` in [-1, 1] and paired by index."""
     spectrum = reduced_spectrum(fake)
-    errors = band_errors(relative_error(spectrum, reduced_spectrum(real)), resolution=real.shape[-1])
+    errors = band_errors(relative_error(spectrum, reduced_spectrum(real)), real.shape[-1])
     return Evaluation(psnr=mean_psnr(fake, real), spectrum=spectrum, errors=errors)
 
 
@@ -37,23 +38,6 @@ def reduced_spectrum(images: Tensor) -> FloatArray:
     profiles = specops.radial_spectrum(images.detach(), convention="schwarz2021", scale="power")
     mean: FloatArray = profiles.double().mean(dim=(0, 1)).cpu().numpy()
     return mean
-
-
-def relative_error(fake: FloatArray, real: FloatArray) -> FloatArray:
-    """e = S_gen / S_real − 1 `[..., K]`, 0 where both densities vanish and +inf where only the real one does."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error: FloatArray = np.where(fake == real, 0.0, fake / real - 1.0)
-    return error
-
-
-def band_errors(error: FloatArray, *, resolution: int) -> dict[str, float]:
-    """Mean over each band of the relative error `[K]` clamped to ±1; NaN for a band without bins.
-
-    Bands are those of `specops.geometry.radial_bands`. None has the last bin: see `checkerboard_error`.
-    """
-    clamped = np.clip(error, -1.0, 1.0)
-    bands = geometry.radial_bands(resolution)
-    return {band: float(clamped[bins].mean()) if clamped[bins].size else np.nan for band, bins in bands.items()}
 
 
 def checkerboard_error(fake: FloatArray, real: FloatArray) -> float:

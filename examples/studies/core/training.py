@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from specops.report.files import write_atomically
+from specops.spectra.statistics import FloatArray
 
 from . import distributed
 from .errors import InputError, TrainingError
-from .evaluation import FloatArray
 from .record.checkpoints import State, load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
 from .record.folder import CHECKPOINT, METRICS, SPECTRA
 from .record.history import History
@@ -26,34 +28,45 @@ _LOOK_EVERY = 10
 """Steps between looks at the losses: each look waits for the device."""
 
 
-class Settings(Protocol):
+T = TypeVar("T", bound="Settings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ABC):
     """What the settings of every training have; with the images, they determine every number but the seconds."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    resolution: int = 64
+    steps: int = 1500
+    eval_every: int = 50
+    batch: int = 10
+    seed: int = 0
 
     @property
-    def resolution(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def eval_every(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-    @property
+    @abstractmethod
     def mode(self) -> str:
         """What tells this run from others of the same command: a folder name."""
+
+    @classmethod
+    def of(cls: type[T], options: argparse.Namespace, **own: Any) -> T:
+        """The settings that the options ask for: `own`, and every other field that an option is called by."""
+        shared = {each.name for each in fields(cls)} & vars(options).keys() - own.keys()
+        return cls(**own, **{name: getattr(options, name) for name in shared})
 
 
 class Training(ABC):
     """Networks, optimizers, random states and history after `step` training steps.
 
-    A subclass fills `_networks` and `_optimizers`, which checkpoints hold.
+    A subclass fills `_networks` and `_optimizers`, which checkpoints hold, and says which images are real.
     """
 
     testbed: ClassVar[str]
     """What config.json calls this kind of training."""
     advice: ClassVar[str] = ""
     """What to do where a loss is no longer finite."""
+    real_spectrum: FloatArray
+    """Spectral density `[K]` of the real images; the first process alone has it."""
+    real_pictures: Tensor
+    """The real images that are shown, 8-bit `[n, 3, N, N]`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -73,16 +86,6 @@ class Training(ABC):
     @abstractmethod
     def measure(self, loss: Tensor) -> None:
         """Evaluate the present images and add them to the history."""
-
-    @property
-    @abstractmethod
-    def real_spectrum(self) -> FloatArray:
-        """Spectral density `[K]` of the real images."""
-
-    @property
-    @abstractmethod
-    def real_pictures(self) -> Tensor:
-        """The real images that are shown, 8-bit `[n, 3, N, N]`."""
 
     def result(self, *, title: str = "", color: int = 0) -> RunResult:
         """What plots and tables need."""

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from studies.core.data import draws
 from studies.core.data.images import to_8bit
 from studies.core.errors import InputError
-from studies.core.evaluation import FloatArray, reduced_spectrum
+from studies.core.evaluation import reduced_spectrum
 from studies.core.evaluator import Evaluator
-from studies.core.training import Training
+from studies.core.training import Settings, Training
 
 from .measures import LeakageMeter, WaveDensities, wave_densities
 from .networks import GENERATORS, LATENT_CHANNELS, LEAST_RESOLUTION, Discriminator
@@ -26,14 +26,10 @@ EVALUATED_IMAGES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class CosineSettings:
+class CosineSettings(Settings):
     """What a run does; with these alone, every number but the seconds is determined."""
 
-    resolution: int = 64
-    steps: int = 1500
-    eval_every: int = 50
     batch: int = 32
-    seed: int = 0
     frequencies: tuple[Frequency, ...]
     generator: str = "plain"
     width: int = 16
@@ -49,7 +45,6 @@ class CosineSettings:
 
     @property
     def mode(self) -> str:
-        """What tells this run from others of the same command: a folder name."""
         return f"{self.generator}-{frequency_name(self.frequencies)}"
 
 
@@ -81,15 +76,7 @@ class CosineRun(Training):
         self._real = settings.data.sample(EVALUATED_IMAGES, draws.generator(settings.seed, "evaluated waves", 0))
         self._evaluator = Evaluator(self._real, patches_per_image=8)
         self._meter = LeakageMeter(self._real)
-
-    @property
-    def real_spectrum(self) -> FloatArray:
-        return self._evaluator.real_spectrum
-
-    @property
-    def real_pictures(self) -> Tensor:
-        """The shown real images, 8-bit `[n, 3, N, N]`."""
-        return _pictures(self._real)
+        self.real_spectrum, self.real_pictures = self._evaluator.real_spectrum, _pictures(self._real)
 
     def advance(self) -> Tensor:
         """Do five steps of the discriminator and one of the generator; returns the generator's loss."""

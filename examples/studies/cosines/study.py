@@ -31,10 +31,8 @@ class CosineStudy(Study[CosineRun]):
         self._densities: dict[str, WaveDensities] = {}
 
     def settings(self) -> list[CosineSettings]:
-        names = ("resolution", "width", "steps", "eval_every", "batch", "seed")
-        shared = {name: getattr(self.options, name) for name in names}
         pairs = itertools.product(self.options.generator, self.options.frequencies)
-        return [CosineSettings(**shared, generator=name, frequencies=frequencies) for name, frequencies in pairs]
+        return [CosineSettings.of(self.options, generator=name, frequencies=waves) for name, waves in pairs]
 
     def training(self, settings: Any, device: torch.device) -> CosineRun:
         return CosineRun(settings, device)

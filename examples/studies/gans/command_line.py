@@ -21,6 +21,10 @@ _SHARE_OF_RADIUS = 0.625
 """R = 20 at 32², the published one, as a share of the side."""
 _SMALLEST_WIDTH = 16
 
+_count = command_line.number(int, lambda count: count >= 0, "at least 0")
+_radius = command_line.number(float, lambda radius: 0 < radius < math.inf, "above 0 and finite")
+_decay = command_line.number(float, lambda decay: 0 <= decay < 1, "in [0, 1)")
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add all options of the script."""
@@ -53,8 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def settings(options: argparse.Namespace) -> GanSettings:
     """The settings that the options ask for; raises InputError where they contradict each other."""
     fix = parse_fixes(options.fix or [NONE])
-    resolution = options.resolution
-    width = options.width or PUBLISHED_WIDTH[resolution]
+    width = options.width or PUBLISHED_WIDTH[options.resolution]
     if width % _SMALLEST_WIDTH:
         raise InputError(f"--width must be a multiple of {_SMALLEST_WIDTH}; got {width}")
     if options.arch == "ssgan" and options.batch % 4:
@@ -69,15 +72,12 @@ def settings(options: argparse.Namespace) -> GanSettings:
         raise InputError("--shift-images needs a --shift of multiples of ½, which can be undone")
     if options.features_weights and not options.features:
         raise InputError("--features-weights goes with --features")
-    shared = ("arch", "loss", "shift", "shift_images", "regularization_weight", "focal_weight", "steps", "eval_every")
-    more = ("eval_images", "batch", "discriminator_steps", "lr", "ema", "amp", "sync_batch_norm", "seed")
-    return GanSettings(
+    return GanSettings.of(
+        options,
         fix=fix,
-        resolution=resolution,
         width=width,
-        radius=_SHARE_OF_RADIUS * resolution if options.radius is None else options.radius,
+        radius=_SHARE_OF_RADIUS * options.resolution if options.radius is None else options.radius,
         decay_steps=options.decay_steps or options.steps,
-        **{name: getattr(options, name) for name in (*shared, *more)},
     )
 
 
@@ -130,24 +130,6 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     training.add_argument("--amp", action="store_true", help="bfloat16 inside the networks; losses and spectra float32")
     training.add_argument("--sync-batch-norm", action="store_true", help="with torchrun: batch norm of all processes")
-
-
-def _count(text: str) -> int:
-    return 0 if text == "0" else command_line.positive(text)
-
-
-def _radius(text: str) -> float:
-    value = command_line.weight(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
-
-
-def _decay(text: str) -> float:
-    value = command_line.weight(text)
-    if value >= 1:
-        raise argparse.ArgumentTypeError(f"must be in [0, 1); got {text}")
-    return value
 
 
 def _shift(text: str) -> tuple[float, float]:

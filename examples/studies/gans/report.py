@@ -10,7 +10,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from specops.geometry import BANDS
 from specops.report.figures import data_url, themed
 from specops.report.palette import LIGHT, Theme
 from specops.report.tables import aligned
@@ -75,7 +74,6 @@ def write_report(folder: Path, result: RunResult, config: Config) -> None:
         _TEMPLATE,
         config,
         result=result,
-        bands=BANDS,
         row=result.history.rows[-1],
         levels=[name for name in result.history.columns if name.startswith("swd_")],
         reading=_read(result),

@@ -15,10 +15,10 @@ from studies.core.data import draws
 from studies.core.data.images import to_8bit
 from studies.core.data.loader import Loader
 from studies.core.data.sources import Source
-from studies.core.evaluation import FloatArray, reduced_spectrum
+from studies.core.evaluation import reduced_spectrum
 from studies.core.evaluator import Evaluator
 from studies.core.record.checkpoints import State
-from studies.core.training import Training
+from studies.core.training import Settings, Training
 
 from .architectures import DISCRIMINATORS, LATENT_CHANNELS, Generator, widened
 from .fixes import FixOptions, make_fixes
@@ -30,30 +30,29 @@ _BETAS = (0.0, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanSettings:
-    """What a run does; with the images, the settings determine every number but the seconds."""
+class GanSettings(Settings):
+    """What a run does."""
 
+    resolution: int = 32
+    steps: int = 100_000
+    eval_every: int = 1000
+    batch: int = 64
     arch: str = "sngan"
     fix: tuple[str, ...] = ()
     loss: str = "hinge"
-    resolution: int = 32
     width: int = 256
     radius: float = 20.0
     shift: tuple[float, float] = (0.5, 0.5)
     shift_images: bool = False
     regularization_weight: float = 1.0
     focal_weight: float = 1.0
-    steps: int = 100_000
     decay_steps: int = 100_000
-    eval_every: int = 1000
     eval_images: int = 512
-    batch: int = 64
     discriminator_steps: int = 5
     lr: float = 2e-4
     ema: float = 0.0
     amp: bool = False
     sync_batch_norm: bool = False
-    seed: int = 0
 
     @property
     def mode(self) -> str:
@@ -84,19 +83,12 @@ class GanRun(Training):
         self._carrier = _carrier(settings).to(device)
         self._make_networks()
         self._held_out = _scaled(source.held_out(settings.eval_images)).to(device)
+        self.real_pictures = to_8bit(self._held_out[:SHOWN_IMAGES]).cpu()
         self._evaluator = Evaluator(self._held_out, features=features) if distributed.is_first() else None
+        if self._evaluator is not None:
+            self.real_spectrum = self._evaluator.real_spectrum
         self._sums: dict[str, Tensor] = {}
         self._steps_summed = 0
-
-    @property
-    def real_spectrum(self) -> FloatArray:
-        assert self._evaluator is not None
-        return self._evaluator.real_spectrum
-
-    @property
-    def real_pictures(self) -> Tensor:
-        """The shown held-out images, 8-bit `[n, 3, N, N]`."""
-        return to_8bit(self._held_out[:SHOWN_IMAGES]).cpu()
 
     def advance(self) -> Tensor:
         """Train D for `discriminator_steps` steps, then the generator for one; returns the generator's loss."""

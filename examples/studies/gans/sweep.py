@@ -18,8 +18,8 @@ from PIL import Image
 from specops.report.figures import DASHES, add_grid, new_figure, style_axes
 from specops.report.files import write_atomically
 from specops.report.palette import LIGHT
+from specops.spectra.statistics import FloatArray
 from studies.core.data.sources import PHOTO_CROPS, open_source
-from studies.core.evaluation import FloatArray
 from studies.core.evaluator import Evaluator
 from studies.core.record.folder import GENERATED_PICTURE, TARGET_PICTURE, fixed_settings
 from studies.core.record.results import RunResult, load_result, mean_and_deviation

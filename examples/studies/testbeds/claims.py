@@ -33,7 +33,7 @@ class Measured:
 
     def __str__(self) -> str:
         mean, deviation = mean_and_deviation(self.values)
-        return f"{self.name} {mean:.3g} ± {deviation:.2g}"
+        return f"{self.name} \N{EN DASH}" if np.isnan(mean) else f"{self.name} {mean:.3g} ± {deviation:.2g}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def _tail(result: RunResult, column: str) -> np.ndarray:
 
 
 def _ordered(criterion: str, larger: Measured, smaller: Measured) -> Condition:
-    return Condition(criterion, (larger, smaller), exceeds(larger, smaller))
+    is_there = not np.isnan([*larger.values, *smaller.values]).any()  # a band without frequencies has no error
+    return Condition(criterion, (larger, smaller), exceeds(larger, smaller) if is_there else None)
 
 
 def _upsampling(groups: Groups) -> list[Condition]:

@@ -16,11 +16,12 @@ import specops.nn
 from studies.core.data.images import ImageSet
 from studies.core.models import load_model, model_name, try_discriminator
 from studies.core.record.checkpoints import State
+from studies.core.training import Settings
 from studies.testbeds.networks.arithmetic import ARITHMETICS, DOWNSAMPLINGS, check_published
 from studies.testbeds.networks.discriminators import MLPDiscriminator, ProgressiveDiscriminator
 from studies.testbeds.networks.gradients import of_inputs_alone
 
-from .run import Run, RunSettings
+from .run import Run
 
 MLP = "mlp"
 _AVERAGE_DECAY = 0.999
@@ -28,7 +29,7 @@ _PENALTY_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
-class DiscriminatorSettings(RunSettings):
+class DiscriminatorSettings(Settings):
     """What a run of the testbed does; `downsample` and `padding` are those of its own network, not of a `model`."""
 
     downsample: str = "avg"

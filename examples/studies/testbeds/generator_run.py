@@ -15,16 +15,17 @@ from torch.nn import functional
 from specops.losses import log_spectrum_mse
 from studies.core.data.images import ImageSet
 from studies.core.models import latent_channels, load_model, model_name, try_generator
+from studies.core.training import Settings
 from studies.testbeds.networks.arithmetic import ARITHMETICS, UPSAMPLINGS, check_published
 from studies.testbeds.networks.generator import LATENT_CHANNELS, ProgressiveGenerator
 
-from .run import Run, RunSettings
+from .run import Run
 
 LOSSES = ("mse", "mse+log-spectrum")
 
 
 @dataclass(frozen=True)
-class GeneratorSettings(RunSettings):
+class GeneratorSettings(Settings):
     """What a run of the testbed does; `upsample` and `padding` are those of its own network, not of a `model`."""
 
     upsample: str = "bilinear"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specops.geometry import BANDS
 from specops.report.pages import clamped_percent
 from studies.core.record.results import RunResult
 from studies.core.report.reading import read_bands
@@ -85,7 +84,7 @@ def read_comparison(results: Sequence[RunResult]) -> list[str]:
 
 
 def _read_speed(result: RunResult) -> str:
-    steps = {band: learned_at(result, band) for band in BANDS}
+    steps = {band: learned_at(result, band) for band, error in result.errors.items() if not math.isnan(error)}
     learned = [f"{band} from step {step}" for band, step in steps.items() if step is not None]
     missing = [band for band, step in steps.items() if step is None]
     parts = []

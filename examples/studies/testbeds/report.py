@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from specops.geometry import BANDS
 from specops.report.figures import data_url, themed
 from specops.report.files import write_atomically
 from studies.core.record.folder import TARGET_PICTURE, Config
@@ -62,7 +61,6 @@ def write_report(
         results=results,
         testbed=results[0].testbed,
         wording=WORDINGS[results[0].testbed],
-        bands=BANDS,
         comparison=read_comparison(results),
         groups=summarise(results),
         readings=[read_run(result) for result in results],

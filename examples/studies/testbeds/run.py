@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from studies.core.data.images import ImageSet, to_8bit
-from studies.core.evaluation import FloatArray, evaluate, reduced_spectrum
+from studies.core.evaluation import evaluate, reduced_spectrum
 from studies.core.record.checkpoints import State
-from studies.core.training import Training
+from studies.core.training import Settings, Training
 
 _SHOWN_IMAGES = 4
 """Images of which pictures are kept."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSettings:
-    """What the runs of both testbeds have; with the images, the settings determine every number but the seconds."""
-
-    resolution: int = 64
-    steps: int = 1500
-    eval_every: int = 50
-    batch: int = 10
-    seed: int = 0
-
-    @property
-    def mode(self) -> str:
-        """What tells this run from others of the same command: a folder name."""
-        raise NotImplementedError
 
 
 class Run(Training):
@@ -40,15 +23,13 @@ class Run(Training):
     makes its networks from `_random`.
     """
 
-    settings: RunSettings
-
-    def __init__(self, settings: RunSettings, images: ImageSet, device: torch.device) -> None:
+    def __init__(self, settings: Settings, images: ImageSet, device: torch.device) -> None:
         super().__init__(settings)
-        self.images = images
         self._random = torch.Generator().manual_seed(settings.seed)
         self._real = images.pixels.to(device)
         self._queue = torch.empty(0, dtype=torch.int64)
-        self._real_spectrum = reduced_spectrum(self._real)
+        self.real_spectrum = reduced_spectrum(self._real)
+        self.real_pictures = _pictures(images.pixels)
 
     @abstractmethod
     def generate(self) -> Tensor:
@@ -58,28 +39,17 @@ class Run(Training):
         """A moving average of the images `[n, 3, N, N]`, where the testbed keeps one."""
         return None
 
-    @property
-    def real_spectrum(self) -> FloatArray:
-        """Spectral density `[K]` of the real images."""
-        return self._real_spectrum
-
-    @property
-    def real_pictures(self) -> Tensor:
-        """The shown real images, 8-bit `[n, 3, N, N]`."""
-        return _pictures(self.images.pixels)
-
     def measure(self, loss: Tensor) -> None:
         """Evaluate the present images and add them to the history."""
-        fake, average = self.generate(), self.average()
-        self.history.append(
-            self.step,
-            self.seconds,
-            loss.item(),
-            evaluate(fake, self._real),
-            _pictures(fake),
-            parts={name: part.item() for name, part in self.parts.items()},
-            average=None if average is None else (evaluate(average, self._real), _pictures(average)),
-        )
+        fake, average, averaged = self.generate(), self.average(), None
+        found = evaluate(fake, self._real)
+        row = {"step": self.step, "seconds": self.seconds, "loss": loss.item(), **found.row}
+        row |= {name: part.item() for name, part in self.parts.items()}
+        if average is not None:
+            of_average = evaluate(average, self._real)
+            row |= {f"average_{name}": value for name, value in of_average.row.items()}
+            averaged = of_average.spectrum, _pictures(average)
+        self.history.add(row, found.spectrum, _pictures(fake), average=averaged)
 
     def state(self) -> State:
         state = super().state()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from studies.core.record.results import RunResult
 
 from .networks.arithmetic import ARITHMETICS
 from .report import FILES, write_report
-from .run import Run, RunSettings
+from .run import Run
 from .summary import format_table
 
 
@@ -59,15 +58,6 @@ class ReconstructionStudy(Study[Run]):
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
         self._images = read_images(options)
-
-    @abstractmethod
-    def settings(self) -> Sequence[RunSettings]:
-        """Those of each run."""
-
-    def shared_settings(self) -> dict[str, Any]:
-        """The fields of `RunSettings` among the options."""
-        names = ("resolution", "steps", "eval_every", "batch", "seed", "arithmetic")
-        return {name: getattr(self.options, name) for name in names}
 
     def recorded(self) -> Config:
         return {

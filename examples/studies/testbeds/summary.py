@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from specops.geometry import BANDS
-from specops.report.tables import aligned
+from specops.report.tables import aligned, cell
 from studies.core.record.results import RunResult, mean_and_deviation
 
 
@@ -53,7 +53,7 @@ def format_table(results: Sequence[RunResult]) -> str:
             result.mode,
             f"{result.psnr:.2f}",
             *(f"{result.average_psnr:.2f}" for _ in averaged),
-            *(f"{result.errors[band]:+.3f}" for band in BANDS),
+            *(cell(error, "+.3f") for error in result.errors.values()),
             f"{result.checkerboard:+.3g}",
         )
         for result in results

@@ -18,7 +18,6 @@ from finished_runs import assert_same_numbers, environment
 from studies import commands
 from studies.commands import claims
 from studies.core.data.images import BUNDLED
-from studies.core.evaluation import Evaluation
 from studies.core.record.history import History
 from studies.core.record.results import RunResult
 from studies.core.sweep import Job
@@ -51,11 +50,11 @@ def result(values: dict[str, float], group: str, seed: int) -> RunResult:
     for step in range(1, 11):
         is_settled = step > 8
         shift = 0.005 * seed if is_settled else 3.0
-        errors = {band: values.get(f"e_{band}", 0.0) + shift for band in BANDS}
+        errors = {f"e_{band}": values.get(f"e_{band}", 0.0) + shift for band in BANDS}
         spectrum = real.copy()
         spectrum[-1] = values.get("bin", 1.0) * (1 + 0.01 * seed) if is_settled else 1.0
-        evaluation = Evaluation(psnr=values.get("psnr", 20.0) + shift, spectrum=spectrum, errors=errors)
-        history.append(step, float(step), 0.1, evaluation, torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+        row = {"step": step, "psnr": values.get("psnr", 20.0) + shift, **errors}
+        history.add(row, spectrum, torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
     pictures = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
     return RunResult(group, group, 8, real, pictures, history, group=group)
 

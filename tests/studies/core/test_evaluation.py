@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 import torch
 from studies.core.errors import InputError
-from studies.core.evaluation import (
-    band_errors,
-    checkerboard_error,
-    evaluate,
-    reduced_spectrum,
-    relative_error,
-)
+from studies.core.evaluation import checkerboard_error, evaluate, reduced_spectrum
 from studies.core.evaluator import Evaluator, load_features
 from torch import Tensor, nn
 from torch.nn import functional
 
 from specops.geometry import BANDS
+from specops.spectra.statistics import band_errors, relative_error
 
 
 def natural_images(n: int, side: int) -> torch.Tensor:
@@ -46,7 +41,7 @@ def test_gain_squared_shows_in_every_band(gain: float, error: float) -> None:
 
 
 def test_a_band_without_bins_has_no_error() -> None:
-    errors = band_errors(np.full(6, 0.5), resolution=8)
+    errors = band_errors(np.full(6, 0.5), 8)
     assert errors == pytest.approx({"low": 0.5, "mid": 0.5, "high": 0.5, "corner": np.nan}, nan_ok=True)
 
 
@@ -55,7 +50,7 @@ def test_checkerboard_is_outside_the_bands() -> None:
     sign = 1 - 2 * ((torch.arange(32)[:, None] + torch.arange(32)) % 2)
     spectra = reduced_spectrum(real + 0.1 * sign), reduced_spectrum(real)
     assert checkerboard_error(*spectra) > 10
-    assert band_errors(spectra[0] / spectra[1] - 1, resolution=32) == pytest.approx(dict.fromkeys(BANDS, 0), abs=1e-9)
+    assert band_errors(spectra[0] / spectra[1] - 1, 32) == pytest.approx(dict.fromkeys(BANDS, 0), abs=1e-9)
 
 
 def test_empty_spectra_are_no_error_and_excess_is_full() -> None:
@@ -77,7 +72,7 @@ def test_measures_of_real_images_against_themselves_and_filtered_ones() -> None:
     assert all(abs(row[name]) < 1e-6 for name in ("e_low", "e_mid", "e_high", "e_corner", "leakage", "swd"))
     blurred = functional.avg_pool2d(real, 3, 1, 1)
     row = evaluator.measure(blurred)
-    expected = band_errors(relative_error(reduced_spectrum(blurred), reduced_spectrum(real)), resolution=32)
+    expected = band_errors(relative_error(reduced_spectrum(blurred), reduced_spectrum(real)), 32)
     assert {name: row[f"e_{name}"] for name in expected} == pytest.approx(expected, abs=1e-6)
     assert row["e_high"] < -0.5
     assert row["detectability"] > 0.9

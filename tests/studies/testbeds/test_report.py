@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_discriminators import run
 from studies.core.data.images import to_8bit
-from studies.core.evaluation import Evaluation, evaluate
+from studies.core.evaluation import evaluate
 from studies.core.record.history import History
 from studies.core.record.results import RunResult
 from studies.core.report.figures import spectrum
@@ -28,14 +28,14 @@ def page_of(folder: Path, results: list[RunResult], config: dict[str, object]) -
     return (folder / "report.html").read_text()
 
 
-def result(mode: str, high: float, checkerboard: float, psnr: float = 25.0) -> RunResult:
+def result(mode: str, high: float, checkerboard: float, psnr: float = 25.0, corner: float = 1.0) -> RunResult:
     """Result at 16² whose last evaluation has the given numbers; the high band is learned in the second if at all."""
     history = History()
     real = np.linspace(100.0, 1.0, 12)
     for step, error in ((10, 1.0), (20, high), (30, high)):
         fake = real * np.append(np.full(11, 1 + high), 1 + checkerboard)
-        errors = {"low": 0.0, "mid": -0.2, "high": error, "corner": 1.0}
-        history.append(step, 1.0, 0.1, Evaluation(psnr, fake, errors), torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
+        row = {"step": step, "psnr": psnr, "e_low": 0.0, "e_mid": -0.2, "e_high": error, "e_corner": corner}
+        history.add(row, fake, torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
     return RunResult(mode, mode.upper(), 16, real, torch.zeros(1, 3, 16, 16, dtype=torch.uint8), history)
 
 
@@ -60,7 +60,6 @@ def test_learning_step_is_the_first_that_lasts() -> None:
 
 
 def test_errors_in_words() -> None:
-    assert judge(float("nan")) == "without a value"
     assert [judge(value) for value in (-1, -0.2, 0, 0.2, 1)] == [
         "almost missing", "slightly weak", "about right", "slightly strong", "much too strong",
     ]  # fmt: skip
@@ -99,6 +98,15 @@ def test_report_of_extreme_numbers(tmp_path: Path) -> None:
     """Equal images (infinite PSNR) and empty spectra still draw."""
     extreme = result("a", -1.0, -1.0, psnr=float("inf"))
     assert "inf" in page_of(tmp_path, [extreme], {})
+
+
+def test_band_without_frequencies_is_absent(tmp_path: Path) -> None:
+    """A dash in the tables, of a run and of a group, and no word in the sentences."""
+    empty = result("a", 0.2, 0.0, corner=float("nan"))
+    page = page_of(tmp_path, [empty, empty], {})
+    assert page.count("<td>\N{EN DASH}</td>") == 3
+    assert "corner" not in " ".join(read_run(empty))
+    assert format_table([empty]).split()[-2] == "-"
 
 
 def test_average_is_drawn_beside_the_raw_pixels(tmp_path: Path) -> None:

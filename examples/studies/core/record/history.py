@@ -12,11 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specops.geometry import BANDS
-from studies.core.evaluation import Evaluation, FloatArray
-
-COLUMNS = ("step", "seconds", "loss", "psnr", *(f"e_{band}" for band in BANDS))
-"""The first columns of metrics.csv; a testbed may add further ones."""
+from specops.spectra.statistics import FloatArray
 
 
 @dataclass
@@ -33,37 +29,27 @@ class History:
     pictures: dict[int, Tensor] = field(default_factory=dict)
     average_pictures: dict[int, Tensor] = field(default_factory=dict)
 
-    def append(
+    def add(
         self,
-        step: int,
-        seconds: float,
-        loss: float,
-        evaluation: Evaluation,
+        row: dict[str, float],
+        spectrum: FloatArray,
         pictures: Tensor,
         *,
-        parts: Mapping[str, float] | None = None,
-        average: tuple[Evaluation, Tensor] | None = None,
+        average: tuple[FloatArray, Tensor] | None = None,
     ) -> None:
-        """Add the evaluation after training step `step`; `loss` is the training loss of that step.
+        """Add an evaluation with the columns of `row`, "step" and "seconds" among them, always the same ones.
 
-        `parts` are further losses by column, `average` the evaluation and the pictures of a moving average of the
-        images; a run gives each of them always or never.
+        `average` are spectrum and pictures of a moving average of the images, which a run gives always or never.
         """
-        row = {"step": step, "seconds": seconds, "loss": loss, **_measures(evaluation), **(parts or {})}
-        if average is not None:
-            averaged, average_pictures = average
-            row |= {f"average_{name}": value for name, value in _measures(averaged).items()}
-            self.averages.append(averaged.spectrum)
-            self.average_pictures[step] = average_pictures
-        self.add(row, evaluation.spectrum, pictures)
-
-    def add(self, row: dict[str, float], spectrum: FloatArray, pictures: Tensor) -> None:
-        """Add an evaluation with the columns of `row`, "step" and "seconds" among them, always the same ones."""
+        step = int(row["step"])
         self.rows.append(row)
         self.spectra.append(spectrum)
+        if average is not None:
+            self.averages.append(average[0])
+            self.average_pictures[step] = average[1]
         if len(self.rows) > 1 and not _is_kept(len(self.rows) - 1):
             self._forget(int(self.rows[-2]["step"]))
-        self.pictures[int(row["step"])] = pictures
+        self.pictures[step] = pictures
 
     def drop_irregular(self, eval_every: int) -> None:
         """Forget a last evaluation off the grid, so that a run that goes on equals one that never stopped there."""
@@ -86,7 +72,7 @@ class History:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of metrics.csv."""
-        return tuple(self.rows[0]) if self.rows else COLUMNS
+        return tuple(self.rows[0])
 
     def column(self, name: str) -> FloatArray:
         """One column `[T]` of metrics.csv."""
@@ -158,10 +144,6 @@ def _by_step(name: str, tensors: Mapping[str, Tensor]) -> dict[int, Tensor]:
 def _steps_of(name: str) -> str:
     """The name of the steps: picture_steps of pictures."""
     return f"{name.removesuffix('s')}_steps"
-
-
-def _measures(evaluation: Evaluation) -> dict[str, float]:
-    return {"psnr": evaluation.psnr, **{f"e_{band}": evaluation.errors[band] for band in BANDS}}
 
 
 def _is_kept(number: int) -> bool:

@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from specops.geometry import BANDS
+from specops.spectra.statistics import FloatArray, relative_error
 from studies.core.errors import InputError
-from studies.core.evaluation import FloatArray, checkerboard_error, relative_error
+from studies.core.evaluation import checkerboard_error
 
 from .checkpoints import load_checkpoint
 from .folder import CHECKPOINT, CONFIG, SPECTRA, TARGET_PICTURE, read_config

@@ -17,7 +17,7 @@ from torch import Tensor
 from specops.report.figures import DASHES, SMALL, Place, add_grid, new_figure, style_axes
 from specops.report.pages import percent
 from specops.report.palette import LIGHT, Theme
-from studies.core.evaluation import FloatArray
+from specops.spectra.statistics import FloatArray
 from studies.core.record.results import RunResult
 
 _AXIS_NYQUIST = 1 / np.sqrt(2)
