@@ -11,6 +11,7 @@ from types import ModuleType
 
 import generator_testbed
 import numpy as np
+import pytest
 import safetensors.numpy
 from studies.core.report.pages import figure_files
 from studies.testbeds.report import FIGURES
@@ -27,6 +28,16 @@ def exit_code(script: ModuleType, *arguments: object) -> int:
         return script.main(list(map(str, arguments)))
     except SystemExit as stop:
         return int(stop.code or 0)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], script: ModuleType, *arguments: object) -> str:
+    """The one line with which a script refuses its arguments."""
+    capsys.readouterr()
+    assert exit_code(script, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    return err
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

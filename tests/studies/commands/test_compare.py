@@ -11,7 +11,7 @@ import generator_testbed
 import numpy as np
 import pytest
 from browser import faults, needs_chromium
-from finished_runs import PICTURES
+from finished_runs import PICTURES, refusal
 from PIL import Image
 from studies import commands
 from studies.core.record.results import RunResult, load_result, mean_and_deviation
@@ -93,11 +93,7 @@ def test_wrong_input_is_one_line(
     (tmp_path / "unfinished" / "config.json").write_bytes((runs[0] / "config.json").read_bytes())
     options, reason = WRONG[case]
     arguments = ["--out", str(tmp_path / "out"), *(text.format(tmp=tmp_path, run=runs[0]) for text in options)]
-    assert commands.main(["compare", *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert len(err.splitlines()) == 1
-    assert reason in err
+    assert reason in refusal(capsys, commands, "compare", *arguments)
 
 
 def test_band_is_the_spread_of_the_logarithm() -> None:

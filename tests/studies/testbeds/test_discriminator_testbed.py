@@ -9,7 +9,7 @@ import generator_testbed
 import numpy as np
 import pytest
 import torch
-from finished_runs import FILES, exit_code, table
+from finished_runs import FILES, exit_code, refusal, table
 from small_discriminators import network, run
 from studies.core.evaluation import mean_psnr
 from studies.core.record.checkpoints import load_checkpoint, save_checkpoint
@@ -188,21 +188,15 @@ def test_several_modes_are_compared(pictures: Path, tmp_path: Path, capsys: pyte
 
 WRONG = {
     "unknown-mode": (["--downsample", "max"], "invalid choice"),
-    "mode-twice": (["--downsample", "avg", "avg"], "twice"),
     "mode-and-model": (["--downsample", "avg", "--model", "mlp"], "not allowed"),
     "no-form": (["--model", "perceptron"], "must be of the form"),
-    "resume-other": (["--out", "{pictures}", "--resume"], "no run to resume"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_input_is_one_line(case: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options, reason = WRONG[case]
-    more = [option.format(pictures=pictures) for option in options]
-    assert start(*arguments(pictures, tmp_path / "out", *more)) == 2
-    err = capsys.readouterr().err
-    assert len(err.splitlines()) == 1
-    assert reason in err
+    assert reason in refusal(capsys, discriminator_testbed, *arguments(pictures, tmp_path / "out", *options))
     assert not (tmp_path / "out").exists()
 
 
@@ -210,6 +204,5 @@ def test_run_of_the_other_testbed_is_not_resumed(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generator_testbed.main(arguments(pictures, tmp_path, steps=1)) == 0
-    capsys.readouterr()
-    assert start(*arguments(pictures, tmp_path, "--resume")) == 2
-    assert "testbed 'generator', not 'discriminator'" in capsys.readouterr().err
+    told = refusal(capsys, discriminator_testbed, *arguments(pictures, tmp_path, "--resume"))
+    assert "testbed 'generator', not 'discriminator'" in told

@@ -10,7 +10,6 @@ import torch
 from finished_runs import exit_code, table
 from PIL import Image
 from studies.core.data.images import ImageSet
-from studies.core.record.checkpoints import load_checkpoint, save_checkpoint
 from studies.testbeds.generator_run import GeneratorRun, GeneratorSettings
 from studies.testbeds.networks.arithmetic import UPSAMPLINGS
 from studies.testbeds.networks.generator import PADDINGS, ProgressiveGenerator
@@ -77,17 +76,6 @@ def run(seed: int = 0, upsample: str = "zeros") -> GeneratorRun:
     pixels = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     settings = GeneratorSettings(upsample, resolution=8, batch=2, seed=seed)
     return GeneratorRun(settings, ImageSet(("a", "b", "c"), pixels), torch.device("cpu"))
-
-
-def test_run_goes_on_from_a_checkpoint_to_the_bit(tmp_path: Path) -> None:
-    whole, stopped, resumed = run(), run(), run()
-    losses = [whole.advance().item() for _ in range(8)]
-    for _ in range(3):  # an odd number: the checkpoint falls inside an epoch
-        loss = stopped.advance()
-    stopped.measure(loss)
-    save_checkpoint(tmp_path / "a.safetensors", stopped.state())
-    resumed.load_state(load_checkpoint(tmp_path / "a.safetensors"))
-    assert [resumed.advance().item() for _ in range(5)] == losses[3:]
 
 
 def test_seed_decides_latents_and_weights() -> None:

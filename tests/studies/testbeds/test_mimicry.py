@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import generator_testbed
 import numpy as np
 import pytest
 import torch
+from finished_runs import refusal, table
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch_mimicry") is None,
@@ -54,15 +54,12 @@ def arguments(out: Path, model: str, resolution: int) -> list[str]:
 @pytest.mark.parametrize("model", TESTBEDS)
 def test_networks_train(model: str, tmp_path: Path) -> None:
     assert TESTBEDS[model].main(arguments(tmp_path, model, 32)) == 0
-    with open(tmp_path / "metrics.csv", newline="") as file:
-        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    losses = [float(row["loss"]) for row in table(tmp_path)]
     assert len(set(losses)) == 2
     assert np.isfinite(losses).all()
 
 
 @pytest.mark.parametrize("model", TESTBEDS)
 def test_other_resolutions_are_told(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert TESTBEDS[model].main(arguments(tmp_path / "out", model, 16)) == 2
-    err = capsys.readouterr().err
-    assert "resolution must be 32 or 64; got 16" in err
-    assert len(err.splitlines()) == 1
+    told = refusal(capsys, TESTBEDS[model], *arguments(tmp_path / "out", model, 16))
+    assert "resolution must be 32 or 64; got 16" in told
