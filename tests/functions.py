@@ -47,7 +47,7 @@ SCALAR = dict.fromkeys(
 )
 FOCAL = SCALAR | dict.fromkeys(
     ("derivative", "second derivative"),
-    "The weight counts as constant, as published; tests/losses/test_losses.py checks these derivatives.",
+    "The weight counts as constant, as published; tests/peers/test_focal_frequency_loss.py checks these derivatives.",
 )
 DETACHED = SCALAR | dict.fromkeys(("derivative", "second derivative"), "A number without gradient, as released.")
 MASK = dict.fromkeys(("any batch", "NaN, Inf"), "One mask for all images.")

@@ -240,7 +240,7 @@ def rendered() -> str:
 
 
 # Compilation takes most of the time: of quick tests, one function of each family.
-COMPILED = ("radial_spectrum (log, hann)", "hfc", "upfirdn2d", "nn.FrequencyFilter")
+COMPILED = ("radial_spectrum (log, hann)", "hfc", "upfirdn2d", "nn.FrequencyFilter", "masks.bandpass (logistic)")
 CASES = [
     pytest.param(
         name, rule, id=f"{name}-{rule}", marks=pytest.mark.slow if name not in COMPILED and "compile" in rule else ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -56,19 +55,6 @@ def test_upsample_equals_the_published_code(mode: str, schwarz: dict[str, np.nda
     assert relative_error(gradient, schwarz[f"up_{mode}_vjp_f64"]) <= 1e-12
 
 
-@pytest.mark.parametrize("scale", ["power", "amplitude", "log", "db"])
-@pytest.mark.parametrize(
-    "options", [{}, {"convention": "plain", "window": "hann", "norm": "ortho"}], ids=["defaults", "others"]
-)
-def test_derivatives_of_the_radial_spectrum(scale: str, options: dict[str, Any]) -> None:
-    def f(x: Tensor) -> Tensor:
-        return radial_spectrum(x, scale=scale, **options)
-
-    x = torch.randn(2, 5, 6, dtype=torch.float64, requires_grad=True)
-    torch.autograd.gradcheck(f, (x,), check_forward_ad=True)
-    torch.autograd.gradgradcheck(f, (x,))
-
-
 @given(st.integers(1, 24), st.integers(1, 24), st.sampled_from(["backward", "ortho", "forward"]))
 def test_parseval(H: int, W: int, norm: str) -> None:
     x = torch.randn(2, H, W, dtype=torch.float64)
@@ -116,11 +102,13 @@ def test_windows() -> None:
     torch.testing.assert_close(radial_spectrum(x, window=hann), radial_spectrum(x * hann))
 
 
-@pytest.mark.parametrize("factor", [1, 2, 3])
-@pytest.mark.parametrize("shape", [(2, 36, 5, 6), (36, 3, 2), (2, 2, 36, 4, 4), (0, 36, 4, 4)], ids=str)
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize(
+    "shape", [(2, 576, 5, 6), (576, 3, 2), (2, 2, 576, 2, 2), (0, 576, 4, 4), (2, 0, 4, 3)], ids=str
+)
 def test_upsample_equals_torch(shape: tuple[int, ...], factor: int) -> None:
     x = torch.randn(shape)
-    four = x.reshape(-1, *shape[-3:])
+    four = x.reshape(math.prod(shape[:-3]), *shape[-3:])
     for mode in ("nearest", "bilinear"):
         align = None if mode == "nearest" else False
         planes = four.reshape(-1, 1, *shape[-2:])
@@ -132,30 +120,11 @@ def test_upsample_equals_torch(shape: tuple[int, ...], factor: int) -> None:
     assert torch.equal(upsample(x, factor, mode="zeros"), nails)
 
 
-@pytest.mark.parametrize("mode", ["zeros", "nearest", "bilinear"])
-def test_upsample_of_no_channels(mode: str) -> None:
-    assert upsample(torch.ones(2, 0, 4, 3), 3, mode=mode).shape == (2, 0, 12, 9)
-
-
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
 def test_bed_of_nails_replicates_the_spectrum(H: int, W: int, factor: int) -> None:
     x = torch.randn(H, W, dtype=torch.float64)
     spectrum = torch.fft.fft2(upsample(x, factor, mode="zeros"))
     torch.testing.assert_close(spectrum, torch.fft.fft2(x).tile(factor, factor))
-
-
-@pytest.mark.parametrize("boundary", ["zeros", "reflect", "replicate", "circular"])
-def test_separable_filter_equals_its_outer_product(boundary: str) -> None:
-    x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
-    f = torch.randn(4, dtype=torch.float64)
-    options: dict[str, Any] = {
-        "up": (2, 3),
-        "down": (3, 2),
-        "padding": (5, -1, 2, 3),
-        "gain": 3.0,
-        "boundary": boundary,
-    }
-    torch.testing.assert_close(upfirdn2d(x, f, **options), upfirdn2d(x, torch.outer(f, f), **options))
 
 
 @pytest.mark.parametrize("boundary", ["zeros", "reflect", "replicate", "circular"])
@@ -204,10 +173,14 @@ NUMBERS: dict[str, Callable[[Tensor, float], Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("call", NUMBERS.values(), ids=NUMBERS.keys())
-def test_numbers_that_change_between_compiled_calls(call: Callable[[Tensor, float], Tensor]) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in ("exponent", "range", "width") else ()) for name in NUMBERS],
+)
+def test_numbers_that_change_between_compiled_calls(name: str) -> None:
     """From the second call on, torch traces numbers as symbols."""
     torch.compiler.reset()
+    call = NUMBERS[name]
     fast = torch.compile(call, fullgraph=True, backend="aot_eager")
     x = torch.rand(2, 3, 8, 8)
     for value in (0.5, 0.75, 2.5):
@@ -227,16 +200,6 @@ def test_nested_transforms_agree() -> None:
         torch.func.jacrev(torch.func.jacfwd(energy)),
     ):
         torch.testing.assert_close(hessian(x), expected)
-
-
-def test_gradient_penalty_through_the_spectrum() -> None:
-    """R1 of a discriminator that sees the spectrum: the mean over images of |∇D|², differentiated once more."""
-    weight = torch.randn(6, requires_grad=True)
-    x = torch.randn(5, 8, 8, requires_grad=True)
-    (slope,) = torch.autograd.grad((radial_spectrum(x).log1p() @ weight).sum(), x, create_graph=True)
-    (gradient,) = torch.autograd.grad(slope.square().sum((-2, -1)).mean(), weight)
-    assert gradient.isfinite().all()
-    assert gradient.abs().max() > 0
 
 
 X = torch.randn(2, 3, 8, 8)

@@ -113,23 +113,6 @@ def test_values_at_the_ends_of_the_range_are_inside() -> None:
         specops.hff(X[:0], 2)
 
 
-def test_the_check_is_off_unless_switched_on() -> None:
-    outside = 2 * X
-    specops.hff(outside, 2)
-    with check_value_range(True):
-        with check_value_range(False):
-            specops.hff(outside, 2)
-        with pytest.raises(ValueError, match="value_range"):
-            specops.hff(outside, 2)
-    specops.hff(outside, 2)
-    check_value_range(True)
-    try:
-        with pytest.raises(ValueError, match="value_range"):
-            specops.hff(outside, 2)
-    finally:
-        check_value_range(False)
-
-
 def is_checked() -> bool:
     try:
         specops.hff(2 * X, 2)
@@ -139,7 +122,9 @@ def is_checked() -> bool:
 
 
 def test_a_block_sets_the_check_again_and_ends_with_what_held_before() -> None:
+    assert not is_checked()
     check = check_value_range(True)
+    assert is_checked()
     check_value_range(False)
     for _ in range(2):
         with check:

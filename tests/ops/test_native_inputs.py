@@ -114,7 +114,7 @@ WRONG_FILTER = {
     "double gains": ((X, C.double(), INDEX, WEIGHT), TypeError, "dtype of weight"),
     "meta gains": ((X, C.to("meta"), INDEX, WEIGHT), (ValueError, NotImplementedError), "(?i)cpu|meta"),
     "index below -1": ((X, C, INDEX - 2, WEIGHT), ValueError, "got -2 to 3"),
-    "index below -1, unserved": (
+    "index below -1, around fft": (
         (torch.ones(1031, 2), C, torch.full((1031, 2), -2).int(), torch.ones(1031, 2)),
         ValueError,
         "-2",

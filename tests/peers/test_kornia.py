@@ -23,23 +23,6 @@ def test_separable_filter(taps: int, boundary: str, border: str) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("taps", [3, 5])
-def test_blur_and_subsample(taps: int) -> None:
-    """kornia's blur pool: a binomial filter and every second pixel, zeros around the image."""
-    x = torch.randn(2, 3, 12, 18, dtype=torch.float64)
-    theirs = kornia.filters.blur_pool2d(x, taps, stride=2)
-    binomial = {3: [1.0, 2.0, 1.0], 5: [1.0, 4.0, 6.0, 4.0, 1.0]}[taps]
-    f = torch.tensor(binomial, dtype=torch.float64) / sum(binomial)
-    torch.testing.assert_close(specops.upfirdn2d(x, f, down=2, padding=(taps - 1) // 2), theirs)
-
-
-def test_correlation_with_a_kernel() -> None:
-    x, kernel = torch.randn(2, 3, 12, 17, dtype=torch.float64), torch.randn(1, 3, 5, dtype=torch.float64)
-    theirs = kornia.filters.filter2d(x, kernel, border_type="constant")
-    ours = specops.upfirdn2d(x, kernel[0], padding=(2, 2, 1, 1), flip_filter=True)
-    torch.testing.assert_close(ours, theirs)
-
-
 def test_grey_of_the_profile_losses() -> None:
     """The weights of red, green and blue of Jung and Keuper are those of kornia's grey images."""
     real, fake = torch.rand(2, 4, 3, 16, 16, dtype=torch.float64)

@@ -11,19 +11,6 @@ import specops
 tools = pytest.importorskip("powerbox.tools", reason="powerbox is not installed (the extra `peers`)")
 
 
-@pytest.mark.parametrize("side", [15, 16, 33, 64])
-def test_radial_spectrum(side: int) -> None:
-    """Convention `plain`: bins [i, i + 1) of the index radius, all of the plane, each coefficient once."""
-    x = np.random.default_rng(0).standard_normal((side, side))
-    bins = specops.geometry.radial_bins((side, side), convention="plain")
-    power = np.abs(np.fft.fft2(x)) ** 2
-    frequencies = np.fft.fftfreq(side, 1 / side)
-    edges = bins.edges.numpy() - 1e-9  # powerbox's radii are rounded: integers stay in the bin that they begin
-    means, _, _, _ = tools.angular_average(power, [frequencies, frequencies], bins=edges, bin_ave=False)
-    ours = specops.radial_spectrum(torch.from_numpy(x), convention="plain")
-    np.testing.assert_allclose(ours.numpy(), means, rtol=1e-10)
-
-
 def test_power_spectrum_of_a_box() -> None:
     """Its isotropic power of a field in a unit box is ours with norm="forward", in the conventions of numpy's DFT."""
     side = 32
