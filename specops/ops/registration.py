@@ -29,8 +29,8 @@ def register(
     *,
     fake: Callable[..., Any],
     backward: Callable[..., tuple[Tensor | None, ...]],
-    jvp: Callable[..., Any],
     vmap: Callable[..., tuple[Any, Any]],
+    jvp: Callable[..., Any] | None = None,
     residual: int | None = None,
     kernels: Sequence[str] = KERNELS,
 ) -> Callable[..., Any]:
@@ -45,8 +45,9 @@ def register(
         fake: returns empty tensors of the results' shapes, dtypes and strides.
         backward: (needs, *grads, *args) -> gradients of the first tensors, or None where `needs` says so; to be written
             in terms of ops, so that gradients of any order follow. Of several grads some may be None.
-        jvp: (tangents, *args) -> tangents of the results; the tangent of an argument may be None.
         vmap: as in torch.library.register_vmap.
+        jvp: (tangents, *args) -> tangents of the results; the tangent of an argument may be None. May be left out for
+            an op that is bilinear in its first two arguments.
         residual: which of several results is there for the derivatives and has none itself; they get it as the last
             argument.
         kernels: the backends that have the op, beside the reference.
@@ -55,27 +56,21 @@ def register(
     backends.register(op, public.__module__.rpartition(".")[0], ("reference", *kernels))
     exported[op] = public
 
+    def bilinear_jvp(tangents: tuple[Tensor | None, ...], first: Tensor, second: Tensor, *rest: Any) -> Any:
+        terms = [] if tangents[0] is None else [overload(tangents[0], second, *rest)]
+        terms += [] if tangents[1] is None else [overload(first, tangents[1], *rest)]
+        return sum(terms[1:], terms[0])
+
     def select(*args: Any) -> Any:
         return backends.kernel(op, args[0].device.type)(*args)
 
     _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     overload = getattr(torch.ops.specops, op).default
     _library.impl(op, select, "CompositeExplicitAutograd")
-    _library.impl(op, _autograd(overload, select, backward, jvp, residual), "Autograd", with_keyset=True)
+    kernel = _autograd(overload, select, backward, jvp or bilinear_jvp, residual)
+    _library.impl(op, kernel, "Autograd", with_keyset=True)
     torch.library.register_fake(f"specops::{op}", fake, lib=_library)
     torch.library.register_vmap(f"specops::{op}", vmap, lib=_library)
-    return overload
-
-
-def register_bilinear(schema: str, public: Callable[..., Any], **functions: Any) -> Callable[..., Tensor]:
-    """As `register`, for an op bilinear in its first two arguments: its forward derivative follows from that."""
-
-    def jvp(tangents: tuple[Tensor | None, ...], first: Tensor, second: Tensor, *rest: Any) -> Tensor:
-        terms = [] if tangents[0] is None else [overload(tangents[0], second, *rest)]
-        terms += [] if tangents[1] is None else [overload(first, tangents[1], *rest)]
-        return sum(terms[1:], terms[0])
-
-    overload = register(schema, public, jvp=jvp, **functions)
     return overload
 
 

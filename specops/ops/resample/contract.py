@@ -15,7 +15,8 @@ The derivative of each in either argument is one of the other two or itself. `up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from specops.ops._checks import check_image
 from specops.ops._layout import batch_first, compute_dtype, memory_format
-from specops.ops.registration import register_bilinear
+from specops.ops.registration import register
 
 BOUNDARIES = ("zeros", "reflect", "replicate", "circular")
 
@@ -154,15 +155,8 @@ def _check_sampling(up: Sequence[int], down: Sequence[int], padding: Sequence[in
         raise ValueError(f"boundary must be one of {', '.join(BOUNDARIES)}; got {boundary!r}.")
 
 
-def _check_output(
-    size: Sequence[int],
-    out: Sequence[int],
-    taps_size: Sequence[int],
-    up: Sequence[int],
-    down: Sequence[int],
-    padding: Sequence[int],
-) -> None:
-    expected = output_size(size, taps_size, up, down, padding)
+def _check_output(size: Sequence[int], out: Sequence[int], taps_size: Sequence[int], *factors_and_padding: Any) -> None:
+    expected = output_size(size, taps_size, *factors_and_padding)
     if tuple(out) != expected:
         raise ValueError(
             f"y must be [..., {expected[0]}, {expected[1]}] for these arguments; got [..., {out[0]}, {out[1]}]."
@@ -209,46 +203,33 @@ def _correlation_backward(needs: Needs, grad: Tensor, x: Tensor, y: Tensor, *sam
     return grad_x, grad_y
 
 
-def _vmap_slices(op: Callable[..., Tensor], info: Any, dims: Any, args: tuple[Any, ...]) -> tuple[Tensor, int]:
+def _vmap(op: str, info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
+    call = getattr(torch.ops.specops, op).default
+    if dims[1] is None and op != "upfirdn2d_filter_correlation":  # one filter for all slices: they are a larger batch
+        return call(args[0].movedim(dims[0], 0), *args[1:]), 0
     first, second = (batch_first(t, dim, info.batch_size) for t, dim in zip(args[:2], dims[:2], strict=True))
-    return torch.stack([op(a, b, *args[2:]) for a, b in zip(first, second, strict=True)]), 0
-
-
-def _upfirdn2d_vmap(info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
-    if dims[1] is None:  # one filter for all slices: they are one larger batch
-        return _upfirdn2d(args[0].movedim(dims[0], 0), *args[1:]), 0
-    return _vmap_slices(_upfirdn2d, info, dims, args)
-
-
-def _transpose_vmap(info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
-    if dims[1] is None:
-        return _upfirdn2d_transpose(args[0].movedim(dims[0], 0), *args[1:]), 0
-    return _vmap_slices(_upfirdn2d_transpose, info, dims, args)
-
-
-def _correlation_vmap(info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
-    return _vmap_slices(_upfirdn2d_filter_correlation, info, dims, args)
+    return torch.stack([call(a, b, *args[2:]) for a, b in zip(first, second, strict=True)]), 0
 
 
 _SAMPLING = "int[] up, int[] down, SymInt[] padding, str boundary"
-_upfirdn2d = register_bilinear(
+_upfirdn2d = register(
     f"upfirdn2d(Tensor x, Tensor taps, {_SAMPLING}) -> Tensor",
     upfirdn2d,
     fake=_upfirdn2d_fake,
     backward=_upfirdn2d_backward,
-    vmap=_upfirdn2d_vmap,
+    vmap=functools.partial(_vmap, "upfirdn2d"),
 )
-_upfirdn2d_transpose = register_bilinear(
+_upfirdn2d_transpose = register(
     f"upfirdn2d_transpose(Tensor y, Tensor taps, {_SAMPLING}, SymInt[] size) -> Tensor",
     upfirdn2d_transpose,
     fake=_transpose_fake,
     backward=_transpose_backward,
-    vmap=_transpose_vmap,
+    vmap=functools.partial(_vmap, "upfirdn2d_transpose"),
 )
-_upfirdn2d_filter_correlation = register_bilinear(
+_upfirdn2d_filter_correlation = register(
     f"upfirdn2d_filter_correlation(Tensor x, Tensor y, {_SAMPLING}, SymInt[] taps_size) -> Tensor",
     upfirdn2d_filter_correlation,
     fake=_correlation_fake,
     backward=_correlation_backward,
-    vmap=_correlation_vmap,
+    vmap=functools.partial(_vmap, "upfirdn2d_filter_correlation"),
 )

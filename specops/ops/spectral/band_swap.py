@@ -17,17 +17,16 @@ import torch
 from torch import Tensor
 
 from specops.ops._checks import check_image, check_pair
-from specops.ops._layout import batch_first, compute_dtype
+from specops.ops._layout import compute_dtype
 from specops.ops._reductions import sum_to_shared
-from specops.ops.registration import register, register_bilinear
 from specops.ops.spectral.contract import (
-    batched_profile,
     binned_cross_spectrum,
     binned_filter,
     check_maps,
     check_profile,
     filter_backward,
-    refuse_batched_maps,
+    filter_fake,
+    register_spectral,
 )
 
 
@@ -106,21 +105,11 @@ def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tenso
     return _binned_sloped_filter(x, profile, slope, index, weight)
 
 
-def _sloped_fake(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    return x.new_empty(x.shape)
-
-
 def _sloped_backward(
     needs: tuple[bool, ...], grad: Tensor, x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
     grad_x, grad_profile = filter_backward(needs, grad, x * slope if needs[1] else x, profile, index, weight)
     return None if grad_x is None else grad_x * slope, grad_profile
-
-
-def _sloped_vmap(info: Any, dims: Any, x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Any:
-    refuse_batched_maps(dims[3:5])
-    x, slope = batch_first(x, dims[0], info.batch_size), batch_first(slope, dims[2], info.batch_size)
-    return _binned_sloped_filter(x, batched_profile(info, dims[1], profile, x), slope, index, weight), 0
 
 
 def _fake(
@@ -175,30 +164,18 @@ def _difference(a: Tensor, b: Tensor) -> Tensor:
     return a.to(dtype) - b.to(dtype)
 
 
-def _vmap(
-    info: Any, dims: Any, a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, *rest: Any
-) -> Any:
-    refuse_batched_maps(dims[3:5])
-    a, b = (batch_first(image, dim, info.batch_size) for image, dim in zip((a, b), dims, strict=False))
-    keep = rest[-1]
-    out = _clipped_band_swap(a, b, batched_profile(info, dims[2], profile, a), index, weight, *rest)
-    return out, (0, 0, 0 if keep else None)
-
-
-_clipped_band_swap = register(
+_clipped_band_swap = register_spectral(
     "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high,"
     " bool keep) -> (Tensor, Tensor, Tensor)",
     clipped_band_swap,
     fake=_fake,
     backward=_backward,
     jvp=_jvp,
-    vmap=_vmap,
     residual=1,
 )
-_binned_sloped_filter = register_bilinear(
+_binned_sloped_filter = register_spectral(
     "binned_sloped_filter(Tensor x, Tensor profile, Tensor slope, Tensor index, Tensor weight) -> Tensor",
     binned_sloped_filter,
-    fake=_sloped_fake,
+    fake=filter_fake,
     backward=_sloped_backward,
-    vmap=_sloped_vmap,
 )

@@ -13,6 +13,7 @@ filter is self-adjoint in x. Index and weight are geometry: constants without gr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 from specops.ops._checks import check_image, check_pair, described
 from specops.ops._layout import batch_first, compute_dtype
 from specops.ops._reductions import sum_to_shared
-from specops.ops.registration import register_bilinear
+from specops.ops.registration import register
 
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
@@ -141,15 +142,8 @@ def _cross_backward(
     return grad_x, grad_y
 
 
-def _cross_vmap(info: Any, dims: Any, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Any:
-    refuse_batched_maps(dims[2:4])
-    same = x is y
-    x = batch_first(x, dims[0], info.batch_size)
-    y = x if same else batch_first(y, dims[1], info.batch_size)
-    return _binned_cross_spectrum(x, y, index, weight, n_bins), 0
-
-
-def _filter_fake(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+def filter_fake(x: Tensor, *_: Any) -> Tensor:
+    """Returns an empty image like x."""
     return x.new_empty(x.shape)
 
 
@@ -164,14 +158,40 @@ def filter_backward(
     return grad_x, sum_to_shared(grad_profile) if profile.dim() == 1 else grad_profile
 
 
-def _filter_vmap(info: Any, dims: Any, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Any:
-    refuse_batched_maps(dims[2:4])
-    x = batch_first(x, dims[0], info.batch_size)
-    return _binned_filter(x, batched_profile(info, dims[1], profile, x), index, weight), 0
+def register_spectral(schema: str, public: Callable[..., Any], **functions: Any) -> Callable[..., Any]:
+    """As `register`, for an op of images, profiles and maps, over which vmap goes by the names of its arguments."""
+
+    def vmap(info: Any, dims: Any, *args: Any) -> Any:
+        out = op(*_batch_first(info, dims, args, names))
+        if isinstance(out, Tensor):
+            return out, 0
+        return out, tuple(0 if each.dim() > 1 else None for each in out)  # what was not asked for is [0]
+
+    op = register(schema, public, vmap=vmap, **functions)
+    names = [argument.name for argument in op._schema.arguments]
+    return op
 
 
-def batched_profile(info: Any, dim: int | None, profile: Tensor, x: Tensor) -> Tensor:
-    """Returns a profile, with a vmap dimension or not, as one for images x [batch, ..., H, W]."""
+def _batch_first(info: Any, dims: Any, args: tuple[Any, ...], names: Sequence[str]) -> list[Any]:
+    """Arguments with vmap's dimension in front; one tensor twice stays one."""
+    moved: dict[int, Tensor] = {}
+    given: list[Any] = []
+    for arg, dim, name in zip(args, dims, names, strict=True):
+        if name in ("index", "weight") and dim is not None:
+            raise NotImplementedError(
+                "index and weight are geometry and cannot be vmapped over; vmap over images or profiles."
+            )
+        if name == "profile":
+            given.append(_profile_first(info, dim, arg, given[0]))
+        elif isinstance(arg, Tensor) and name not in ("index", "weight"):
+            given.append(moved.setdefault(id(arg), batch_first(arg, dim, info.batch_size)))
+        else:
+            given.append(arg)
+    return given
+
+
+def _profile_first(info: Any, dim: int | None, profile: Tensor, x: Tensor) -> Tensor:
+    """A profile as one for images x [batch, ..., H, W], or for all of them as before."""
     shared = profile.dim() - (dim is not None) == 1
     if dim is None and shared:
         return profile
@@ -183,25 +203,15 @@ def batched_profile(info: Any, dim: int | None, profile: Tensor, x: Tensor) -> T
     return profile
 
 
-def refuse_batched_maps(dims: tuple[int | None, ...]) -> None:
-    """Raises NotImplementedError where index or weight has a vmap dimension."""
-    if any(dim is not None for dim in dims):
-        raise NotImplementedError(
-            "index and weight are geometry and cannot be vmapped over; vmap over images or profiles."
-        )
-
-
-_binned_cross_spectrum = register_bilinear(
+_binned_cross_spectrum = register_spectral(
     "binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, SymInt n_bins) -> Tensor",
     binned_cross_spectrum,
     fake=_cross_fake,
     backward=_cross_backward,
-    vmap=_cross_vmap,
 )
-_binned_filter = register_bilinear(
+_binned_filter = register_spectral(
     "binned_filter(Tensor x, Tensor profile, Tensor index, Tensor weight) -> Tensor",
     binned_filter,
-    fake=_filter_fake,
+    fake=filter_fake,
     backward=filter_backward,
-    vmap=_filter_vmap,
 )

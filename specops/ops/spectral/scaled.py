@@ -19,17 +19,16 @@ from torch import Tensor
 
 from specops._half_plane import bin_sums, own_bins, profile_gain
 from specops.ops._checks import check_image
-from specops.ops._layout import batch_first, compute_dtype
+from specops.ops._layout import compute_dtype
 from specops.ops._reductions import sum_to_shared
-from specops.ops.registration import register
 from specops.ops.spectral import reference
 from specops.ops.spectral.contract import (
-    batched_profile,
     binned_cross_spectrum,
     binned_filter,
     check_maps,
     check_profile,
-    refuse_batched_maps,
+    filter_fake,
+    register_spectral,
 )
 
 SCALES = ("amplitude", "log")
@@ -158,15 +157,6 @@ def _power_jvp(
     return bin_sums(2 * factor * slope * _half_plane(x, tangent), index, weight, n_bins)
 
 
-def _power_vmap(info: Any, dims: Any, x: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
-    refuse_batched_maps(dims[1:3])
-    return _binned_scaled_power(batch_first(x, dims[0], info.batch_size), index, weight, *rest), 0
-
-
-def _filter_fake(x: Tensor, *_: Any) -> Tensor:
-    return x.new_empty(x.shape)
-
-
 def _filter_backward(
     needs: tuple[bool, ...], grad: Tensor, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, *settings: Any
 ) -> tuple[Tensor | None, Tensor | None]:
@@ -185,27 +175,19 @@ def _filter_jvp(tangents: tuple[Tensor | None, ...], x: Tensor, profile: Tensor,
     return sum(terms[1:], terms[0])
 
 
-def _filter_vmap(info: Any, dims: Any, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, *rest: Any) -> Any:
-    refuse_batched_maps(dims[2:4])
-    x = batch_first(x, dims[0], info.batch_size)
-    return _binned_scaled_filter(x, batched_profile(info, dims[1], profile, x), index, weight, *rest), 0
-
-
-_binned_scaled_power = register(
+_binned_scaled_power = register_spectral(
     "binned_scaled_power(Tensor x, Tensor index, Tensor weight, SymInt n_bins, str scale, float factor, float eps)"
     " -> Tensor",
     binned_scaled_power,
     fake=_power_fake,
     backward=_power_backward,
     jvp=_power_jvp,
-    vmap=_power_vmap,
 )
-_binned_scaled_filter = register(
+_binned_scaled_filter = register_spectral(
     "binned_scaled_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, str scale, float factor, float eps)"
     " -> Tensor",
     binned_scaled_filter,
-    fake=_filter_fake,
+    fake=filter_fake,
     backward=_filter_backward,
     jvp=_filter_jvp,
-    vmap=_filter_vmap,
 )
