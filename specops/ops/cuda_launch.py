@@ -15,7 +15,7 @@ def integers_of(struct: Any) -> list[int]:
     """Returns the fields of a dataclass, nested ones in their places, as C++ copies them into the struct of its name.
 
     Example:
-        >>> from specops.ops.spectral.plans.launches import BinnedFilter
+        >>> from specops.ops.spectral.cuda import BinnedFilter
         >>> integers_of(BinnedFilter(n_images=5, height=64, width=32, profile_stride=0))
         [5, 64, 32, 0]
     """

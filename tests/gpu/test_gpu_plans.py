@@ -15,10 +15,10 @@ from samples import spectral_maps
 from spectral_cases import Case, coefficients
 from torch import Tensor
 
-from specops.ops.resample.plans import axes, patches, tilings
+from specops.ops.resample.plans import axes, tilings
 from specops.ops.resample.plans import launches as resample
+from specops.ops.spectral import cuda as spectral
 from specops.ops.spectral.plans import banks, bins, gains, transform
-from specops.ops.spectral.plans import launches as spectral
 
 CSRC = Path(__file__).parents[2] / "csrc"
 SIDES = tuple(height for height, _ in transform.SHAPES)
@@ -68,9 +68,9 @@ def test_numbers_and_names_of_the_headers() -> None:
     resampling = kernels["resample_cuda.cu"] + kernels["resample_kernels.cuh"]
     assert f"kThreads = {tilings.MOST_THREADS}, kBlocksEach = 3;" in resampling
     assert f"kRowsAtOnce = {tilings.ROWS_AT_ONCE};" in resampling
-    assert f"kPatchThreads = {patches.PATCH_THREADS};" in kernels["patch.cuh"]
+    assert f"kPatchThreads = {tilings.PATCH_THREADS};" in kernels["patch.cuh"]
     listed = re.findall(r"if \(is\((\d+), (\d+), (\d+)\)\)", resampling)
-    assert {tuple(map(int, each)) for each in listed} == patches.PATCHES
+    assert {tuple(map(int, each)) for each in listed} == tilings.PATCHES
     assert f"kMostSums = {banks.SUMS};" in kernels["bins.cuh"]
     assert f"kSumCodes = {banks.SUM_CODES};" in kernels["bins.cuh"]
     assert f"kAroundFftThreads = {bins.MOST_WARPS * banks.LANES};" in kernels["around_fft_kernels.cuh"]

@@ -169,7 +169,7 @@ def triton_resampling_calls() -> Iterator[Call]:
 ONE_TILE, SEVERAL_TILES = (2, 96, 80), (2, 130, 136)
 
 
-def around_fft_call(kernels: around_fft.Kernels, kernel: str, dtype: torch.dtype) -> tuple[list[Tensor], int]:
+def around_fft_call(kernels: around_fft.AroundFft, kernel: str, dtype: torch.dtype) -> tuple[list[Tensor], int]:
     """One kernel around torch.fft of spectra, or of images that have been filtered."""
     generator = torch.Generator().manual_seed(0)
     shape = SEVERAL_TILES if "tiles" in kernel else ONE_TILE
@@ -194,7 +194,7 @@ def around_fft_call(kernels: around_fft.Kernels, kernel: str, dtype: torch.dtype
     return [X], 2 * X.numel() * X.element_size()
 
 
-def around_fft_calls(kernels: around_fft.Kernels, source: Path | None) -> Iterator[Call]:
+def around_fft_calls(kernels: around_fft.AroundFft, source: Path | None) -> Iterator[Call]:
     made = ("sums", "sums of tiles", "sums of own bins", "gain", "hermitian columns", "clip")
     for kernel, dtype in itertools.product(made, (torch.float32, torch.float64)):
         name = f"{kernel}, {str(dtype).removeprefix('torch.')}"

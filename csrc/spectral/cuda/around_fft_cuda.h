@@ -4,7 +4,7 @@
 
 // Launchers of the kernels of around_fft_cuda.cu: they return a cudaError_t and are given the stream. Arrays of real
 // numbers are float64 where `wide`, else float32; spectra X, Y are [n_images, n_points] pairs of those, dense.
-// `launch` is the integers of a struct, which is a dataclass in specops/ops/spectral/plans/launches.py. `scale` is a
+// `launch` is the integers of a struct, which is a dataclass in specops/ops/spectral/cuda.py. `scale` is a
 // Scale of common/scale.h.
 namespace specops::spectral {
 

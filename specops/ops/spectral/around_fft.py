@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +12,6 @@ from torch import Tensor
 from specops.ops._layout import compute_dtype
 from specops.ops.spectral import reference
 from specops.ops.spectral.plans.gains import gain_maps
-
-Swapped = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -23,77 +22,79 @@ class Scale:
     factor: float = 1.0
     eps: float = 0.0
 
+    @classmethod
+    def of(cls, scale: str, factor: float, eps: float) -> Scale:
+        return cls(1 if scale == "amplitude" else 2, factor, eps)
+
 
 UNSCALED = Scale()
 
 
-class Kernels(Protocol):
-    """What a backend has; spectra X, Y are real views [..., H, W//2+1, 2] of half planes, in the compute dtype."""
+class AroundFft(ABC):
+    """The ops, arguments as in `contract`, by torch.fft and four kernels of a backend.
 
+    Spectra X, Y are real views [..., H, W//2+1, 2] of half planes, in the compute dtype.
+    """
+
+    @abstractmethod
     def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         """sums[..., k] = sum of weight · Re(conj X Y), with a scale of weight · s(|X|²), over the points of bin k."""
 
+    @abstractmethod
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
-        """X *= weight · profile[index], in place and summed over the maps; with a scale s also times s'(|X|²)."""
+        """X *= weight · profile[index], in place and summed over the maps; with a scale also times s'(|X|²)."""
 
+    @abstractmethod
     def hermitian(self, X: Tensor, n_edges: int) -> None:
         """Makes the first column of X Hermitian in ky, in place; with two edges the last one too."""
 
+    @abstractmethod
     def clip(
         self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
     ) -> None:
         """What follows the filter of a band swap."""
 
+    def binned_cross_spectrum(
+        self, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale = UNSCALED
+    ) -> Tensor:
+        """With a scale, and y = x, binned_scaled_power."""
+        sums = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
+        if sums.numel():
+            X = spectrum_of(x)
+            Y = X if same_images(x, y) else spectrum_of(y)
+            self.bin_sums(X, Y, index, weight, sums, scale)
+        return sums
 
-def scale_of(scale: str, factor: float, eps: float) -> Scale:
-    return Scale(1 if scale == "amplitude" else 2, factor, eps)
-
-
-def binned_cross_spectrum(
-    kernels: Kernels, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale = UNSCALED
-) -> Tensor:
-    """As specops.ops.binned_cross_spectrum; with a scale, and y = x, as binned_scaled_power."""
-    sums = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
-    if sums.numel():
+    def binned_filter(
+        self, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale = UNSCALED
+    ) -> Tensor:
+        """With a scale binned_scaled_filter."""
+        if x.numel() == 0:
+            return x.new_empty(x.shape)
         X = spectrum_of(x)
-        Y = X if same_images(x, y) else spectrum_of(y)
-        kernels.bin_sums(X, Y, index, weight, sums, scale)
-    return sums
+        self.gain(X, profile.contiguous(), *gain_maps(index, weight, profile.shape[-1], x.shape[-1]), scale)
+        self.hermitian(X, 2 - x.shape[-1] % 2)
+        size = (x.shape[-2], x.shape[-1])
+        return reference.inverse_transform(torch.view_as_complex(X), size).to(x.dtype).contiguous()
 
+    def binned_scaled_power(self, x: Tensor, index: Tensor, weight: Tensor, n_bins: int, *scale: Any) -> Tensor:
+        return self.binned_cross_spectrum(x, x, index, weight, n_bins, Scale.of(*scale))
 
-def binned_filter(
-    kernels: Kernels, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale = UNSCALED
-) -> Tensor:
-    """As specops.ops.binned_filter; with a scale as binned_scaled_filter."""
-    if x.numel() == 0:
-        return x.new_empty(x.shape)
-    X = spectrum_of(x)
-    maps = gain_maps(index, weight, profile.shape[-1], x.shape[-1])
-    kernels.gain(X, profile.contiguous(), *maps, scale)
-    kernels.hermitian(X, 2 - x.shape[-1] % 2)
-    return reference.inverse_transform(torch.view_as_complex(X), (x.shape[-2], x.shape[-1])).to(x.dtype).contiguous()
+    def binned_scaled_filter(self, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, *scale: Any) -> Tensor:
+        return self.binned_filter(x, profile, index, weight, Scale.of(*scale))
 
-
-def clipped_band_swap(
-    kernels: Kernels,
-    a: Tensor,
-    b: Tensor,
-    profile: Tensor,
-    index: Tensor,
-    weight: Tensor,
-    low: float,
-    high: float,
-    keep: bool,
-) -> Swapped:
-    """As specops.ops.clipped_band_swap; images of half precision are float32 on the way."""
-    dtype = compute_dtype(a.dtype)
-    wide_a, wide_b = a.to(dtype), in_type(b, dtype)
-    swapped, slope = wide_a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)
-    kept = wide_a.new_empty(a.shape if keep else (0,))
-    if a.numel():
-        filtered = binned_filter(kernels, wide_a - wide_b, profile, index, weight)
-        kernels.clip(filtered, wide_b, swapped, slope, kept, low, high)
-    return swapped.to(a.dtype), slope, kept.to(a.dtype)
+    def clipped_band_swap(
+        self, a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Images of half precision are float32 on the way."""
+        dtype = compute_dtype(a.dtype)
+        wide_a, wide_b = a.to(dtype), in_type(b, dtype)
+        swapped, slope = wide_a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)
+        kept = wide_a.new_empty(a.shape if keep else (0,))
+        if a.numel():
+            filtered = self.binned_filter(wide_a - wide_b, profile, index, weight)
+            self.clip(filtered, wide_b, swapped, slope, kept, low, high)
+        return swapped.to(a.dtype), slope, kept.to(a.dtype)
 
 
 def in_type(b: Tensor, dtype: torch.dtype) -> Tensor:

@@ -6,20 +6,103 @@ kernels of csrc/spectral/cuda/around_fft_kernels.cuh.
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor
 
 from specops.ops import cuda_launch
-from specops.ops.cuda_launch import integers_of
-from specops.ops.spectral import around_fft
-from specops.ops.spectral.around_fft import Scale, is_constant, same_images
-from specops.ops.spectral.plans import bins, launches, transform
+from specops.ops.cuda_launch import Int64, integers_of
+from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images
+from specops.ops.spectral.plans import bins, transform
 from specops.ops.spectral.plans.banks import LANES
 from specops.ops.spectral.plans.gains import gains
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
+
+
+@dataclass(frozen=True)
+class BinnedSums:
+    """Images of one launch, and their bins."""
+
+    n_images: Int64
+    height: Int64
+    width: Int64
+    n_bins: Int64
+    bins_per_pool: Int64
+
+
+@dataclass(frozen=True)
+class BinnedFilter:
+    """Images of one launch, and the numbers from one's profile to the next one's, 0 for one profile."""
+
+    n_images: Int64
+    height: Int64
+    width: Int64
+    profile_stride: Int64
+
+
+@dataclass(frozen=True)
+class BandSwap(BinnedFilter):
+    """Further, whether the second image is one number."""
+
+    constant: Int64
+
+
+@dataclass(frozen=True)
+class TileSums:
+    """Spectra whose tiles are summed, in float64 where `wide`."""
+
+    wide: Int64
+    n_images: Int64
+    n_points: Int64
+    n_bins: Int64
+    n_tiles: Int64
+    tile_points: Int64
+    n_threads: Int64
+    bins_per_pool: Int64
+
+
+@dataclass(frozen=True)
+class BinSums:
+    """Spectra of whose bins `lanes` threads each take turns with the points."""
+
+    wide: Int64
+    n_images: Int64
+    n_points: Int64
+    n_bins: Int64
+    lanes: Int64
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Spectra that are multiplied by the gains of one or more maps."""
+
+    wide: Int64
+    n_images: Int64
+    n_points: Int64
+    n_maps: Int64
+    profile_stride: Int64
+
+
+@dataclass(frozen=True)
+class HermitianColumns:
+    """Spectra whose first column, of two edges the last too, becomes Hermitian."""
+
+    wide: Int64
+    n_images: Int64
+    n_rows: Int64
+    n_columns: Int64
+    n_edges: Int64
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Pixels that are folded and clipped, and whether those of the second image are one number."""
+
+    wide: Int64
+    n_pixels: Int64
+    constant: Int64
 
 
 def serves(x: Tensor) -> bool:
@@ -32,13 +115,13 @@ def serves(x: Tensor) -> bool:
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """x, y [..., H, W], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., K]."""
     if not serves(x):
-        return around_fft.binned_cross_spectrum(AROUND_FFT, x, y, index, weight, n_bins)
+        return AROUND_FFT.binned_cross_spectrum(x, y, index, weight, n_bins)
     plan = bins.bins(index, weight, n_bins)
     sums = x.new_empty(*x.shape[:-2], n_bins, dtype=weight.dtype)
     images = (pixels(x),) if same_images(x, y) else (pixels(x), pixels(y))
     name = "binned_power" if len(images) == 1 else "binned_cross_spectrum"
     tables = (circle_of(x), plan.points, plan.pools)
-    launch = launches.BinnedSums(**shape_of(x), n_bins=n_bins, bins_per_pool=plan.bins_per_pool)
+    launch = BinnedSums(**shape_of(x), n_bins=n_bins, bins_per_pool=plan.bins_per_pool)
     cuda_launch.launch(name, *images, *tables, sums, integers_of(launch))
     return sums
 
@@ -46,7 +129,7 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
 def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """x [..., H, W], profile [K] or [..., K], index and weight as above -> [..., H, W]."""
     if not serves(x) or index.dim() > 2:
-        return around_fft.binned_filter(AROUND_FFT, x, profile, index, weight)
+        return AROUND_FFT.binned_filter(x, profile, index, weight)
     y = x.new_empty(x.shape, dtype=weight.dtype)
     cuda_launch.launch(
         "binned_filter",
@@ -55,7 +138,7 @@ def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> 
         gains(index, weight, profile.shape[-1]),
         profile.contiguous(),
         y,
-        integers_of(launches.BinnedFilter(**shape_of(x), profile_stride=stride_of(profile))),
+        integers_of(BinnedFilter(**shape_of(x), profile_stride=stride_of(profile))),
     )
     return y.to(x.dtype)
 
@@ -70,7 +153,7 @@ def clipped_band_swap(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """a, b [..., H, W], profile, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
     if not serves(a) or index.dim() > 2:
-        return around_fft.clipped_band_swap(AROUND_FFT, a, b, profile, index, weight, low, high, keep)
+        return AROUND_FFT.clipped_band_swap(a, b, profile, index, weight, low, high, keep)
     dtype = weight.dtype
     swapped, slope = a.new_empty(a.shape, dtype=dtype), a.new_empty(a.shape, dtype=torch.int8)
     kept = a.new_empty(a.shape if keep else (0,), dtype=dtype)
@@ -85,30 +168,15 @@ def clipped_band_swap(
         swapped,
         slope,
         kept,
-        integers_of(launches.BandSwap(**shape_of(a), profile_stride=stride_of(profile), constant=constant)),
+        integers_of(BandSwap(**shape_of(a), profile_stride=stride_of(profile), constant=constant)),
         low,
         high,
     )
     return swapped.to(a.dtype), slope, kept.to(a.dtype)
 
 
-def binned_scaled_power(
-    x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
-) -> Tensor:
-    """x [..., H, W], index and weight as in binned_cross_spectrum -> [..., K]."""
-    how = around_fft.scale_of(scale, factor, eps)
-    return around_fft.binned_cross_spectrum(AROUND_FFT, x, x, index, weight, n_bins, how)
-
-
-def binned_scaled_filter(
-    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
-) -> Tensor:
-    """x, profile, index and weight as in binned_filter -> [..., H, W]."""
-    return around_fft.binned_filter(AROUND_FFT, x, profile, index, weight, around_fft.scale_of(scale, factor, eps))
-
-
-class AroundFft:
-    """The kernels around torch.fft: see `around_fft.Kernels`."""
+class CudaKernels(AroundFft):
+    """Kernels around torch.fft."""
 
     def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
@@ -117,13 +185,13 @@ class AroundFft:
         if tiles is None:
             points = bins.sorted_points(index, weight, n_bins)
             tables = (points.place, points.weight, points.first)
-            launch = launches.BinSums(**spectra, lanes=bins.lanes_of(points))
+            launch = BinSums(**spectra, lanes=bins.lanes_of(points))
             cuda_launch.launch("around_fft_sums", X, Y, *tables, sums, integers_of(launch), *astuple(scale))
             return
         n_tiles, tile_points = tiles
         plan = bins.bins_of_tiles(index, weight, n_bins, n_tiles, tile_points)
         of_tiles = sums.new_empty(sums.numel() * n_tiles if n_tiles > 1 else 0)
-        tile_launch = launches.TileSums(
+        tile_launch = TileSums(
             **spectra,
             n_tiles=n_tiles,
             tile_points=tile_points,
@@ -135,7 +203,7 @@ class AroundFft:
 
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
-        launch = launches.Gains(
+        launch = Gains(
             wide=is_wide(X),
             n_images=X.numel() // (2 * n_points),
             n_points=n_points,
@@ -147,7 +215,7 @@ class AroundFft:
     def hermitian(self, X: Tensor, n_edges: int) -> None:
         n_rows, n_columns = X.shape[-3], X.shape[-2]
         n_images = X.numel() // (2 * n_rows * n_columns)
-        launch = launches.HermitianColumns(is_wide(X), n_images, n_rows, n_columns, n_edges)
+        launch = HermitianColumns(is_wide(X), n_images, n_rows, n_columns, n_edges)
         cuda_launch.launch("around_fft_hermitian", X, integers_of(launch))
 
     def clip(
@@ -155,11 +223,13 @@ class AroundFft:
     ) -> None:
         constant = is_constant(b)
         b = b.flatten()[:1] if constant else b
-        launch = launches.Clip(wide=is_wide(filtered), n_pixels=filtered.numel(), constant=constant)
+        launch = Clip(wide=is_wide(filtered), n_pixels=filtered.numel(), constant=constant)
         cuda_launch.launch("around_fft_clip", filtered, b, swapped, slope, kept, integers_of(launch), low, high)
 
 
-AROUND_FFT = AroundFft()
+AROUND_FFT = CudaKernels()
+binned_scaled_power = AROUND_FFT.binned_scaled_power
+binned_scaled_filter = AROUND_FFT.binned_scaled_filter
 
 
 def is_wide(x: Tensor) -> bool:

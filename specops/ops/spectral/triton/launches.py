@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from specops.ops._layout import compute_dtype
-from specops.ops.spectral import around_fft
-from specops.ops.spectral.around_fft import Scale, is_constant, same_images
+from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images
 from specops.ops.spectral.plans import bins
 from specops.ops.spectral.triton import around_fft_kernels, kernels
 from specops.ops.spectral.triton.tables import (
@@ -43,7 +42,7 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
     """As specops.ops.binned_cross_spectrum."""
     how = configuration(x)
     if how is None or index.dim() > 2 or not 0 < n_bins <= 2 * how.digits.N or x.numel() == 0:
-        return around_fft.binned_cross_spectrum(AROUND_FFT, x, y, index, weight, n_bins)
+        return AROUND_FFT.binned_cross_spectrum(x, y, index, weight, n_bins)
     out = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
     same = same_images(x, y)
     x = x.contiguous()
@@ -68,7 +67,7 @@ def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> 
     """As specops.ops.binned_filter."""
     how = configuration(x)
     if how is None or index.dim() > 2 or x.numel() == 0:
-        return around_fft.binned_filter(AROUND_FFT, x, profile, index, weight)
+        return AROUND_FFT.binned_filter(x, profile, index, weight)
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     kernels.binned_filter_kernel[(math.prod(x.shape[:-2]),)](
         x=x.contiguous(), out=out, **_filter_arguments(how, profile, index, weight)
@@ -88,7 +87,7 @@ def clipped_band_swap(
     """As specops.ops.clipped_band_swap."""
     how = configuration(a)
     if how is None or index.dim() > 2 or a.numel() == 0:
-        return around_fft.clipped_band_swap(AROUND_FFT, a, b, profile, index, weight, low, high, keep)
+        return AROUND_FFT.clipped_band_swap(a, b, profile, index, weight, low, high, keep)
     swapped = torch.empty(a.shape, dtype=a.dtype, device=a.device)
     slope = torch.empty(a.shape, dtype=torch.int8, device=a.device)
     kept = torch.empty(a.shape if keep else (0,), dtype=a.dtype, device=a.device)
@@ -126,25 +125,8 @@ def _stride(profile: Tensor) -> int:
     return 0 if profile.dim() == 1 else profile.shape[-1]
 
 
-@on_its_device
-def binned_scaled_power(
-    x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
-) -> Tensor:
-    """As specops.ops.binned_scaled_power."""
-    how = around_fft.scale_of(scale, factor, eps)
-    return around_fft.binned_cross_spectrum(AROUND_FFT, x, x, index, weight, n_bins, how)
-
-
-@on_its_device
-def binned_scaled_filter(
-    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: str, factor: float, eps: float
-) -> Tensor:
-    """As specops.ops.binned_scaled_filter."""
-    return around_fft.binned_filter(AROUND_FFT, x, profile, index, weight, around_fft.scale_of(scale, factor, eps))
-
-
-class AroundFft:
-    """The kernels around torch.fft: see `around_fft.Kernels`."""
+class TritonKernels(AroundFft):
+    """Kernels around torch.fft."""
 
     def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
         n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
@@ -197,7 +179,9 @@ class AroundFft:
         )  # fmt: skip
 
 
-AROUND_FFT = AroundFft()
+AROUND_FFT = TritonKernels()
+binned_scaled_power = on_its_device(AROUND_FFT.binned_scaled_power)
+binned_scaled_filter = on_its_device(AROUND_FFT.binned_scaled_filter)
 
 
 def _scale_arguments(scale: Scale) -> dict[str, float]:
