@@ -19,7 +19,7 @@ from torch import Tensor
 from specops.ops._layout import compute_dtype, memory_format
 from specops.ops.resample import reference
 from specops.ops.resample.contract import output_size
-from specops.ops.resample.plans import launches, patches
+from specops.ops.resample.plans import launches, tilings
 
 OPS = tuple(dict.fromkeys(sample.op for sample in RESAMPLING))
 IMAGE_OPS = tuple(op for op in OPS if not op.endswith("correlation"))
@@ -157,7 +157,7 @@ CASES = TILES | PATCHES | {name: replace(case, size=(16, 16)) for name, case in 
 def bands_of_many_images() -> Iterator[None]:
     """The patches of few images have bands as long as those of many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patches, "ENOUGH_STRIPS", 0)
+        patch.setattr(tilings, "ENOUGH_STRIPS", 0)
         launches.plan.cache_clear()
         yield
     launches.plan.cache_clear()

@@ -59,7 +59,7 @@ static cudaError_t upfirdn2d_patches(const void* x, const void* f, void* factors
   });
 }
 
-// Calls f(Patch) for the factors and taps of both axes: PATCHES of specops/ops/resample/plans/patches.py.
+// Calls f(Patch) for the factors and taps of both axes: PATCHES of specops/ops/resample/plans/tilings.py.
 template <class Stored, class F>
 static int for_patch(const TiledAxis& axis, const F& f) {
   const auto is = [&](int32_t up, int32_t down, int32_t taps) {

@@ -6,6 +6,7 @@ The functions do not ask where their tensors lie. What fits no block of a GPU go
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from specops.ops._layout import compute_dtype, like_layout, memory_format
 from specops.ops.cuda_launch import integers_of
 from specops.ops.resample import reference
 from specops.ops.resample.plans import launches
-from specops.ops.resample.plans.axes import Axis, axes_of, transposed
+from specops.ops.resample.plans.axes import Images, axes_of, transposed
 from specops.ops.resample.plans.launches import Plan
 from specops.ops.resample.plans.tilings import VECTOR_BYTES
 
@@ -24,17 +25,6 @@ def _aligned(x: Tensor) -> Tensor:
     """x in its own memory format without gaps, from an address that vectors can be read from."""
     x = like_layout(x, x)
     return x.clone() if x.data_ptr() % VECTOR_BYTES else x
-
-
-def _channels(x: Tensor) -> int:
-    """Channels that lie side by side, 1 where rows do."""
-    return x.shape[1] if memory_format(x) == torch.channels_last else 1
-
-
-def _plan(x: Tensor, y_axis: Axis, x_axis: Axis, folded: tuple[Axis, Axis] | None, sums: bool = False) -> Plan | None:
-    channels = _channels(x)
-    planes = x.shape[:-2].numel() // channels
-    return launches.plan(y_axis, x_axis, folded, planes, channels, x.dtype, x.device, sums)
 
 
 def _resampled(x: Tensor, taps: Tensor, plan: Plan, size: Sequence[int]) -> Tensor:
@@ -46,56 +36,40 @@ def _resampled(x: Tensor, taps: Tensor, plan: Plan, size: Sequence[int]) -> Tens
     return out
 
 
-def upfirdn2d(
-    x: Tensor, taps: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
-) -> Tensor:
+def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
     """x [..., H, W], taps [fh, fw] -> [..., Ho, Wo]."""
-    axes = axes_of(x.shape[-2:], taps.shape, up, down, padding, boundary)
+    axes = axes_of(x.shape[-2:], taps.shape, *sampling)
     if x.numel() == 0:
         return x.new_empty((*x.shape[:-2], *(axis.n_out for axis in axes)))
-    plan = _plan(x, *axes, None)
+    plan = launches.plan(*axes, Images.of(x))
     if plan is None:
-        return reference.upfirdn2d(x, taps, up, down, padding, boundary)
+        return reference.upfirdn2d(x, taps, *sampling)
     return _resampled(x, taps, plan, [axis.n_out for axis in axes])
 
 
-def upfirdn2d_transpose(
-    y: Tensor,
-    taps: Tensor,
-    up: Sequence[int],
-    down: Sequence[int],
-    padding: Sequence[int],
-    boundary: str,
-    size: Sequence[int],
-) -> Tensor:
+def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
     """y [..., Ho, Wo], taps [fh, fw] -> [..., H, W] with (H, W) = size."""
-    axes = axes_of(size, taps.shape, up, down, padding, boundary)
+    *sampling, size = sampling_and_size
+    axes = axes_of(size, taps.shape, *sampling)
     if y.numel() == 0:
         return y.new_empty((*y.shape[:-2], *size))
-    plan = _plan(y, transposed(axes[0]), transposed(axes[1]), axes)
+    plan = launches.plan(transposed(axes[0]), transposed(axes[1]), Images.of(y), folded=axes)
     if plan is None:
-        return reference.upfirdn2d_transpose(y, taps, up, down, padding, boundary, size)
+        return reference.upfirdn2d_transpose(y, taps, *sampling_and_size)
     return _resampled(y, taps, plan, size)
 
 
-def upfirdn2d_filter_correlation(
-    x: Tensor,
-    y: Tensor,
-    up: Sequence[int],
-    down: Sequence[int],
-    padding: Sequence[int],
-    boundary: str,
-    taps_size: Sequence[int],
-) -> Tensor:
+def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps_size: Any) -> Tensor:
     """x [..., H, W], y [..., Ho, Wo] -> taps [fh, fw] of taps_size; planes are added in the order of the batch."""
+    *sampling, taps_size = sampling_and_taps_size
     out = x.new_zeros(tuple(taps_size), dtype=compute_dtype(x.dtype))
     if x.numel() == 0:
         return out
     x, y = x.contiguous(), y.contiguous()
-    axes = axes_of(x.shape[-2:], taps_size, up, down, padding, boundary)
-    plan = _plan(x, *axes, None, sums=True)
+    axes = axes_of(x.shape[-2:], taps_size, *sampling)
+    plan = launches.plan(*axes, Images.of(x), sums=True)
     if plan is None:
-        return reference.upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps_size)
+        return reference.upfirdn2d_filter_correlation(x, y, *sampling_and_taps_size)
     sums = torch.empty(plan.launch.blocks, out.numel(), dtype=torch.float64, device=x.device)
     structs = (integers_of(plan.layout), integers_of(plan.launch))
     cuda_launch.launch("upfirdn2d_filter_correlation", _aligned(x), _aligned(y), sums, out, *structs)

@@ -18,7 +18,7 @@ from resample_cases import COMMON, IMAGE_OPS, PATCHED, Case, bands_of_many_image
 from specops.ops import cuda_launch
 from specops.ops.resample import cuda
 from specops.ops.resample.contract import BOUNDARIES
-from specops.ops.resample.plans import patches
+from specops.ops.resample.plans import tilings
 
 pytestmark = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
@@ -41,7 +41,7 @@ def counted_calls() -> Iterator[list[str]]:
         yield names
 
 
-@pytest.mark.parametrize(("up", "down", "taps"), sorted(patches.PATCHES))
+@pytest.mark.parametrize(("up", "down", "taps"), sorted(tilings.PATCHES))
 def test_patches(up: int, down: int, taps: int) -> None:
     """All boundaries and types, sizes that are multiples of a patch and not, paddings of both parities, crops."""
     half = taps // 2

@@ -109,7 +109,7 @@ def test_correlation_is_the_same_in_every_order() -> None:
 def test_filters_that_fit_no_block_go_to_the_reference() -> None:
     x, f = torch.randn(1, 5, 5), torch.randn(300, 300)
     args = ((1, 1), (1, 1), (150, 149, 150, 149), "zeros")
-    assert launches.plan(*axes.axes_of(x.shape[-2:], f.shape, *args), None, 1, 1, x.dtype, x.device) is None
+    assert launches.plan(*axes.axes_of(x.shape[-2:], f.shape, *args), axes.Images.of(x)) is None
     with emulated.executed_source(SOURCE):
         assert torch.equal(cuda.upfirdn2d(x, f, *args), reference.upfirdn2d(x, f, *args))
 

@@ -18,8 +18,9 @@ from specops.ops.spectral.plans import bins
 if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
 
-import specops.ops.resample.triton.kernels as resample_kernels
+from specops.ops.resample.plans.axes import Images, axes_of
 from specops.ops.resample.triton import plans
+from specops.ops.resample.triton.kernels import upfirdn2d_filter_correlation_kernel, upfirdn2d_kernel
 from specops.ops.spectral.triton import around_fft_kernels, kernels, tables
 
 SIDES = tuple(tables.CONFIGURATIONS)
@@ -28,8 +29,6 @@ SIDES = tuple(tables.CONFIGURATIONS)
 @pytest.mark.parametrize(
     ("kernel", "structs"),
     [
-        (resample_kernels.upfirdn2d_kernel, (plans.Tables,)),
-        (resample_kernels.upfirdn2d_filter_correlation_kernel, (plans.Tables,)),
         (kernels.binned_cross_spectrum_kernel, (tables.BinTables, tables.Circles, tables.Digits)),
         (kernels.binned_filter_kernel, (tables.GainTables, tables.Circles, tables.Digits)),
         (kernels.clipped_band_swap_kernel, (tables.GainTables, tables.Circles, tables.Digits)),
@@ -41,6 +40,13 @@ def test_fields_are_parameters_of_the_kernels(kernel: Any, structs: tuple[type, 
     names = [field.name for struct in structs for field in fields(struct)]
     assert set(names) <= set(kernel.arg_names)
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("kernel", [upfirdn2d_kernel, upfirdn2d_filter_correlation_kernel], ids=["filter", "sums"])
+def test_tables_of_a_plan_are_parameters_of_the_kernels(kernel: Any) -> None:
+    axes = axes_of((8, 8), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), "zeros")
+    how = plans.plan(*axes, Images(1, 1, torch.float32, torch.device("cpu")), False, False)
+    assert set(how.tables) <= set(kernel.arg_names)
 
 
 MAPS = {

@@ -9,13 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from specops.ops._layout import memory_format
 from specops.ops.cuda_launch import Int32
 from specops.ops.resample.reference import source_index
+
+
+class Images(NamedTuple):
+    """Planes [H, W, channels] of images; channels that do not lie side by side are planes of one."""
+
+    planes: int
+    channels: int
+    dtype: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def of(cls, x: Tensor) -> Images:
+        channels = x.shape[1] if memory_format(x) == torch.channels_last else 1
+        return cls(x.shape[:-2].numel() // channels, channels, x.dtype, x.device)
 
 
 class Boundary(IntEnum):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from specops.ops.cuda_launch import Int32, Int64
-from specops.ops.resample.plans import patches, tilings
-from specops.ops.resample.plans.axes import NO_FOLDS, Axis, Folds, folds_of
+from specops.ops.resample.plans import tilings
+from specops.ops.resample.plans.axes import NO_FOLDS, Axis, Folds, Images, folds_of
 from specops.ops.resample.plans.tilings import VECTOR_BYTES, TiledAxis
 
 PIXELS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # in the order of enum Pixel
@@ -21,20 +21,20 @@ FARTHEST = 2**30  # coordinates are int32
 
 @dataclass(frozen=True)
 class Layout:
-    """How a plane is divided; see struct Layout of tile.cuh."""
+    """How a plane is divided; see struct Layout of tile.cuh. Patches leave the defaults."""
 
     y: TiledAxis
     x: TiledAxis
-    channels: Int32
-    inner_bits: Int32
-    channel_tiles: Int32
-    column_tiles: Int32
-    bands: Int32
-    steps: Int32
-    pitch: Int32
-    out_pitch: Int32
-    load_vectors: Int32
-    store_vectors: Int32
+    channels: Int32 = 1
+    inner_bits: Int32 = 0
+    channel_tiles: Int32 = 1
+    column_tiles: Int32 = 1
+    bands: Int32 = 1
+    steps: Int32 = 1
+    pitch: Int32 = 0
+    out_pitch: Int32 = 0
+    load_vectors: Int32 = False
+    store_vectors: Int32 = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Launch:
     planes: Int64
     blocks: Int64
     threads: Int64
-    shared_bytes: Int64
+    shared_bytes: Int64 = 0
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,9 @@ class Plan:
 
 @functools.lru_cache(maxsize=1024)
 def plan(
-    y: Axis,
-    x: Axis,
-    folded: tuple[Axis, Axis] | None,
-    planes: int,
-    channels: int,
-    dtype: torch.dtype,
-    device: torch.device,
-    sums: bool = False,
+    y: Axis, x: Axis, images: Images, *, folded: tuple[Axis, Axis] | None = None, sums: bool = False
 ) -> Plan | None:
-    """Returns how to run an operator on `planes` images [H, W, channels], or None where it does not fit a block.
+    """Returns how to run an operator on images, or None where it does not fit a block.
 
     Args:
         y, x: the operator's axes.
@@ -81,9 +74,9 @@ def plan(
         return None
     folds = (folds_of(folded[0]), folds_of(folded[1])) if folded else (NO_FOLDS, NO_FOLDS)
     folds_exist = any(len(each.to) for each in folds)
-    if not (sums or folds_exist) and patches.in_patches(y, x, channels, dtype):
-        return _patch_plan(y, x, planes, dtype, device)
-    return _tile_plan(y, x, folds, planes, channels, dtype, device, sums)
+    if not (sums or folds_exist) and tilings.in_patches(y, x, images.channels, images.dtype):
+        return _patch_plan(y, x, images)
+    return _tile_plan(y, x, images, folds, sums)
 
 
 def _fits(axis: Axis) -> bool:
@@ -91,44 +84,25 @@ def _fits(axis: Axis) -> bool:
     return reach * max(axis.up, axis.down) < FARTHEST
 
 
-def _patch_plan(y: Axis, x: Axis, planes: int, dtype: torch.dtype, device: torch.device) -> Plan:
-    tiled_y, tiled_x, bands = patches.strips(y, x, planes, dtype.itemsize)
+def _patch_plan(y: Axis, x: Axis, images: Images) -> Plan:
+    tiled_y, tiled_x, bands = tilings.strips(y, x, images.planes, images.dtype.itemsize)
     columns = -(-x.n_out // tiled_x.tile)
     layout = Layout(
-        y=tiled_y,
-        x=tiled_x,
-        channels=1,
-        inner_bits=0,
-        channel_tiles=1,
+        tiled_y,
+        tiled_x,
         column_tiles=columns,
         bands=bands,
-        steps=1,
-        pitch=0,
-        out_pitch=0,
         load_vectors=x.n_in % min(4, tiled_x.tile * x.down // x.up) == 0,
         store_vectors=x.n_out % tiled_x.tile == 0,
     )
-    launch = Launch(
-        pixel=PIXELS.index(dtype),
-        planes=planes,
-        blocks=-(-planes * columns * bands // patches.PATCH_THREADS),
-        threads=patches.PATCH_THREADS,
-        shared_bytes=0,
-    )
-    none = torch.empty(0, dtype=torch.int32, device=device)
+    blocks = -(-images.planes * columns * bands // tilings.PATCH_THREADS)
+    launch = Launch(PIXELS.index(images.dtype), images.planes, blocks, tilings.PATCH_THREADS)
+    none = torch.empty(0, dtype=torch.int32, device=images.device)
     return Plan("upfirdn2d_patches", layout, launch, none, none)
 
 
-def _tile_plan(
-    y: Axis,
-    x: Axis,
-    folds: tuple[Folds, Folds],
-    planes: int,
-    channels: int,
-    dtype: torch.dtype,
-    device: torch.device,
-    sums: bool,
-) -> Plan | None:
+def _tile_plan(y: Axis, x: Axis, images: Images, folds: tuple[Folds, Folds], sums: bool) -> Plan | None:
+    planes, channels, dtype, device = images
     tiling = tilings.best_tiling(y, x, folds, channels, dtype.itemsize, sums)
     if tiling is None:
         return None

@@ -1,9 +1,14 @@
-"""Tiles of outputs whose samples wait in shared memory, for csrc/resample/cuda/resample_cuda.cu."""
+"""Tiles of outputs whose samples wait in shared memory, and strips of outputs whose sums wait in registers.
+
+The former are for csrc/resample/cuda/tile.cuh, the latter for patch.cuh.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import torch
 
 from specops.ops.cuda_launch import Int32
 from specops.ops.resample.plans.axes import Axis, Folds
@@ -19,6 +24,12 @@ NARROWEST_TILE = 32  # below it lanes of a warp would have no column
 ROOMY = 48 << 10  # bytes: kBlocksEach = 3 blocks fit the 164 KiB of a multiprocessor of sm_80
 MOST = 160 << 10  # bytes: a block has at most 163 KiB on sm_80, 227 KiB on sm_90 and sm_100
 WINDOW_BYTES = 12  # of struct Window and of struct Pairs
+# Up, down and taps of both axes that patch.cuh is compiled for.
+PATCHES = frozenset([(2, 1, 2), (2, 1, 4), (2, 1, 12), (1, 2, 2), (1, 2, 4), (1, 2, 12), (1, 1, 3), (1, 1, 4)])
+PATCH_THREADS = 128  # kPatchThreads
+ENOUGH_STRIPS = 1 << 18  # twice the threads that an H100 holds at once: 132 multiprocessors with 32 warps each
+BAND_ROWS = 32  # output rows to one that is added up before the first is complete: 3 % of the work is done twice
+LEAST_ROWS = 8  # of a strip, however few there are
 
 
 @dataclass(frozen=True)
@@ -97,3 +108,24 @@ def _tiling(
         listed = WINDOW_BYTES * (rows + columns)
     tiled = (TiledAxis.of(y, rows, row_slots, row_extras), TiledAxis.of(x, columns, column_slots, column_extras))
     return Tiling(*tiled, inner_bits, pitch, out_pitch, elements * wide + listed)
+
+
+def in_patches(y: Axis, x: Axis, channels: int, dtype: torch.dtype) -> bool:
+    """Whether there are kernels of patches for an operator without folds."""
+    listed = (y.up, y.down, y.n_taps) == (x.up, x.down, x.n_taps) and (x.up, x.down, x.n_taps) in PATCHES
+    return listed and channels == 1 and dtype != torch.float64 and y.extends_once and x.extends_once
+
+
+def strips(y: Axis, x: Axis, planes: int, itemsize: int) -> tuple[TiledAxis, TiledAxis, int]:
+    """Returns the axes with the outputs of one strip, a vector of columns and some rows, and the bands of a plane.
+
+    A thread adds up `ahead` rows of samples before its first output is complete. All bands have one length, as far as
+    rows that are completed together allow.
+    """
+    width = VECTOR_BYTES // itemsize
+    ahead = -(-y.n_taps // y.up) - y.down
+    rows = BAND_ROWS * max(ahead, y.down) * y.up // y.down
+    while rows > LEAST_ROWS and planes * -(-x.n_out // width) * -(-y.n_out // rows) < ENOUGH_STRIPS:
+        rows //= 2
+    bands = -(-y.n_out // rows)
+    return TiledAxis.of(y, -(-y.n_out // (bands * y.up)) * y.up), TiledAxis.of(x, width), bands

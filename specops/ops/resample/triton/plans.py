@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from specops.ops._layout import compute_dtype
-from specops.ops.resample.plans.axes import Axis
+from specops.ops.resample.plans.axes import Axis, Images
 from specops.ops.resample.plans.tilings import VECTOR_BYTES, power_of_two
 from specops.ops.resample.triton.tables import Line, Tiles, division_of, line_of
 
@@ -24,64 +23,25 @@ MOST_PROGRAMS = 1 << 30  # a grid has fewer than 2^31 programs
 
 
 @dataclass(frozen=True)
-class Tables:
-    """Tables of an operator and their extents: parameters of both kernels, under their names.
-
-    Attributes:
-        row_tables, column_tables: int32 [tiles, ...], of `tables.Tiles`.
-        bands, column_tiles, steps: runs of tiles along y, tiles along x, tiles of a run.
-        KR, KC: terms of an output along y and x, at most.
-        height, in_vectors, out_height, out_vectors: of planes; vectors have LOAD and STORE elements.
-        SR, BR, SC, BC: slots and outputs of a tile along y and x.
-    """
-
-    row_tables: Tensor
-    column_tables: Tensor
-    bands: int
-    column_tiles: int
-    steps: int
-    KR: int
-    KC: int
-    height: int
-    in_vectors: int
-    out_height: int
-    out_vectors: int
-    SR: int
-    BR: int
-    SC: int
-    BC: int
-    LOAD: int
-    STORE: int
-
-
-@dataclass(frozen=True)
 class Plan:
-    """How many programs a plane takes, of how many warps, and what they get."""
+    """How many programs a plane takes, of how many warps, and the arguments of both kernels, by name."""
 
     programs: int
     num_warps: int
-    tables: Tables
+    tables: dict[str, Tensor | int]
 
 
 @functools.lru_cache(maxsize=1024)
-def plan(
-    y: Axis,
-    x: Axis,
-    exchanged: bool,
-    by_tap: bool,
-    planes: int,
-    channels: int,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Plan | None:
-    """Returns how to go through images [H, W, channels], or None where there are too many taps for a tile.
+def plan(y: Axis, x: Axis, images: Images, exchanged: bool, by_tap: bool) -> Plan | None:
+    """Returns how to go through images, or None where there are too many taps for a tile.
 
     Args:
         y, x: axes of upfirdn2d.
+        images: of which there are at least as many planes.
         exchanged: whether its outputs are read and places of its samples are written.
         by_tap: whether the terms of an output are counted by tap.
-        planes: of which there are at least as many.
     """
+    planes, channels, dtype, device = images
     if y.n_taps * x.n_taps > MOST_TAPS or max(y.n_out * y.n_taps, x.n_out * x.n_taps * channels) > MOST_TERMS:
         return None
     rows, columns = line_of(y, exchanged, 1, 1), line_of(x, exchanged, channels, VECTOR_BYTES // dtype.itemsize)
@@ -98,23 +58,31 @@ def plan(
     return Plan(row_tiles.bands * column_tiles.bands, num_warps, _tables_of(rows, columns, row_tiles, column_tiles))
 
 
-def _tables_of(rows: Line, columns: Line, row_tiles: Tiles, column_tiles: Tiles) -> Tables:
-    return Tables(
-        row_tables=row_tiles.tables,
-        column_tables=column_tiles.tables,
-        bands=row_tiles.bands,
-        column_tiles=column_tiles.bands,
-        steps=row_tiles.steps,
-        KR=row_tiles.depth,
-        KC=column_tiles.depth,
-        height=rows.n_in,
-        in_vectors=columns.n_in // columns.load,
-        out_height=len(rows.place),
-        out_vectors=len(columns.place) // columns.store,
-        SR=row_tiles.slots,
-        BR=row_tiles.block,
-        SC=column_tiles.slots,
-        BC=column_tiles.block,
-        LOAD=columns.load,
-        STORE=columns.store,
-    )
+def _tables_of(rows: Line, columns: Line, row_tiles: Tiles, column_tiles: Tiles) -> dict[str, Tensor | int]:
+    """Returns the tables of an operator and their extents.
+
+    row_tables, column_tables: int32 [tiles, ...], of `tables.Tiles`.
+    bands, column_tiles, steps: runs of tiles along y, tiles along x, tiles of a run.
+    KR, KC: terms of an output along y and x, at most.
+    height, in_vectors, out_height, out_vectors: of planes; vectors have LOAD and STORE elements.
+    SR, BR, SC, BC: slots and outputs of a tile along y and x.
+    """
+    return {
+        "row_tables": row_tiles.tables,
+        "column_tables": column_tiles.tables,
+        "bands": row_tiles.bands,
+        "column_tiles": column_tiles.bands,
+        "steps": row_tiles.steps,
+        "KR": row_tiles.depth,
+        "KC": column_tiles.depth,
+        "height": rows.n_in,
+        "in_vectors": columns.n_in // columns.load,
+        "out_height": len(rows.place),
+        "out_vectors": len(columns.place) // columns.store,
+        "SR": row_tiles.slots,
+        "BR": row_tiles.block,
+        "SC": column_tiles.slots,
+        "BC": column_tiles.block,
+        "LOAD": columns.load,
+        "STORE": columns.store,
+    }
