@@ -231,39 +231,6 @@ def test_an_unknown_instruction_set_is_refused_by_name():
     assert "got sse9" in done.stderr
 
 
-def batch_results(x: Tensor, size: tuple[int, int]) -> list[Tensor]:
-    index, weight, n_bins = maps(size, "radial", torch.float64 if x.dtype == torch.float64 else torch.float32)
-    index_r, weight_r, n_random = maps(size, "random", weight.dtype)
-    c = images(n_bins, dtype=weight.dtype, seed=3)
-    own = images(97, n_random, dtype=weight.dtype, seed=4)[: len(x)]
-    return [
-        cross(x, x, index, weight, n_bins),
-        cross(x, x.flip(-1), index_r, weight_r, n_random),
-        filtered(x, c, index, weight),
-        filtered(x, own, index_r, weight_r),
-    ]
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
-@pytest.mark.parametrize(
-    "size", [(4, 4), (8, 8), (33, 20), (64, 64), (37, 41), (128, 96), (299, 8), (1031, 6)], ids=size_name
-)
-def test_the_number_of_threads_does_not_change_a_bit(size, dtype):
-    x = images(29, *size, dtype=dtype)
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        wanted = batch_results(x, size)
-        for threads in (1, 2, 3, 8):
-            torch.set_num_threads(threads)
-            for got, expected in zip(batch_results(x, size), wanted, strict=True):
-                assert torch.equal(got, expected)
-            for got, expected in zip(batch_results(x[:1], size), wanted, strict=True):
-                assert torch.equal(got, expected[:1])
-    finally:
-        torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64], ids=str)
 @pytest.mark.parametrize("size", [(4, 4), (8, 8), (33, 20), (64, 64), (37, 41), (128, 96)], ids=size_name)
 def test_a_plane_alone_equals_itself_among_others_to_the_bit(size, dtype):
@@ -276,26 +243,6 @@ def test_a_plane_alone_equals_itself_among_others_to_the_bit(size, dtype):
         assert torch.equal(filtered(x[part], c[part], index, weight), smooth[part])
     assert torch.equal(cross(x[7], x[7], index, weight, n_bins), sums[7])
     assert torch.equal(filtered(x[7], c[7], index, weight), smooth[7])
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("size", [(4, 4), (8, 8), (33, 20), (64, 64), (37, 41), (1031, 6)], ids=size_name)
-def test_what_is_not_finite_stays_in_its_own_plane(size, bad):
-    x = images(17, *size)
-    y = images(17, *size, seed=1)
-    index, weight, n_bins = maps(size, "radial")
-    c = images(n_bins, seed=2)
-    spoiled = x.clone()
-    spoiled[6, size[0] // 2, size[1] // 3] = bad
-    others = torch.arange(17) != 6
-    for call in (
-        lambda x: cross(x, x, index, weight, n_bins),
-        lambda x: cross(y, x, index, weight, n_bins),
-        lambda x: filtered(x, c, index, weight),
-    ):
-        clean, got = call(x), call(spoiled)
-        assert torch.equal(got[others], clean[others])
-        assert not got[6].isfinite().any()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -80,14 +80,6 @@ def test_coefficients_in_no_bin_count_for_nothing(size):
     assert error(filtered(x, c, low, weight), exact_filter(x, c, low, weight)) <= allowed(size, torch.float32)
 
 
-@pytest.mark.parametrize("shape", [(0, 8, 8), (3, 0, 8, 8), (0, 1031, 2)], ids=str)
-def test_empty_batches_give_empty_results(shape):
-    x = torch.empty(shape)
-    index, weight, n_bins = maps(shape[-2:], "radial")
-    assert cross(x, x, index, weight, n_bins).shape == (*shape[:-2], n_bins)
-    assert filtered(x, torch.ones(n_bins), index, weight).shape == shape
-
-
 X, C = torch.ones(2, 8, 8), torch.ones(6)
 INDEX, WEIGHT, _ = maps((8, 8), "radial")
 WRONG_CROSS = {
