@@ -1,4 +1,4 @@
-"""What keeps the house in order: imports point one way, every op has all its twins, docstrings run."""
+"""What keeps the house in order: imports point one way, rooms are small, every op has its twins, docstrings run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
+from collections import Counter
 from pathlib import Path
 
 import oracle
@@ -46,6 +48,17 @@ def test_imports_point_one_way(path: Path) -> None:
     module = ".".join(["specops", *path.relative_to(PACKAGE).with_suffix("").parts])
     for name in imported(path):
         assert layer(name) <= layer(module), f"{module} imports {name}"
+
+
+def test_no_file_is_long_and_no_folder_crowded() -> None:
+    """All files that git keeps, but for the root's number; the tables of `docs/internals` count too."""
+    root = PACKAGE.parent
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True).stdout.split("\0")[:-1]
+    files = [root / name for name in names if (root / name).exists()]
+    texts = {path: path.read_bytes() for path in files}
+    assert [path for path, text in texts.items() if b"\0" not in text and text.count(b"\n") > 400] == []
+    crowded = Counter(path.parent for path in files if path.parent != root)
+    assert [folder for folder, count in crowded.items() if count > 12] == []
 
 
 @pytest.mark.parametrize("op", backends.ops())

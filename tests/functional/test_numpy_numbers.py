@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import specops
-from specops import geometry, masks
+from specops import geometry, masks, nn
+from specops.losses import FocalFrequencyLoss
 
 X = torch.linspace(-0.9, 0.9, 200 * 200).reshape(200, 200)
 
@@ -23,7 +24,10 @@ INTEGERS: dict[str, Callable[[Any], Any]] = {
     "upsample": lambda n: specops.upsample(X[:2, :2], n, mode="binomial"),
     "downsample": lambda n: specops.downsample(X, n, mode="blur"),
     "upfirdn2d": lambda n: specops.upfirdn2d(X[:2, :2], None, up=n, down=n, padding=n, gain=n),
-    "RadialFilter": lambda n: specops.nn.RadialFilter(n).profile,
+    "lowpass width": lambda n: masks.lowpass((8, 8), 3, kind="logistic", width=n),
+    "value_range": lambda n: specops.hff(X, 3, value_range=(0, n)),
+    "frequency_shift": lambda n: specops.frequency_shift(X, (1 / n, n)),
+    "RadialFilter": lambda n: nn.RadialFilter(n).profile,
 }
 
 
@@ -53,3 +57,16 @@ def test_true_is_no_radius_though_one_was() -> None:
     for wrong in (True, np.bool_(True)):
         with pytest.raises(TypeError, match="radius must be a number"):
             specops.hff(X, wrong)
+
+
+def test_modules_show_them_as_those_of_python() -> None:
+    f, i = np.float32, np.int64
+    for given, plain in (
+        (nn.FrequencyFilter(i(8)), nn.FrequencyFilter(8)),
+        (nn.SpectrumDiscriminator(i(8), i(2)), nn.SpectrumDiscriminator(8, 2)),
+        (nn.LowPass(f(0.25)), nn.LowPass(0.25)),
+        (nn.RadialSpectrum(scale="log", eps=f(0.5)), nn.RadialSpectrum(scale="log", eps=0.5)),
+        (nn.BlurPool(i(3), i(4), i(2)), nn.BlurPool(3, 4, 2)),
+        (FocalFrequencyLoss(f(2), f(1.5), i(2)), FocalFrequencyLoss(2.0, 1.5, 2)),
+    ):
+        assert repr(given) == repr(plain)

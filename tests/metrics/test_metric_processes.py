@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from metric_cases import METRICS, assert_same, both_sides, computed
 
@@ -26,6 +27,7 @@ def worker(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_processes_agree_with_one(tmp_path: Path) -> None:
     """With real processes, unequal parts and one process without images; computed twice, with an update between."""
     torch.multiprocessing.spawn(worker, args=(str(tmp_path),), nprocs=len(PARTS))

@@ -8,7 +8,6 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,6 @@ from wrong_use import Wrong, refused
 import specops
 import specops.nn as snn
 from specops import masks
-from specops.losses import FocalFrequencyLoss
 
 X = torch.randn(2, 4, 8, 6)
 Y = torch.randn(2, 4, 8, 6)
@@ -161,29 +159,6 @@ def test_a_window_is_copied() -> None:
         window.zero_()
     assert torch.equal(module(X), expected)
     assert not module(X).requires_grad
-
-
-def test_scalars_of_numpy_are_numbers() -> None:
-    """The same values and the same representation as with Python's."""
-    f, i = np.float32, np.int64
-    for given, plain in (
-        (snn.FrequencyFilter(i(8)), snn.FrequencyFilter(8)),
-        (snn.SpectrumDiscriminator(i(8), i(2)), snn.SpectrumDiscriminator(8, 2)),
-        (snn.LowPass(f(0.25)), snn.LowPass(0.25)),
-        (snn.RadialSpectrum(scale="log", eps=f(0.5)), snn.RadialSpectrum(scale="log", eps=0.5)),
-        (snn.BlurPool(i(3), i(4), i(2)), snn.BlurPool(3, 4, 2)),
-        (FocalFrequencyLoss(f(2), f(1.5), i(2)), FocalFrequencyLoss(2.0, 1.5, 2)),
-    ):
-        assert repr(given) == repr(plain)
-    x = torch.rand(2, 8, 8)
-    for given, plain in (
-        (masks.bandpass((i(8), i(8)), f(1), f(3)), masks.bandpass((8, 8), 1, 3)),
-        (masks.lowpass((8, 8), 3, kind="logistic", width=f(2)), masks.lowpass((8, 8), 3, kind="logistic", width=2)),
-        (specops.hff(x, f(3), value_range=(i(0), f(1))), specops.hff(x, 3, value_range=(0, 1))),
-        (specops.frequency_shift(x, (f(0.5), f(0.25))), specops.frequency_shift(x, (0.5, 0.25))),
-        (specops.upfirdn2d(x, None, up=i(2), gain=f(2)), specops.upfirdn2d(x, None, up=2, gain=2)),
-    ):
-        assert torch.equal(given, plain)
 
 
 def test_frequency_shift_with_an_imaginary_part() -> None:
