@@ -24,10 +24,10 @@ def half_plane(x: Tensor) -> Array:
 
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Array:
     X, Y = (scipy.fft.rfft2(exact(image)) for image in (x, y))
-    return _sums(X.real * Y.real + X.imag * Y.imag, index, weight, n_bins)
+    return sums_of(X.real * Y.real + X.imag * Y.imag, index, weight, n_bins)
 
 
-def _sums(values: Array, index: Tensor, weight: Tensor, n_bins: int) -> Array:
+def sums_of(values: Array, index: Tensor, weight: Tensor, n_bins: int) -> Array:
     """values [..., H, W//2+1] -> [..., K], over one map or several."""
     terms = values[..., None, :, :] * _maps(exact(weight))
     sums = np.zeros((n_bins + 1, int(np.prod(values.shape[:-2]))), np.longdouble)  # the last row: in no bin
@@ -89,7 +89,7 @@ def binned_scaled_power(
     x: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: str, factor: float, eps: float
 ) -> Array:
     q = factor * np.abs(scipy.fft.rfft2(exact(x))) ** 2
-    return _sums(_scale(q, scale, eps), index, weight, n_bins)
+    return sums_of(_scale(q, scale, eps), index, weight, n_bins)
 
 
 def binned_scaled_filter(

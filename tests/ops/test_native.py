@@ -10,8 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import oracle
 import pytest
 import torch
+from oracle import binned_cross_spectrum as exact_cross
+from oracle import binned_filter as exact_filter
+from oracle import exact as long
 from torch import Tensor
 
 from specops import backends
@@ -67,31 +71,9 @@ def images(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Te
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
-def long(t: Tensor) -> np.ndarray:
-    return t.double().numpy().astype(np.longdouble)
-
-
 def multiplicity(width: int) -> np.ndarray:
     kx = np.arange(width // 2 + 1)
     return np.where((kx == 0) | (2 * kx == width), 1, 2)
-
-
-def exact_cross(
-    x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int, magnitudes: bool = False
-) -> np.ndarray:
-    """The sums, or those of |weight X Y|, which rounding errors are relative to."""
-    X, Y = np.fft.rfft2(long(x)), np.fft.rfft2(long(y))
-    terms = np.abs(X * Y * long(weight)) if magnitudes else (X.conj() * Y).real * long(weight)
-    bins, out = index.flatten().numpy(), np.zeros((len(x), n_bins), np.longdouble)
-    for plane, sums in zip(terms.reshape(len(x), -1), out, strict=True):
-        np.add.at(sums, bins[bins >= 0], plane[bins >= 0])
-    return out
-
-
-def exact_filter(x: Tensor, c: Tensor, index: Tensor, weight: Tensor) -> np.ndarray:
-    per_bin = np.pad(long(c), [(0, 0)] * (c.dim() - 1) + [(0, 1)])
-    gain = per_bin[..., index.numpy()] * (long(weight) / multiplicity(x.shape[-1]))
-    return np.fft.irfft2(np.fft.rfft2(long(x)) * gain, s=x.shape[-2:], norm="forward")
 
 
 def torch_cross(x: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
@@ -112,8 +94,10 @@ def library_error(x: Tensor) -> float:
 
 
 def cross_error(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> float:
-    arguments = (x, y, index, weight, n_bins)
-    return error(cross(*arguments), exact_cross(*arguments), exact_cross(*arguments, magnitudes=True))
+    """Relative to the sums of |weight X Y|."""
+    terms = np.abs(np.fft.rfft2(long(x)) * np.fft.rfft2(long(y)))
+    magnitude = oracle.sums_of(terms, index, weight.abs(), n_bins)
+    return error(cross(x, y, index, weight, n_bins), exact_cross(x, y, index, weight, n_bins), magnitude)
 
 
 def allowed(size: tuple[int, int], dtype: torch.dtype) -> float:

@@ -167,16 +167,16 @@ def _new_image(x: Tensor, size: Sequence[int]) -> Tensor:
     return torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
 
 
-def _upfirdn2d_fake(x: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str) -> Tensor:
-    return _new_image(x, output_size(x.shape[-2:], taps.shape, up, down, padding))
+def _upfirdn2d_fake(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
+    return _new_image(x, output_size(x.shape[-2:], taps.shape, *sampling[:3]))
 
 
-def _transpose_fake(y: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str, size: Any) -> Tensor:
-    return _new_image(y, size)
+def _transpose_fake(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
+    return _new_image(y, sampling_and_size[-1])
 
 
-def _correlation_fake(x: Tensor, y: Tensor, up: Any, down: Any, padding: Any, boundary: str, taps_size: Any) -> Tensor:
-    return x.new_empty(tuple(taps_size), dtype=compute_dtype(x.dtype))
+def _correlation_fake(x: Tensor, y: Tensor, *sampling_and_taps: Any) -> Tensor:
+    return x.new_empty(tuple(sampling_and_taps[-1]), dtype=compute_dtype(x.dtype))
 
 
 Needs = tuple[bool, bool]

@@ -117,3 +117,8 @@ def same_images(x: Tensor, y: Tensor) -> bool:
 def is_constant(b: Tensor) -> bool:
     """Whether all pixels are one number in memory."""
     return all(stride == 0 for size, stride in zip(b.shape, b.stride(), strict=True) if size > 1)
+
+
+def stride_of(profile: Tensor) -> int:
+    """Returns the numbers from the profile [K] of one image to that of the next; 0 where all have one."""
+    return profile.shape[-1] if profile.dim() > 1 else 0

@@ -167,7 +167,7 @@ def register_spectral(schema: str, public: Callable[..., Any], **functions: Any)
             return out, 0
         return out, tuple(0 if each.dim() > 1 else None for each in out)  # what was not asked for is [0]
 
-    op = register(schema, public, vmap=vmap, **functions)
+    op: Any = register(schema, public, vmap=vmap, **functions)
     names = [argument.name for argument in op._schema.arguments]
     return op
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from specops.ops import cuda_launch
 from specops.ops.cuda_launch import Int64, integers_of
-from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images
+from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images, stride_of
 from specops.ops.spectral.plans import bins, transform
 from specops.ops.spectral.plans.banks import LANES
 from specops.ops.spectral.plans.gains import gains
@@ -250,8 +250,3 @@ def shape_of(x: Tensor) -> dict[str, int]:
     """Returns the fields of a launch that say how many images there are, and of which size."""
     height, width = x.shape[-2:]
     return {"n_images": x.numel() // (height * width), "height": height, "width": width}
-
-
-def stride_of(profile: Tensor) -> int:
-    """Returns the numbers from the profile [K] of one image to that of the next; 0 where all have one."""
-    return profile.shape[-1] if profile.dim() > 1 else 0

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from specops.ops._layout import compute_dtype
-from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images
+from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images, stride_of
 from specops.ops.spectral.plans import bins
 from specops.ops.spectral.triton import around_fft_kernels, kernels
 from specops.ops.spectral.triton.tables import (
@@ -112,17 +112,13 @@ def _filter_arguments(how: Configuration, profile: Tensor, index: Tensor, weight
     """What the filter and the swap have in common."""
     return {
         "profile": profile.contiguous(),
-        "profile_stride": _stride(profile),
+        "profile_stride": stride_of(profile),
         "WARPS": how.filter_warps,
         "num_warps": how.filter_warps,
         **vars(gain_tables(index, weight, profile.shape[-1])),
         **vars(circles_of(how.digits, profile.device)),
         **vars(how.digits),
     }
-
-
-def _stride(profile: Tensor) -> int:
-    return 0 if profile.dim() == 1 else profile.shape[-1]
 
 
 class TritonKernels(AroundFft):
@@ -158,7 +154,7 @@ class TritonKernels(AroundFft):
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
         around_fft_kernels.around_fft_gains_kernel[(X.numel() // (2 * n_points) * -(-n_points // BLOCK),)](
-            X, profile, index, weight, P=n_points, maps=index.numel() // n_points, profile_stride=_stride(profile),
+            X, profile, index, weight, P=n_points, maps=index.numel() // n_points, profile_stride=stride_of(profile),
             **_scale_arguments(scale), BLOCK=BLOCK,
         )  # fmt: skip
 
