@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import Any
 
 from specops.ops._layout import compute_dtype
 from specops.ops.resample.plans.axes import Axis, Images
@@ -28,7 +27,7 @@ class Plan:
 
     programs: int
     num_warps: int
-    tables: dict[str, Tensor | int]
+    tables: dict[str, Any]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -58,7 +57,7 @@ def plan(y: Axis, x: Axis, images: Images, exchanged: bool, by_tap: bool) -> Pla
     return Plan(row_tiles.bands * column_tiles.bands, num_warps, _tables_of(rows, columns, row_tiles, column_tiles))
 
 
-def _tables_of(rows: Line, columns: Line, row_tiles: Tiles, column_tiles: Tiles) -> dict[str, Tensor | int]:
+def _tables_of(rows: Line, columns: Line, row_tiles: Tiles, column_tiles: Tiles) -> dict[str, Any]:
     """Returns the tables of an operator and their extents.
 
     row_tables, column_tables: int32 [tiles, ...], of `tables.Tiles`.
