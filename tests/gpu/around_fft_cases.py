@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import oracle
+import pytest
 import torch
 from battery import as_double
 from samples import SPECTRAL, Sample, randn, spectral_maps
@@ -56,17 +59,17 @@ def check_scaled(module: Any, dtype: torch.dtype, scale: str) -> None:
 def one_bin(dtype: torch.dtype, n_bins: int) -> tuple[Any, ...]:
     """All points in the first: more than the lanes of a bin add up at a time."""
     generator = torch.Generator().manual_seed(0)
-    x, weight = randn((2, 33, 33), dtype, generator), torch.rand(33, 17, generator=generator, dtype=dtype)
-    return x, x, torch.zeros(33, 17, dtype=torch.int32), weight, n_bins
+    x, weight = randn((2, 65, 65), dtype, generator), torch.rand(65, 33, generator=generator, dtype=dtype)
+    return x, x, torch.zeros(65, 33, dtype=torch.int32), weight, n_bins
 
 
 def check_one_bin(module: Any, dtype: torch.dtype) -> None:
-    for n_bins in (1, 33 * 17):  # a tile, and bins that have few points on average
+    for n_bins in (1, 65 * 33):  # a tile, and bins that have few points on average
         args = one_bin(dtype, n_bins)
-        assert (bins.tiles_of(33 * 17, n_bins, dtype) is None) == (n_bins > 1)
+        assert (bins.tiles_of(65 * 33, n_bins, dtype) is None) == (n_bins > 1)
         found, expected = module.binned_cross_spectrum(*args).numpy(), oracle.binned_cross_spectrum(*args)
         error = np.abs(found - expected) / expected[:, :1]  # all terms are positive
-        assert error.max() <= tolerance(dtype, dtype, (33, 33))
+        assert error.max() <= tolerance(dtype, dtype, (65, 65))
 
 
 def tiled(dtype: torch.dtype, own: bool) -> tuple[Any, ...]:
@@ -90,7 +93,7 @@ def check_tiled(module: Any, dtype: torch.dtype) -> None:
         )
 
 
-def check_neighbours(module: Any, dtype: torch.dtype) -> None:
+def check_neighbours(kernels: around_fft.AroundFft, dtype: torch.dtype) -> None:
     """Images of several tiles do not depend on each other; a coefficient in no bin may be anything."""
     generator = torch.Generator().manual_seed(0)
     index, weight, n_bins = spectral_maps((131, 129), "ragged", dtype, generator)
@@ -98,13 +101,42 @@ def check_neighbours(module: Any, dtype: torch.dtype) -> None:
     X = around_fft.spectrum_of(x)
     X[:, index < 0] = torch.nan
     whole, again, alone = (X.new_empty(n, n_bins) for n in (3, 3, 1))
-    module.AROUND_FFT.bin_sums(X, X, index, weight, whole, around_fft.UNSCALED)
-    module.AROUND_FFT.bin_sums(X[2:], X[2:], index, weight, alone, around_fft.UNSCALED)
+    kernels.bin_sums(X, X, index, weight, whole, around_fft.UNSCALED)
+    kernels.bin_sums(X[2:], X[2:], index, weight, alone, around_fft.UNSCALED)
     assert bool(whole.isfinite().all())
     X[1] = torch.nan
-    module.AROUND_FFT.bin_sums(X, X, index, weight, again, around_fft.UNSCALED)
+    kernels.bin_sums(X, X, index, weight, again, around_fft.UNSCALED)
     assert torch.equal(whole[::2], again[::2])
     assert torch.equal(whole[2:], alone)
+
+
+def check_beyond_two_to_the_31(
+    kernels: around_fft.AroundFft, last: Callable[[int], AbstractContextManager[Any]]
+) -> None:
+    """Pixels and coefficients behind 2³¹ others, whose memory is there page by page; `last` executes so many blocks."""
+    memory = torch.from_numpy(np.zeros(2**31 + 2**12, np.float32))
+    slope = torch.from_numpy(np.zeros(len(memory), np.int8))
+    memory[-3:] = torch.tensor([-2.0, 0.5, 3.0])
+    with last(1):
+        kernels.clip(memory, torch.zeros(()).expand(len(memory)), memory, slope, memory[:0], -1.0, 1.0)
+    assert memory[-3:].tolist() == [0.0, 0.5, 1.0]
+    assert slope[-3:].tolist() == [-1, 1, 0]
+    X, numbers = memory[: 2**31 + 2**10].view(-1, 16, 8, 2), torch.arange(256.0).view(16, 8, 2)
+    X[-1] = numbers
+    index, weight = torch.zeros(16, 8, dtype=torch.int32), torch.arange(128.0).view(16, 8)
+    for n_bins in (1, 65):  # a tile, bins with few points
+        assert (bins.tiles_of(128, n_bins, X.dtype) is None) == (n_bins > 1)
+        sums = torch.empty(len(X), n_bins)
+        with last(1):
+            kernels.bin_sums(X, X, index, weight, sums, around_fft.UNSCALED)
+        assert float(sums[-1, 0]) == pytest.approx(float((weight * numbers.square().sum(-1)).sum()), rel=1e-6)
+    with last(1):
+        kernels.gain(X, torch.full((1,), 2.0), index, weight, around_fft.UNSCALED)
+    assert torch.equal(X[-1], 2 * weight.unsqueeze(-1) * numbers)
+    X[-1] = numbers
+    with last(2):
+        kernels.hermitian(X, 2)
+    assert X[-1, 3, [0, -1], 1].tolist() == [(49 - 209) / 2, (63 - 223) / 2]  # ky = 3 less -3, halved
 
 
 def check_sloped(module: Any, dtype: torch.dtype) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,6 @@ from specops.ops.resample.plans import launches, tilings
 
 OPS = tuple(dict.fromkeys(sample.op for sample in RESAMPLING))
 IMAGE_OPS = tuple(op for op in OPS if not op.endswith("correlation"))
-ARCHS = (80, 90, 100)
 
 
 def check(module: Any, op: str, *args: Any) -> Tensor:
@@ -67,6 +66,46 @@ def check_adjoints(module: Any, sample: Sample) -> None:
     assert abs(float((out * y).sum() - by_taps)) <= bound
 
 
+def check_images_apart(
+    module: Any, op: str, case: Case, first: AbstractContextManager[Any], second: AbstractContextManager[Any]
+) -> None:
+    """A NaN stays in its image, a batch is its parts to the bit, and so is a second run."""
+    x, *rest = replace(case, batch=(3, *case.batch[1:])).arguments(op)
+    spoiled = x.clone()
+    spoiled[1, ..., 0, 0] = math.nan
+    with first:
+        out, beside = getattr(module, op)(x, *rest), getattr(module, op)(spoiled, *rest)
+        parts = [getattr(module, op)(each, *rest) for each in (x[:1], x[1:])]
+    with second:
+        again = getattr(module, op)(x, *rest)
+    assert torch.equal(out, torch.cat(parts))
+    assert torch.equal(out, again)
+    assert torch.equal(out[::2], beside[::2])
+    assert torch.equal(beside.isnan(), getattr(reference, op)(spoiled, *rest).isnan())
+
+
+def check_beyond_2_31(module: Any, op: str, taps: tuple[int, int], last: AbstractContextManager[Any]) -> None:
+    """Addresses of the last image."""
+    _, f, *rest = Case((64, 64), taps=taps, padding=(1, 1, taps[0] // 2, taps[0] // 2)).arguments(op)
+    x = beyond_2_31_elements(torch.randn(64, 64))
+    with last:
+        out = getattr(module, op)(x, f, *rest)
+    expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
+    torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
+
+
+def check_what_no_kernel_serves(module: Any, executed: AbstractContextManager[list[Any]]) -> None:
+    """Empty batches launch nothing, a filter of too many taps goes to the reference."""
+    x, f = torch.randn(1, 5, 5), torch.randn(300, 300)
+    args = ((1, 1), (1, 1), (150, 149, 150, 149), "zeros")
+    with executed as runs:
+        assert torch.equal(module.upfirdn2d(x, f, *args), reference.upfirdn2d(x, f, *args))
+        for op in OPS:
+            empty = replace(UP, batch=(0, 3)).arguments(op)
+            assert torch.equal(getattr(module, op)(*empty), getattr(reference, op)(*empty))
+    assert runs == []
+
+
 @dataclass(frozen=True)
 class Case:
     """Arguments of all three ops."""
@@ -106,6 +145,7 @@ class Case:
 
 
 UP = Case((64, 64), taps=(4, 4), up=(2, 2), padding=(2, 1, 2, 1))
+UP_3_TAPS = replace(UP, taps=(3, 3), padding=(1, 1, 1, 1))
 DOWN = Case((64, 64), taps=(4, 4), down=(2, 2), padding=(1, 1, 1, 1))
 COMMON = {
     "up 2, 4 taps": UP,
@@ -115,11 +155,6 @@ COMMON = {
     "bed of nails": Case((64, 64), up=(2, 2)),
     "stride": Case((64, 64), down=(2, 2)),
     "avg": Case((64, 64), taps=(2, 2), down=(2, 2)),
-}
-PATCHED = {name: case for name, case in COMMON.items() if case.taps != (1, 1)}
-TILED = {name: case for name, case in COMMON.items() if case.taps == (1, 1)} | {
-    "up 2, 3 taps": replace(UP, taps=(3, 3), padding=(1, 1, 1, 1)),
-    "down 2, 5 taps": replace(DOWN, taps=(5, 5), padding=(2, 2, 2, 2)),
 }
 TILES = {  # every way to divide the work: one tile, several columns, bands, channels, vectors or not
     "one row": Case((1, 9), taps=(1, 3), padding=(1, 1, 0, 0)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,17 +110,41 @@ def coefficients(side: int) -> Tensor:
     return torch.arange(side * (side // 2 + 1)).view(side, -1)
 
 
-def last_of_many(args: tuple[Any, ...], images: Tensor) -> tuple[Any, ...]:
-    """The arguments of one image with its images at the end of a batch whose memory is there page by page."""
-    made: dict[int, Tensor] = {}
+def check_images_apart(
+    module: Any, kind: str, first: AbstractContextManager[Any], second: AbstractContextManager[Any]
+) -> None:
+    """A NaN stays in its image, a batch is its parts to the bit, and so is a second run."""
+    case = Case(kind, (32, 32), images=6)
+    x, *rest = case.arguments()
+    spoiled = x.clone()
+    spoiled[4, 3, 5] = torch.nan
 
-    def many(arg: Any) -> Any:
-        if not isinstance(arg, Tensor) or arg.shape != images.shape:
-            return arg
-        if arg.data_ptr() not in made:
-            batch = torch.from_numpy(np.zeros((2**31 // images.numel() + 1, *images.shape[1:]), np.float32))
+    def run(x: Tensor, part: slice = slice(None)) -> Tensor:
+        return case.of(module, x, rest[0][part] if "image" in kind else x, *rest[1:])[0]
+
+    with first:
+        whole, beside = run(x), run(spoiled)
+        parts = [run(x[part], part) for part in (slice(1), slice(1, None))]
+    with second:
+        again = run(x)
+    others = torch.tensor([0, 1, 2, 3, 5])
+    assert torch.equal(whole, torch.cat(parts))
+    assert torch.equal(whole, again)
+    assert torch.equal(whole[others], beside[others])
+    assert bool(beside[4].isnan().all())
+
+
+def check_beyond_two_to_the_31(module: Any, kind: str, last_block: AbstractContextManager[Any]) -> None:
+    """One image, and that image at the end of a batch whose memory is there page by page."""
+    case = Case(kind, (128, 128), images=1)
+    args = case.arguments()
+    made: dict[int, Tensor] = {}
+    for arg in args:
+        if isinstance(arg, Tensor) and arg.shape == args[0].shape and arg.data_ptr() not in made:
+            batch = torch.from_numpy(np.zeros((2**31 // arg.numel() + 1, *case.size), np.float32))
             batch[-1:] = arg
             made[arg.data_ptr()] = batch
-        return made[arg.data_ptr()]
-
-    return tuple(map(many, args))
+    many = [made.get(arg.data_ptr(), arg) if isinstance(arg, Tensor) else arg for arg in args]
+    with last_block:
+        alone, last = case.of(module, *args), case.of(module, *many)
+    assert all(torch.equal(each[-1:], of_one) for each, of_one in zip(last, alone, strict=True))

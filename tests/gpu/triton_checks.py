@@ -16,8 +16,6 @@ from specops.ops.resample.triton import launches as resample_launches
 from specops.ops.spectral import reference, triton
 from specops.ops.spectral.plans import bins
 
-TILED = (131, 129)
-
 
 def check(case: Case, arch: int, **options: Any) -> tuple[tuple[Tensor, ...], list[Run], tuple[Any, ...]]:
     """Executes a case, whose results are near those of float64."""
@@ -49,22 +47,6 @@ def check_few_points() -> None:
         logarithm = triton.binned_scaled_power(x, *args, "log", 1.0, 0.0)
     assert relative_error(power, reference.binned_cross_spectrum(x, x, *args)) <= 1e-6
     assert relative_error(logarithm, reference.binned_scaled_power(x, *args, "log", 1.0, 0.0)) <= 1e-6
-
-
-def check_tiles(arch: int, dtype: torch.dtype = torch.float32) -> None:
-    """Of several tiles, the last with fewer points, that begin anywhere in a sector."""
-    _, runs, _ = check(Case("cross", TILED, "ragged", dtype=dtype), arch, counting=False)
-    assert [run.kernel.name for run in runs] == ["around_fft_tile_sums_kernel", "around_fft_totals_kernel"]
-
-
-def check_one_bin() -> None:
-    """Of more points than a lane adds up at a time, beside others that have none."""
-    x, _, index, weight, n_bins = Case("power", (65, 65), "own").arguments()
-    args = (torch.zeros_like(index), weight, n_bins)
-    with executed_on(80, counting=False):
-        out = triton.binned_cross_spectrum(x, x, *args)
-    expected = reference.binned_cross_spectrum(x.double(), x.double(), *args[:1], weight.double(), n_bins)
-    assert float((out - expected).abs().max()) <= 2e-7 * float(expected.max())
 
 
 def programs_of(op: str, x: Tensor, case: resample_cases.Case) -> int:

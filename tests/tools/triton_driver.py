@@ -47,12 +47,10 @@ class Run:
 
 @dataclass
 class Recorder:
-    """What `executed_on` yields: runs in order, and how they are to be checked."""
+    """The runs that `executed_on` yields, and options of `ptx.Kernel.launch`."""
 
     runs: list[Run] = field(default_factory=list)
-    counting: bool = True
-    races: bool = True
-    blocks: range | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def storage_bytes(tensor: torch.Tensor) -> np.ndarray:
@@ -88,9 +86,7 @@ class _Launcher:
             values,
             self.metadata.shared,
             [storage for storage in storages.values() if len(storage)],
-            counting=recorder.counting,
-            races=recorder.races,
-            blocks=recorder.blocks,
+            **recorder.options,
         )
         known = [address for address, storage in storages.items() if len(storage)]
         recorder.runs.append(Run(kernel, text, resources, self.metadata, grid, counters, known))
@@ -162,14 +158,12 @@ class PtxDriver(DriverBase):
 
 
 @contextmanager
-def executed_on(
-    arch: int, counting: bool = True, races: bool = True, blocks: range | None = None
-) -> Iterator[list[Run]]:
+def executed_on(arch: int, **options: Any) -> Iterator[list[Run]]:
     """Triton kernels launched inside the block are compiled for sm_`arch` and interpreted; yields their runs.
 
     The options are those of `ptx.Kernel.launch`.
     """
-    recorder = Recorder(counting=counting, races=races, blocks=blocks)
+    recorder = Recorder(options=options)
     active = triton.runtime.driver._active  # None before its first use; its public reader would look for a GPU
     before, hook = PtxDriver.recorder, knobs.runtime.kernel_load_start_hook
     os.environ.setdefault("TRITON_CACHE_DIR", str(KEPT / "triton"))

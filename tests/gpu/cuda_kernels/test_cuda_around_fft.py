@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import cuda_source
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from around_fft_cases import (
     QUICK,
     SERVED,
     check,
+    check_beyond_two_to_the_31,
     check_logarithm_of_tiles,
     check_neighbours,
     check_one_bin,
@@ -58,7 +61,7 @@ def test_source_in_orders(order: str, dtype: torch.dtype) -> None:
         check_logarithm_of_tiles(cuda)
         check_one_bin(cuda, dtype)
         check_tiled(cuda, dtype)
-        check_neighbours(cuda, dtype)
+        check_neighbours(cuda.AROUND_FFT, dtype)
         check_sloped(cuda, dtype)
         for size in ((9, 20), (6, 5)):
             check_hermitian(cuda, size, dtype)
@@ -116,35 +119,19 @@ def test_a_bin_that_the_profile_lacks_has_no_gain() -> None:
     assert_near(out, reference.binned_filter(x, profile, torch.where(index < n_bins - 3, index, -1), weight), 1e-6)
 
 
+def last(blocks: int) -> AbstractContextManager[list[launches.Run]]:
+    return launches.executed_ptx(SOURCE, 90, counting=False, races=False, blocks=slice(-blocks, None))
+
+
 def test_images_beyond_two_to_the_31_pixels() -> None:
-    """Pixels and coefficients behind 2³¹ others, whose memory is there page by page."""
-    n = 2**31 + 2**12
-    memory = torch.from_numpy(np.zeros(n, np.float32))
-    slope = torch.from_numpy(np.zeros(n, np.int8))
-    memory[-3:] = torch.tensor([-2.0, 0.5, 3.0])
-    of_last = {"counting": False, "races": False}
-    with launches.executed_ptx(SOURCE, 90, **of_last, blocks=range(n // 256 - 1, n // 256)):
-        cuda.AROUND_FFT.clip(memory, torch.zeros(()).expand(n), memory, slope, memory[:0], -1.0, 1.0)
-    assert memory[-3:].tolist() == [0.0, 0.5, 1.0]
-    assert slope[-3:].tolist() == [-1, 1, 0]
-    X = memory[: 2**31 + 2**10].view(-1, 16, 8, 2)
-    X[-1] = 1.0
-    index, weight = torch.zeros(16, 8, dtype=torch.int32), torch.arange(128.0).view(16, 8)
-    with launches.executed_ptx(SOURCE, 90, **of_last, blocks=range(len(X) - 1, len(X))):
-        cuda.AROUND_FFT.gain(X, torch.full((1,), 2.0), index, weight, around_fft.UNSCALED)
-    assert torch.equal(X[-1, ..., 1], 2 * weight)
-    for n_bins in (1, 128):  # a tile, bins with few points
-        sums = torch.empty(len(X), n_bins)
-        with launches.executed_ptx(SOURCE, 90, **of_last, last_blocks=1):
-            cuda.AROUND_FFT.bin_sums(X, X, index, torch.ones(16, 8), sums, around_fft.UNSCALED)
-        assert float(sums[-1, 0]) == pytest.approx(2 * float((2 * weight).square().sum()), rel=1e-6)
-    with launches.executed_ptx(SOURCE, 90, **of_last, last_blocks=2):
-        cuda.AROUND_FFT.hermitian(X, 2)
-    assert X[-1, 3, [0, -1], 1].tolist() == [24 - 104, 38 - 118]  # 2 · weight at ky = 3 less that at -3, halved
+    check_beyond_two_to_the_31(cuda.AROUND_FFT, last)
+
+
+def test_sums_of_tiles_beyond_two_to_the_31_numbers() -> None:
     X = torch.from_numpy(np.zeros((2**31 // (2 * 96 * 90) + 1, 96, 90, 2), np.float32))  # of two tiles
     X[-1, ..., 0] = 1.0
     sums = torch.empty(len(X), 1)
-    with launches.executed_ptx(SOURCE, 90, **of_last, last_blocks=2) as runs:
+    with last(2) as runs:
         index, weight = torch.zeros(96, 90, dtype=torch.int32), torch.ones(96, 90)
         cuda.AROUND_FFT.bin_sums(X, X, index, weight, sums, around_fft.UNSCALED)
     assert len(runs) == 2

@@ -44,7 +44,7 @@ def spectral_calls(*sides: int) -> Calls:
 
 def around_fft_calls() -> Calls:
     with launches.noted_calls() as calls:
-        for n_bins in (1, 33 * 17):
+        for n_bins in (1, 65 * 33):
             spectral.binned_cross_spectrum(*one_bin(torch.float32, n_bins))
         for dtype, own in ((torch.float32, True), (torch.float32, False), (torch.float64, False)):
             spectral.binned_cross_spectrum(*tiled(dtype, own))

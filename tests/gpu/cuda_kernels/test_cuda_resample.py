@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,27 +14,31 @@ import torch
 from cuda_source import launches as emulated
 from ptx.counters import SECTOR
 from resample_cases import (
-    ARCHS,
     CASES,
+    COMMON,
     IMAGE_OPS,
     OPS,
     PATCHES,
-    TILED,
     TILES,
     UP,
     Case,
+    bands_of_many_images,
     beyond_2_31_elements,
-    bytes_that_move,
     check,
     check_adjoints,
+    check_beyond_2_31,
     check_draw,
+    check_images_apart,
+    check_what_no_kernel_serves,
 )
 from resample_draws import Draw
 from samples import RESAMPLING, Sample
+from spectral_cases import ARCHS
 
 from specops.ops import cuda_launch
 from specops.ops.resample import cuda, reference
-from specops.ops.resample.plans import axes, launches
+from specops.ops.resample.contract import BOUNDARIES
+from specops.ops.resample.plans import launches, tilings
 
 pytestmark = pytest.mark.skipif(
     cuda_source.toolkit() is None, reason="no CUDA toolkit: its headers and nvcc are needed"
@@ -40,6 +46,21 @@ pytestmark = pytest.mark.skipif(
 
 SOURCE = cuda_source.CSRC / "resample" / "cuda" / "resample_cuda.cu"
 RANDOM_DRAWS = 40
+LAST_BLOCK = {"counting": False, "races": False, "blocks": slice(-1, None)}
+
+
+@contextmanager
+def noted() -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
+    """Yields a list of the raw ops that are called, with their arguments."""
+    calls: list[tuple[str, tuple[Any, ...]]] = []
+    execute = cuda_launch.launch
+
+    def launch(name: str, *args: Any) -> None:
+        execute(name, *args)
+        calls.append((name, args))
+
+    with emulated.launching(launch):
+        yield calls
 
 
 @pytest.mark.parametrize("order", cuda_source.ORDERS)
@@ -66,35 +87,15 @@ def test_adjoint_identities(sample: Sample) -> None:
 @pytest.mark.parametrize("name", ["full with folds", "channels", "wide", "float16", "even", "ragged", "circular"])
 @pytest.mark.parametrize("op", IMAGE_OPS)
 def test_images_do_not_meet(op: str, name: str) -> None:
-    """A NaN stays in its image, a batch is its parts to the bit, and so is a second run in another order."""
-    case = replace(CASES[name], batch=(3, *CASES[name].batch[1:]))
-    x, *rest = case.arguments(op)
-    spoiled = x.clone()
-    spoiled[1, ..., 0, 0] = math.nan
-    with emulated.executed_source(SOURCE):
-        out, beside = getattr(cuda, op)(x, *rest), getattr(cuda, op)(spoiled, *rest)
-        parts = [getattr(cuda, op)(each, *rest) for each in (x[:1], x[1:])]
-    with emulated.executed_source(SOURCE, "random", seed=7):
-        again = getattr(cuda, op)(x, *rest)
-    assert torch.equal(out, torch.cat(parts))
-    assert torch.equal(out, again)
-    assert torch.equal(out[::2], beside[::2])
-    assert torch.equal(beside.isnan(), getattr(reference, op)(spoiled, *rest).isnan())
+    in_turn, in_any_order = (emulated.executed_source(SOURCE, order, seed=7) for order in ("forward", "random"))
+    check_images_apart(cuda, op, CASES[name], in_turn, in_any_order)
 
 
 @pytest.mark.parametrize(("name", "outer"), [("full", 0), ("difference", 1), ("tall", 1), ("float64", 1)])
 def test_outer_products_are_found(name: str, outer: float) -> None:
-    factors = []
-    with emulated.executed_source(SOURCE):
-        execute = cuda_launch.launch
-
-        def launch(name: str, *args: Any) -> None:
-            execute(name, *args)
-            factors.append(float(args[2][0]))
-
-        with emulated.launching(launch):
-            cuda.upfirdn2d(*CASES[name].arguments("upfirdn2d"))
-    assert factors == [outer]
+    with emulated.executed_source(SOURCE), noted() as calls:
+        cuda.upfirdn2d(*CASES[name].arguments("upfirdn2d"))
+    assert [float(factors[0]) for _, (_, _, factors, *_) in calls] == [outer]
 
 
 def test_correlation_is_the_same_in_every_order() -> None:
@@ -106,68 +107,29 @@ def test_correlation_is_the_same_in_every_order() -> None:
     assert all(torch.equal(result, results[0]) for result in results)
 
 
-def test_filters_that_fit_no_block_go_to_the_reference() -> None:
-    x, f = torch.randn(1, 5, 5), torch.randn(300, 300)
-    args = ((1, 1), (1, 1), (150, 149, 150, 149), "zeros")
-    assert launches.plan(*axes.axes_of(x.shape[-2:], f.shape, *args), axes.Images.of(x)) is None
-    with emulated.executed_source(SOURCE):
-        assert torch.equal(cuda.upfirdn2d(x, f, *args), reference.upfirdn2d(x, f, *args))
+def test_what_no_kernel_serves() -> None:
+    check_what_no_kernel_serves(cuda, emulated.executed_ptx(SOURCE, 90))
 
 
-def test_empty_batches() -> None:
-    for op in OPS:
-        args = replace(UP, batch=(0, 3)).arguments(op)
-        assert torch.equal(getattr(cuda, op)(*args), getattr(reference, op)(*args))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TILED)
-@pytest.mark.parametrize("op", IMAGE_OPS)
-def test_sectors_of_tiles(op: str, name: str) -> None:
-    """One of enough images: read once and written once, 16 bytes at a time; of a stride every second row."""
-    case = replace(TILED[name], batch=(launches.ENOUGH_BLOCKS,))
-    x, *rest = case.arguments(op)
-    with emulated.executed_ptx(SOURCE, 90, blocks=range(1)) as runs:
-        out = getattr(cuda, op)(x, *rest)
-    torch.testing.assert_close(out[0], getattr(reference, op)(x[0], *rest), rtol=1e-5, atol=1e-5)
-    loads, stores = runs[-1].counters.loads, runs[-1].counters.stores
-    ideal = bytes_that_move(case, op, x, out) / SECTOR
-    assert runs[-1].launch.grid == (len(x), 1, 1)
-    assert sum(each.sectors for each in (*loads.values(), *stores.values())) / ideal <= 1.05
-    assert loads[runs[-1].storage(x)].widths == stores[runs[-1].storage(out)].widths == {16}
-
-
-@pytest.mark.parametrize("arch", [90, *(pytest.param(arch, marks=pytest.mark.slow) for arch in ARCHS if arch != 90)])
+@pytest.mark.parametrize(
+    ("arch", "names"),
+    [
+        pytest.param(90, ("full with folds", "odd channels", "far", "bfloat16 channels", *PATCHES), id="90 quick"),
+        *(pytest.param(arch, tuple(CASES), id=str(arch), marks=pytest.mark.slow) for arch in ARCHS),
+    ],
+)
 @pytest.mark.parametrize("op", OPS)
-def test_ptx(op: str, arch: int) -> None:
-    """More than 20 sets of arguments; the default run executes some of them."""
-    names = list(CASES) if arch != 90 else ["full with folds", "odd channels", "far", "bfloat16 channels", *PATCHES]
+def test_compiled(op: str, arch: int, names: tuple[str, ...]) -> None:
     with emulated.executed_ptx(SOURCE, arch, counting=False):
         for name in names:
             check(cuda, op, *CASES[name].arguments(op))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("op", OPS)
-def test_ptx_of_sm_90_on_all_arguments(op: str) -> None:
-    with emulated.executed_ptx(SOURCE, 90, counting=False):
-        for case in CASES.values():
-            check(cuda, op, *case.arguments(op))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("taps", "images_of_a_block"), [((1, 3), 1), ((3, 3), 16)], ids=["tiles", "patches"])
+@pytest.mark.parametrize("taps", [(1, 3), (3, 3)], ids=["tiles", "patches"])
 @pytest.mark.parametrize("op", IMAGE_OPS)
-def test_addresses_beyond_2_31_elements(op: str, taps: tuple[int, int], images_of_a_block: int) -> None:
-    """Those of the last image."""
-    _, f, *rest = Case((64, 64), taps=taps, padding=(1, 1, taps[0] // 2, taps[0] // 2)).arguments(op)
-    x = beyond_2_31_elements(torch.randn(64, 64))
-    blocks = -(-len(x) // images_of_a_block)
-    with emulated.executed_ptx(SOURCE, 90, last_blocks=1, counting=False, races=False) as runs:
-        out = getattr(cuda, op)(x, f, *rest)
-    assert runs[-1].launch.grid == (blocks, 1, 1)
-    expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
-    torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
+def test_addresses_beyond_2_31_elements(op: str, taps: tuple[int, int]) -> None:
+    check_beyond_2_31(cuda, op, taps, emulated.executed_ptx(SOURCE, 90, **LAST_BLOCK))
 
 
 @pytest.mark.slow
@@ -178,9 +140,73 @@ def test_a_derivative_in_the_filter_beyond_2_31_elements(monkeypatch: pytest.Mon
     monkeypatch.setattr(launches, "MOST_SEGMENTS", 2**20)
     launches.plan.cache_clear()
     x, y = (beyond_2_31_elements(image) for image in args[:2])
-    with emulated.executed_ptx(SOURCE, 90, last_blocks=1, counting=False, races=False) as runs:
+    with emulated.executed_ptx(SOURCE, 90, **LAST_BLOCK) as runs:
         cuda.upfirdn2d_filter_correlation(x, y, *args[2:])
     launches.plan.cache_clear()
     assert runs[0].launch.grid == (len(x), 1, 1)
     expected = reference.upfirdn2d_filter_correlation(*(image.double() for image in args[:2]), *args[2:])
     torch.testing.assert_close(runs[0].tensors[2][-1:], expected, rtol=1e-6, atol=1e-4)
+
+
+# Kernels whose sums wait in registers: see csrc/resample/cuda/patch.cuh.
+
+
+@pytest.mark.parametrize(("up", "down", "taps"), sorted(tilings.PATCHES))
+def test_patches(up: int, down: int, taps: int) -> None:
+    """All boundaries and types, sizes that are multiples of a patch and not, paddings of both parities, crops."""
+    half = taps // 2
+    boundaries = dict.fromkeys(BOUNDARIES, (half, half - 1, half + 1, half)) | {"zeros": (half - 1, half, -2, half)}
+    dtypes = (torch.float32, torch.float16, torch.bfloat16)
+    sizes = ((16, 32), (19, 21))
+    with emulated.executed_source(SOURCE), noted() as calls:
+        for number, (boundary, dtype, size) in enumerate(itertools.product(boundaries, dtypes, sizes)):
+            factors = {"taps": (taps, taps), "up": (up, up), "down": (down, down), "padding": boundaries[boundary]}
+            case = Case(size, **factors, boundary=boundary, dtype=dtype, outer=number % 4 < 2)
+            check(cuda, "upfirdn2d", *case.arguments("upfirdn2d"))
+            check(cuda, "upfirdn2d_transpose", *replace(case, boundary="zeros").arguments("upfirdn2d_transpose"))
+    assert {name for name, _ in calls} == {"upfirdn2d_patches"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"size": (4, 5)}, {"channels_last": True, "batch": (2, 4)}, {"taps": (4, 5)}], ids=str
+)
+def test_what_patches_do_not_serve(change: dict[str, Any]) -> None:
+    """Samples more than a period beyond an end, channels side by side, taps that are not the same along both axes."""
+    case = Case((16, 16), (4, 4), (1, 1), (2, 2), (6, 1, 1, 1), "reflect")
+    with emulated.executed_source(SOURCE), noted() as calls:
+        check(cuda, "upfirdn2d", *case.arguments("upfirdn2d"))
+        check(cuda, "upfirdn2d", *replace(case, **change).arguments("upfirdn2d"))
+        check(cuda, "upfirdn2d_transpose", *case.arguments("upfirdn2d_transpose"))
+    assert [name for name, _ in calls] == ["upfirdn2d_patches", "upfirdn2d", "upfirdn2d"]
+
+
+@pytest.mark.parametrize("name", ["up 2, 12 taps", "down 2, 4 taps"])
+def test_an_output_does_not_depend_on_where_its_patch_is(name: str) -> None:
+    """An image moved by pixels gives its outputs moved, to the bit; so do longer bands of rows."""
+    case = replace(COMMON[name], size=(40, 40), batch=(1,))
+    x, *rest = case.arguments("upfirdn2d")
+    moved = torch.zeros(1, 48, 48)
+    moved[..., 6:46, 4:44] = x
+    step = [up / down for up, down in zip(case.up, case.down, strict=True)]
+    with emulated.executed_source(SOURCE):
+        out, other = (cuda.upfirdn2d(each, *rest) for each in (x, moved))
+        with bands_of_many_images():
+            assert torch.equal(out, cuda.upfirdn2d(x, *rest))
+    rows, columns = int(6 * step[1]), int(4 * step[0])
+    inside = slice(12, -12)
+    assert torch.equal(
+        other[..., rows:, columns:][..., : out.shape[-2], : out.shape[-1]][..., inside, inside],
+        out[..., inside, inside],
+    )
+
+
+def test_sectors_of_patches() -> None:
+    """Of many images: written once, 16 bytes at a time; read once in vectors, but for what a small cache has."""
+    x, *rest = replace(COMMON["avg"], batch=(8,)).arguments("upfirdn2d")
+    with bands_of_many_images(), emulated.executed_ptx(SOURCE, 90) as runs:
+        out = check(cuda, "upfirdn2d", x, *rest)
+    read = runs[-1].counters.loads[runs[-1].storage(x)]
+    written = runs[-1].counters.stores[runs[-1].storage(out)]
+    assert "upfirdn2d_patches_kernel" in runs[-1].launch.kernel
+    assert read.missed + written.sectors <= 1.05 * (x.numel() + out.numel()) * x.element_size() / SECTOR
+    assert read.widths == written.widths == {16}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import cuda_source
@@ -16,8 +15,9 @@ from spectral_cases import (
     Case,
     assert_images_move_once,
     assert_near_exact,
+    check_beyond_two_to_the_31,
+    check_images_apart,
     coefficients,
-    last_of_many,
 )
 from tolerances import tolerance
 from torch import Tensor
@@ -108,36 +108,15 @@ def test_cross_spectra_of_many_draws(seed: int) -> None:
 
 @pytest.mark.parametrize("kind", ["power", "filter per image"])
 def test_images_do_not_meet(kind: str) -> None:
-    """A NaN stays in its image, a batch is its parts to the bit, and so is a second run in another order."""
-    case = square(kind, SIDES[0], images=6)
-    x, *rest = case.arguments()
-    spoiled = x.clone()
-    spoiled[4, 3, 5] = math.nan
-
-    def run(x: Tensor, part: slice = slice(None)) -> Tensor:
-        second = rest[0][part] if "image" in kind else x
-        return case.of(cuda, x, second, *rest[1:])[0]
-
-    with launches.executed_source(SOURCE):
-        whole, beside = run(x), run(spoiled)
-        parts = [run(x[part], part) for part in (slice(1), slice(1, None))]
-    with launches.executed_source(SOURCE, "random", seed=7):
-        again = run(x)
-    others = torch.tensor([0, 1, 2, 3, 5])
-    assert torch.equal(whole, torch.cat(parts))
-    assert torch.equal(whole, again)
-    assert torch.equal(whole[others], beside[others])
-    assert bool(beside[4].isnan().all())
+    in_turn, in_any_order = (launches.executed_source(SOURCE, order, seed=7) for order in ("forward", "random"))
+    check_images_apart(cuda, kind, in_turn, in_any_order)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["power", "cross", "filter", "swap"])
 def test_images_beyond_two_to_the_31_pixels(kind: str) -> None:
-    case = square(kind, 128, images=1)
-    args = case.arguments()
-    with launches.executed_ptx(SOURCE, 90, last_blocks=1, counting=False, races=False):
-        alone, last = case.of(cuda, *args), case.of(cuda, *last_of_many(args, args[0]))
-    assert all(torch.equal(each[-1:], of_one) for each, of_one in zip(last, alone, strict=True))
+    last = launches.executed_ptx(SOURCE, 90, counting=False, races=False, blocks=slice(-1, None))
+    check_beyond_two_to_the_31(cuda, kind, last)
 
 
 @pytest.mark.parametrize("side", SIDES)

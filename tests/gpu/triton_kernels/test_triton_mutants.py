@@ -13,7 +13,7 @@ from typing import Any
 import mutation
 import pytest
 import torch
-from around_fft_cases import check_scaled
+from around_fft_cases import check_one_bin, check_scaled, check_tiled
 from inverse_transforms import check_hermitian
 from resample_cases import OPS, TILES
 from resample_cases import check as check_resampling
@@ -23,7 +23,7 @@ if importlib.util.find_spec("triton") is None:
     pytest.skip("triton is not installed", allow_module_level=True)
 
 from ptx import PtxError
-from triton_checks import check, check_few_points, check_one_bin, check_tiles, check_uneven_bins
+from triton_checks import check, check_few_points, check_uneven_bins
 from triton_driver import executed_on
 
 import specops.ops.resample.triton.launches as resample_launches
@@ -69,9 +69,9 @@ def test_a_mask_of_a_spectral_kernel_left_out_is_noticed(name: str, mutant: muta
                     check(Case(kind, size, bins), 80, counting=False)
         check_uneven_bins()
         check_few_points()
-        check_one_bin()
-        check_tiles(80)
         with executed_on(80, counting=False):
+            check_one_bin(spectral, torch.float32)
+            check_tiled(spectral, torch.float32)
             for scale in ("amplitude", "log"):
                 check_scaled(spectral, torch.float32, scale)
             check_hermitian(spectral, (6, 10), torch.float32)

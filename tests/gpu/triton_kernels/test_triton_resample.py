@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from resample_cases import (
-    ARCHS,
     CASES,
     COMMON,
     DOWN,
@@ -22,10 +20,14 @@ from resample_cases import (
     bytes_that_move,
     check,
     check_adjoints,
+    check_beyond_2_31,
     check_draw,
+    check_images_apart,
+    check_what_no_kernel_serves,
 )
 from resample_draws import Draw
 from samples import RESAMPLING, Sample
+from spectral_cases import ARCHS
 from torch import Tensor
 
 from specops.ops._checks import DTYPES
@@ -131,26 +133,21 @@ def test_adjoint_identities(sample: Sample) -> None:
 )
 @pytest.mark.parametrize("op", IMAGE_OPS)
 def test_images_do_not_meet(op: str, name: str) -> None:
-    """A NaN stays in its image, a batch is its parts to the bit, though their tiles differ, and so is a second run."""
-    case = replace(CASES[name], batch=(3, *CASES[name].batch[1:]))
-    x, *rest = case.arguments(op)
-    spoiled = x.clone()
-    spoiled[1, ..., 0, 0] = math.nan
+    check_images_apart(triton, op, CASES[name], *(executed_on(80, counting=False) for _ in range(2)))
+
+
+@pytest.mark.parametrize("op", IMAGE_OPS)
+def test_an_image_is_the_same_among_many_whose_tiles_differ(op: str) -> None:
+    x, *rest = replace(CASES["full with folds"], batch=(3,)).arguments(op)
     with executed_on(80, counting=False):
-        out, again, beside = (getattr(triton, op)(each, *rest) for each in (x, x, spoiled))
-        parts = [getattr(triton, op)(each, *rest) for each in (x[:1], x[1:])]
-        many = getattr(triton, op)(x.repeat_interleave(43, 0), *rest)
-    assert torch.equal(out, torch.cat(parts))
+        out, many = (getattr(triton, op)(each, *rest) for each in (x, x.repeat_interleave(43, 0)))
     assert torch.equal(out, many[::43])
-    assert torch.equal(out, again)
-    assert torch.equal(out[::2], beside[::2])
-    assert torch.equal(beside.isnan(), getattr(reference, op)(spoiled, *rest).isnan())
 
 
 def executed_alone(op: str, case: Case) -> tuple[Run, Tensor, Tensor]:
     """The first of enough images, its run, the images and the results."""
     x, *rest = replace(case, batch=(plans.ENOUGH_PROGRAMS,)).arguments(op)
-    with executed_on(90, races=False, blocks=range(programs_of(op, x, case))) as runs:
+    with executed_on(90, races=False, blocks=slice(programs_of(op, x, case))) as runs:
         out = getattr(triton, op)(x, *rest)
     torch.testing.assert_close(out[0], getattr(reference, op)(x[0], *rest), rtol=1e-5, atol=1e-5)
     (run,) = runs
@@ -158,10 +155,7 @@ def executed_alone(op: str, case: Case) -> tuple[Run, Tensor, Tensor]:
     return run, x, out
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if "4 taps" in name else pytest.mark.slow) for name in COMMON],
-)
+@pytest.mark.parametrize("name", ["up 2, 4 taps", "down 2, 4 taps"])
 @pytest.mark.parametrize("op", IMAGE_OPS)
 def test_sectors_of_common_cases(op: str, name: str) -> None:
     """Images are read once and written once, 16 bytes at a time; of a stride every second row."""
@@ -184,7 +178,7 @@ TIGHT = [  # what ptxas would spill some registers of, to have more warps reside
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 def test_no_kernel_spills(arch: int) -> None:
-    with executed_on(arch, blocks=range(0)) as runs:
+    with executed_on(arch, blocks=slice(0)) as runs:
         for case in TIGHT:
             for op in OPS:
                 getattr(triton, op)(*case.arguments(op))
@@ -198,7 +192,7 @@ def test_wide_planes_are_gathered_from_few_columns(op: str, most: int) -> None:
     """Lane instructions per output: 42 and 247, and 76 and 776 in tiles as wide as 256 and 512 samples."""
     case = replace(UP, size=(256, 256), batch=(512,))
     x, *rest = case.arguments(op)
-    with executed_on(90, races=False, blocks=range(8)) as runs:
+    with executed_on(90, races=False, blocks=slice(8)) as runs:
         out = getattr(triton, op)(x, *rest)
     outputs = 8 * out[0].numel() / programs_of(op, x, case)
     assert runs[0].counters.instructions <= most * outputs
@@ -213,33 +207,15 @@ def test_an_outer_product_takes_less() -> None:
     assert factored.counters.instructions < 0.7 * any_filter.counters.instructions
 
 
-def test_what_has_too_many_taps_goes_to_the_reference() -> None:
-    x, f = torch.randn(1, 5, 5), torch.randn(300, 300)
-    args = ((1, 1), (1, 1), (150, 149, 150, 149), "zeros")
-    with executed_on(80) as runs:
-        assert torch.equal(triton.upfirdn2d(x, f, *args), reference.upfirdn2d(x, f, *args))
-    assert not runs
-
-
-def test_empty_batches() -> None:
-    for op in OPS:
-        args = replace(COMMON["up 2, 4 taps"], batch=(0, 3)).arguments(op)
-        assert torch.equal(getattr(triton, op)(*args), getattr(reference, op)(*args))
+def test_what_no_kernel_serves() -> None:
+    check_what_no_kernel_serves(triton, executed_on(80))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("op", IMAGE_OPS)
 def test_addresses_beyond_2_31_elements(op: str) -> None:
-    """Those of the last image."""
-    case = Case((64, 64), taps=(1, 3), padding=(1, 1, 0, 0), dtype=torch.bfloat16)
-    _, f, *rest = case.arguments(op)
-    x = beyond_2_31_elements(torch.randn(64, 64))
-    programs = programs_of(op, x, case)
-    with executed_on(90, counting=False, races=False, blocks=range(2**19 * programs, len(x) * programs)) as runs:
-        out = getattr(triton, op)(x, f, *rest)
-    assert [run.grid for run in runs] == [(len(x) * programs, 1, 1)]
-    expected = getattr(reference, op)(x[-1].double(), f.double(), *rest)
-    torch.testing.assert_close(out[-1].double(), expected, rtol=2**-7, atol=2**-7)
+    last = executed_on(90, counting=False, races=False, blocks=slice(-16, None))  # a plane has no more
+    check_beyond_2_31(triton, op, (1, 3), last)
 
 
 @pytest.mark.slow
@@ -250,13 +226,13 @@ def test_a_derivative_in_the_filter_beyond_2_31_elements(monkeypatch: pytest.Mon
     x, y = (beyond_2_31_elements(image) for image in args[:2])
     launched: list[Tensor] = []
     monkeypatch.setattr(launches, "launch", lambda *args, **how: launched.append(args[4]) or launch(*args, **how))
-    with executed_on(90, counting=False, races=False, blocks=range(2**20, 2**20 + 2)) as runs:
+    with executed_on(90, counting=False, races=False, blocks=slice(-2, None)) as runs:
         triton.upfirdn2d_filter_correlation(x, y, *args[2:])
     assert runs[0].grid == (2 * len(x), 1, 1)
     expected = reference.upfirdn2d_filter_correlation(*(image.double() for image in args[:2]), *args[2:])
     torch.testing.assert_close(launched[0][:, -2:].sum(1).double(), expected.flatten(), rtol=1e-5, atol=1e-3)
     sums, out = torch.from_numpy(np.zeros((2**11 + 1, 2**20), np.float32)), torch.zeros(2**11 + 1)
     sums[-1, ::4096] = 1
-    with executed_on(90, counting=False, races=False, blocks=range(2**11, 2**11 + 1)):
+    with executed_on(90, counting=False, races=False, blocks=slice(-1, None)):
         kernels.sum_programs_kernel[(len(out),)](sums, out, sums.shape[1], launches.SUM_BLOCK)
     assert float(out[-1]) == 256

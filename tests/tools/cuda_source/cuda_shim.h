@@ -24,23 +24,18 @@
 #undef __device__
 #undef __host__
 #undef __shared__
-#undef __constant__
 #undef __launch_bounds__
 #undef __forceinline__
-#undef __noinline__
 #define __global__
 #define __device__
 #define __host__
-#define __constant__ static
 #define __launch_bounds__(...)
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 
 #define threadIdx (shim::current()->running->index)
 #define blockIdx (shim::current()->index)
 #define blockDim (shim::current()->threads_shape)
 #define gridDim (shim::current()->grid_shape)
-#define warpSize 32
 
 #define __syncthreads() shim::wait_for_block(__COUNTER__)
 
@@ -64,22 +59,9 @@ T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32) {
   return shim::exchange(mask, value, other < (lane & ~(width - 1)) + width ? other : lane);
 }
 
-template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32) {
-  const unsigned lane = shim::lane();
-  return shim::exchange(mask, value, (lane & (width - 1)) + delta < unsigned(width) ? lane + delta : lane);
-}
-
-template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
-  const unsigned lane = shim::lane();
-  return shim::exchange(mask, value, (lane & (width - 1)) >= delta ? lane - delta : lane);
-}
-
 inline unsigned __ballot_sync(unsigned mask, int predicate) { return shim::votes(mask, predicate != 0); }
 
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 

@@ -73,10 +73,10 @@ def executed_source(source: Path, order: str = "forward", seed: int = 0) -> Iter
 
 
 @contextmanager
-def executed_ptx(source: Path, arch: int, last_blocks: int = 0, **options: Any) -> Iterator[list[Run]]:
+def executed_ptx(source: Path, arch: int, **options: Any) -> Iterator[list[Run]]:
     """Inside, wrappers run what nvcc makes of the kernels of `source`; yields a list that each launch is added to.
 
-    With `last_blocks`, no more of a launch are executed; further options as in `Kernel.launch`.
+    The options are those of `ptx.Kernel.launch`.
     """
     loaded = cuda_source.load(cuda_source.library(source))
     module = parsed(cuda_source.ptx(source, arch))
@@ -89,8 +89,6 @@ def executed_ptx(source: Path, arch: int, last_blocks: int = 0, **options: Any) 
         for each in launches:
             kernel = module.kernel(each.kernel)
             buffers = [memory_of(t) for t in tensors]
-            if last_blocks:
-                options["blocks"] = range(max(0, each.grid[0] - last_blocks), each.grid[0])
             counters = kernel.launch(
                 each.grid, each.block, each.arguments, each.shared_bytes, buffers=buffers, **options
             )

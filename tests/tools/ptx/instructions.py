@@ -13,7 +13,7 @@ from .machine import Execute, Machine
 from .memory import RAW, AccessError
 from .moves import compile_load, compile_matrix, compile_store
 from .operands import Operand, read_operand
-from .text import Entry, Instruction, PtxError
+from .text import Entry, Instruction, PtxError, parts_of
 
 Compile = Callable[[Instruction, Entry], Execute]
 IGNORED = {"membar", "fence", "nop", "prefetch", "griddepcontrol"}
@@ -82,12 +82,8 @@ def _compile_move(instruction: Instruction, entry: Entry) -> Execute:
     return lambda machine: machine.put(target, operand.read(machine), machine.undefined_in(operand.registers))
 
 
-def _parts(braced: str) -> list[str]:
-    return [part.strip() for part in braced.strip("{}").split(",")]
-
-
 def _compile_unpacking(target: str, source: Operand, kind: str) -> Execute:
-    names = _parts(target)
+    names = parts_of(target)
     bits = BITS[kind] // len(names)
 
     def execute(machine: Machine) -> None:
@@ -100,7 +96,7 @@ def _compile_unpacking(target: str, source: Operand, kind: str) -> Execute:
 
 
 def _compile_packing(target: str, source: str, kind: str, entry: Entry) -> Execute:
-    texts = _parts(source)
+    texts = parts_of(source)
     bits = BITS[kind] // len(texts)
     operands = [read_operand(text, f"b{bits}", entry) for text in texts]
     whole = raw_type(kind)

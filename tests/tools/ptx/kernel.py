@@ -16,6 +16,7 @@ from .text import BITS, Entry, Instruction, Parameter, PtxError, parse_entries
 
 MOST_LANES = 1 << 18  # at a time
 MOST_SHARED = 227 << 10
+ALL = slice(None)
 
 Buffer = np.ndarray
 
@@ -64,7 +65,7 @@ class Kernel:
         buffers: Sequence[Buffer] = (),
         counting: bool = True,
         races: bool = True,
-        blocks: range | None = None,
+        blocks: slice = ALL,
     ) -> Counters:
         """Executes a launch and returns its counters; arrays are written in place.
 
@@ -76,7 +77,7 @@ class Kernel:
             buffers: further arrays that addresses among the arguments point into.
             counting: whether sectors and wavefronts are counted.
             races: whether unordered accesses to global memory are looked for; those to shared memory always are.
-            blocks: that are executed, by their linear index, as far as the grid has them; all unless given.
+            blocks: which of the grid's, by their linear index, are executed.
 
         Raises:
             PtxError: out of bounds, misaligned, undefined or unordered accesses, deadlock, or an unknown instruction.
@@ -95,13 +96,12 @@ class Kernel:
             parameters[parameter.name] = _parameter_bytes(parameter, argument)
         memory = GlobalMemory(arrays, self.granule, races)
         counters = Counters()
-        of_grid = range(grid_shape[0] * grid_shape[1] * grid_shape[2])
-        blocks = of_grid if blocks is None else range(blocks.start, min(blocks.stop, of_grid.stop))
+        chosen = range(grid_shape[0] * grid_shape[1] * grid_shape[2])[blocks]
         step = max(1, MOST_LANES // threads)
         with np.errstate(all="ignore"):
-            for first in range(blocks.start, blocks.stop, step):
-                chunk = range(first, min(blocks.stop, first + step))
+            for first in range(0, len(chosen), step):
                 shape = (grid_shape, block_shape)
+                chunk = chosen[first : first + step]
                 Machine(self, shape, chunk, parameters, memory, shared_bytes, counters, counting).run()
         return counters
 

@@ -42,7 +42,7 @@ class Machine:
         self.threads, self.size = threads, threads * len(blocks)
         self.thread = np.tile(np.arange(threads, dtype=np.uint32), len(blocks))
         self.row = np.repeat(np.arange(len(blocks)), threads)
-        self.block = np.repeat(np.arange(blocks.start, blocks.stop), threads)
+        self.block = np.repeat(np.array(blocks), threads)
         self.per_block = -(-threads // 32) * 32
         self.lane = self.block * self.per_block + self.thread
         self.epoch, self.warp_epoch = np.zeros(self.size, np.int32), np.zeros(self.size, np.int32)

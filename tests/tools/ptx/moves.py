@@ -9,7 +9,7 @@ from .formats import BITS, PLAIN, raw_type
 from .machine import Execute, Machine
 from .memory import RAW
 from .operands import Address, read_address, read_operand
-from .text import Entry, Instruction, PtxError
+from .text import Entry, Instruction, PtxError, parts_of
 
 # How loads and stores treat caches and order does not matter where lanes run in turn.
 QUALIFIERS = {"nc", "ca", "cg", "cs", "volatile", "relaxed", "weak", "gpu", "cta", "L1:evict_last", "L1:evict_first"}
@@ -32,14 +32,10 @@ def _form(instruction: Instruction) -> tuple[str, int, str]:
     return space, count, kind
 
 
-def _names(braced: str) -> list[str]:
-    return [part.strip() for part in braced.strip("{}").split(",")]
-
-
 def compile_load(instruction: Instruction, entry: Entry) -> Execute:
     """`ld.space{.v}.type {d, ...}, [address]`."""
     space, count, kind = _form(instruction)
-    names, address = _names(instruction.operands[0]), read_address(instruction.operands[1], entry)
+    names, address = parts_of(instruction.operands[0]), read_address(instruction.operands[1], entry)
     size = BITS[kind] // 8
     if space == "param":
         return _load_parameter(names, address, size)
@@ -98,7 +94,7 @@ def compile_store(instruction: Instruction, entry: Entry) -> Execute:
     """`st.space{.v}.type [address], {s, ...}`."""
     space, count, kind = _form(instruction)
     address = read_address(instruction.operands[0], entry)
-    operands = [read_operand(text, "b" + str(BITS[kind]), entry) for text in _names(instruction.operands[1])]
+    operands = [read_operand(text, "b" + str(BITS[kind]), entry) for text in parts_of(instruction.operands[1])]
     raw = raw_type(kind)
 
     def execute(machine: Machine) -> None:
@@ -154,7 +150,7 @@ def compile_matrix(instruction: Instruction, entry: Entry) -> Execute:
         raise PtxError(f"not implemented: {instruction}")
     loads, transposed = instruction.opcode[0] == "ldmatrix", "trans" in instruction.opcode
     registers, place = instruction.operands if loads else instruction.operands[::-1]
-    names, address = _names(registers), read_address(place, entry)
+    names, address = parts_of(registers), read_address(place, entry)
     lane = np.arange(32)
     row, column = lane // 4, 2 * (lane % 4)
 

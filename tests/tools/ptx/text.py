@@ -91,6 +91,11 @@ def split_operands(text: str) -> tuple[str, ...]:
     return tuple(parts + ([part.strip()] if part.strip() else []))
 
 
+def parts_of(braced: str) -> list[str]:
+    """Returns the operands of `{a, b}`, or the only one."""
+    return [part.strip() for part in braced.strip("{}").split(",")]
+
+
 def _parameter(declared: str) -> Parameter:
     array = re.search(r"([\w$]+)\[(\d+)\]$", declared)
     kind = re.search(r"\.(" + "|".join(BITS) + r")\b", declared)
