@@ -106,5 +106,5 @@ def test_quick_tests_need_torch_and_pytest_alone(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(checks, "PLUGINS", ())
     files = (*(f"tests/{name}" for name in OF_GPUS), checks.WITHOUT_CONFTEST, "-k")
-    assert checks.pytest_on(CPU, (*files, "test_a_wrong_gradient_is_noticed"))
+    assert checks.pytest_on(CPU, (*files, "test_what_is_planted_is_noticed"))
     assert not checks.pytest_on(CPU, (*files, "no test of this name"))

@@ -272,51 +272,46 @@ def test_cases_of_each_extent_show_each_function_in_each_class_and_type() -> Non
     assert {c.dtype for c in small} == set(DTYPES)
 
 
-def planted(monkeypatch: pytest.MonkeyPatch, op: str, spoilt: Callable[..., Sequence[Any]]) -> None:
-    """Makes the reference of an op take other arguments than it was given, but in float64, which is compared with."""
+def bin_below(y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Sequence[Any]:
+    index = index.clone()
+    index[4, 3] -= 1  # the radius 5 taken for less
+    return y, index, weight, n_bins
+
+
+def half_for_whole(column: int, c: Tensor, index: Tensor, weight: Tensor) -> Sequence[Any]:
+    """The gain of ky for -ky too, as a library may have it that is given a half plane which is not Hermitian there."""
+    gains = c.unflatten(-1, index.shape).clone()
+    gains[..., -15:, column] = gains[..., 1:16, column].flip(-1)
+    return gains.flatten(-2), index, weight
+
+
+def larger(c: Tensor, index: Tensor, weight: Tensor) -> Sequence[Any]:
+    return c * 1.001, index, weight
+
+
+PLANTED: dict[str, tuple[str, int, str, Callable[..., Sequence[Any]], str]] = {  # faults of a reference
+    "a bin": ("radial_spectrum (power)", 64, "binned_cross_spectrum", bin_below, "value"),
+    "kx = 0": ("frequency_filter (not even)", 32, "binned_filter", functools.partial(half_for_whole, 0), "value"),
+    "kx = W/2": ("frequency_filter (not even)", 32, "binned_filter", functools.partial(half_for_whole, -1), "value"),
+    "gradient": ("radial_cross_spectrum", 16, "binned_filter", larger, "gradient of argument 0"),
+}
+
+
+@pytest.mark.parametrize(("function", "side", "op", "spoilt", "what"), PLANTED.values(), ids=PLANTED)
+def test_what_is_planted_is_noticed(
+    function: str, side: int, op: str, spoilt: Any, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reference of an op takes other arguments than it was given, but in float64, which is compared with."""
+    case = Case(function, (side, side), torch.float32, "schwarz2021", False)
+    check_results(case, "reference", CPU)
     right = backends.BACKENDS["reference"].kernel(op)
 
     def wrong(x: Tensor, *rest: Any) -> Any:
         return right(x, *(rest if x.dtype == torch.float64 else spoilt(*rest)))
 
     monkeypatch.setitem(backends.BACKENDS["reference"].kernels, op, wrong)
-
-
-def test_one_coefficient_in_the_bin_below_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def spoilt(y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Sequence[Any]:
-        index = index.clone()
-        index[4, 3] -= 1  # the radius 5 taken for less
-        return y, index, weight, n_bins
-
-    case = Case("radial_spectrum (power)", (64, 64), torch.float32, "schwarz2021", False)
-    check_results(case, "reference", CPU)
-    planted(monkeypatch, "binned_cross_spectrum", spoilt)
-    with pytest.raises(AssertionError, match=r"reference: value: relative L2 error .* above"):
+    with pytest.raises(AssertionError, match=f"reference: {what}: relative L2 error .* above"):
         check_results(case, "reference", CPU)
-
-
-@pytest.mark.parametrize("column", [0, -1], ids=["kx = 0", "kx = W/2"])
-def test_an_inverse_that_takes_half_of_a_column_for_the_whole_is_noticed(
-    column: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a library may that is given a half plane which is not Hermitian there: the gain of ky for -ky too."""
-
-    def spoilt(c: Tensor, index: Tensor, weight: Tensor) -> Sequence[Any]:
-        gains = c.unflatten(-1, index.shape).clone()
-        gains[..., -15:, column] = gains[..., 1:16, column].flip(-1)
-        return gains.flatten(-2), index, weight
-
-    case = Case("frequency_filter (not even)", (32, 32), torch.float32, "plain", False)
-    check_results(case, "reference", CPU)
-    planted(monkeypatch, "binned_filter", spoilt)
-    with pytest.raises(AssertionError, match=r"reference: value: relative L2 error .* above"):
-        check_results(case, "reference", CPU)
-
-
-def test_a_wrong_gradient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    planted(monkeypatch, "binned_filter", lambda c, index, weight: (c * 1.001, index, weight))
-    with pytest.raises(AssertionError, match="reference: gradient of argument 0: relative L2 error"):
-        check_results(Case("radial_cross_spectrum", (16, 16), torch.float32, "plain", False), "reference", CPU)
 
 
 def test_maps_of_a_device_that_differ_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
