@@ -32,7 +32,7 @@ claims: setup
 # PSNR and bands of the testbeds for seeds 0, 1 and 2 beside the published code's, where those are beside this checkout.
 # Goes on where it was stopped.
 parity: setup
-	$(BIN)/python tests/studies/tools/parity.py
+	PYTHONPATH=examples:tests $(BIN)/python tests/studies/tools/parity.py
 
 # Writes docs/fixes.md from 24 trainings with and without fixes and a sweep of planar cosines; goes on where it was stopped.
 fixes: setup

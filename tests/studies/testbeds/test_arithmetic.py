@@ -2,7 +2,7 @@
 
 In double precision rounding stays below what training amplifies, so the losses agree to many digits where they are of
 one procedure. That the published arithmetic gives the published code's numbers is in
-tests/studies/testbeds/test_testbeds_golden.py.
+tests/studies/testbeds/test_golden.py.
 """
 
 from __future__ import annotations

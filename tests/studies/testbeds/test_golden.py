@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from published import GOLDEN
+from golden_run import Golden, Report, train
 from studies.core.evaluation import reduced_spectrum
 from studies.testbeds.networks.arithmetic import DOWNSAMPLINGS, UPSAMPLINGS
 
 from specops.geometry import BANDS
-
-Golden = dict[str, np.ndarray]
-Report = dict[str, Any]
 
 PUBLISHED_NAMES = {"avg": "avg", "stride": "stride", "schwarz_blur": "blurpool"}
 """Of downsampling modes, by their names here."""
@@ -48,19 +40,6 @@ IS_AMD = CPUINFO.exists() and "AuthenticAMD" in CPUINFO.read_text()
 HAS_AVX2 = CPUINFO.exists() and " avx2 " in CPUINFO.read_text()
 
 
-def train(testbed: str, arithmetic: str, mode: str, steps: int, rounding: dict[str, str]) -> Report:
-    tests = Path(__file__).parents[1]
-    program = [sys.executable, tests / "tools" / "golden_run.py", GOLDEN / "schwarz_part.npz"]
-    root = tests.parents[1]
-    path = [str(root / "examples"), str(root), *sys.path]
-    environment = {**os.environ, **rounding, "PYTHONPATH": os.pathsep.join(path)}
-    command = [*program, testbed, arithmetic, mode, str(steps)]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stderr
-    report: Report = json.loads(finished.stdout)
-    return report
-
-
 def assert_in_one_rounding(
     run: tuple[str, str, str, int],
     deviations: Callable[[Report], dict[str, float]],
@@ -69,7 +48,7 @@ def assert_in_one_rounding(
     """Deviations come as shares of what is allowed; `run` is testbed, arithmetic, mode and steps."""
     seen = []
     for rounding in roundings:
-        seen.append(deviations(train(*run, rounding)))
+        seen.append(deviations(train(*run, kernels=rounding)))
         if max(seen[-1].values()) <= 1:
             return
     pytest.fail(f"in no rounding as published: {seen}")
@@ -112,7 +91,7 @@ def test_published_arithmetic_of_the_discriminator(schwarz: Golden, mode: str) -
 @pytest.mark.parametrize("mode", UPSAMPLINGS)
 def test_fast_arithmetic_of_the_generator(schwarz: Golden, mode: str) -> None:
     """Parameters, latents, first image and losses, on whatever kernels the processor has."""
-    report = train("generator", "fast", mode, 20, {})
+    report = train("generator", "fast", mode, 20, kernels={})
     assert report["parameters"] == int(schwarz[f"gen_{mode}_nparams"])
     assert report["same latents"]
     assert report["start"] <= 1e-4
@@ -125,7 +104,7 @@ def test_fast_arithmetic_of_the_generator(schwarz: Golden, mode: str) -> None:
 @pytest.mark.parametrize("mode", DOWNSAMPLINGS)
 def test_fast_arithmetic_of_the_discriminator(schwarz: Golden, mode: str) -> None:
     """Parameters, first image and losses of both, on whatever kernels the processor has."""
-    report = train("discriminator", "fast", mode, 10, {})
+    report = train("discriminator", "fast", mode, 10, kernels={})
     assert report["parameters"] == int(schwarz[f"disc_{PUBLISHED_NAMES[mode]}_nparams"])
     assert report["start"] == 0
     relative = np.abs(np.array(report["trace"][:10]) / schwarz[f"disc_{PUBLISHED_NAMES[mode]}_trace10"] - 1)

@@ -10,11 +10,16 @@ torch is loaded.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from published import GOLDEN
 from studies.core.data.images import ImageSet, highpass
 from studies.testbeds.discriminator_run import DiscriminatorRun, DiscriminatorSettings
 from studies.testbeds.generator_run import GeneratorRun, GeneratorSettings
@@ -22,6 +27,7 @@ from studies.testbeds.generator_run import GeneratorRun, GeneratorSettings
 Golden = dict[str, np.ndarray]
 Report = dict[str, Any]
 
+ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 TRACED = 20
 
@@ -64,14 +70,28 @@ def train_discriminator(golden: Golden, images: ImageSet, arithmetic: str, mode:
     return {"parameters": parameters, "start": float(start), "trace": trace, "evaluations": run.history.rows}
 
 
-TRAIN = {"generator": train_generator, "discriminator": train_discriminator}
+TRAININGS = {"generator": train_generator, "discriminator": train_discriminator}
+
+
+def train(*run: object, kernels: Mapping[str, str]) -> Report:
+    """The report of TESTBED ARITHMETIC MODE STEPS [SEED], in a process of its own with those choices of kernels."""
+    path = os.pathsep.join([*(str(ROOT / folder) for folder in ("examples", "tests", "")), *filter(None, sys.path)])
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__, GOLDEN / "schwarz_part.npz", *map(str, run)],
+        env={**os.environ, **kernels, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    report: Report = json.loads(finished.stdout)
+    return report
 
 
 def main(path: str, testbed: str, arithmetic: str, mode: str, steps: str, seed: str = "0") -> None:
     golden = np.load(path)
     torch.set_num_threads(1)
     images = ImageSet(("baboon",), torch.from_numpy(golden["baboon64"])[None])
-    print(json.dumps(TRAIN[testbed](golden, images, arithmetic, mode, int(steps), int(seed))))
+    print(json.dumps(TRAININGS[testbed](golden, images, arithmetic, mode, int(steps), int(seed))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Table of the testbeds' numbers beside those of the published code: `make parity`, or `python parity.py [SEED...]`.
+"""Table of the testbeds' numbers beside those of the published code: `make parity`.
 
 Needs the golden arrays of tests/conftest.py. What was published is of seed 0, which is judged by it: a generator by
 its PSNR as mean over the evaluations at 1100, …, 1500, a discriminator by its raw pixels at step 600. A generator's
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,16 +21,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import golden_run
 import numpy as np
 import torch
 from published import GOLDEN
+
+from specops.geometry import BANDS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 IMAGE = GOLDEN / "schwarz_part.npz"
 
 PUBLISHED_SEED = 0
-BANDS = ("low", "mid", "high", "corner")
 COLUMNS = ("psnr", *(f"e_{band}" for band in BANDS))
 # Published mean PSNR and corner, tolerance of both. Published corners count the last bin too, ours do not: where it is
 # +1, they are higher by (1 - e_corner) / 13.
@@ -76,17 +77,9 @@ Measure = Callable[[Run, str], Evaluations]
 def train(run: Run, arithmetic: str) -> Evaluations:
     """Train in a process of its own, which the rounding of torch's kernels needs."""
     kernels = PUBLISHED_KERNELS if arithmetic == "published" else {}
-    path = os.pathsep.join([str(ROOT / "examples"), str(ROOT / "tests"), str(ROOT), *sys.path])
     steps = 1500 if run.testbed == "generator" else 600
-    program = [sys.executable, "-W", "ignore", HERE / "golden_run.py", IMAGE]
-    finished = subprocess.run(
-        [*program, run.testbed, arithmetic, run.mode, str(steps), str(run.seed)],
-        env={**os.environ, **kernels, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    evaluations: Evaluations = json.loads(finished.stdout)["evaluations"]
+    report = golden_run.train(run.testbed, arithmetic, run.mode, steps, run.seed, kernels=kernels)
+    evaluations: Evaluations = report["evaluations"]
     return evaluations
 
 
@@ -112,9 +105,8 @@ def kept(folder: Path, sources: str, measure: Measure) -> Measure:
 
 def sources_digest() -> str:
     """Digest of all that the numbers come from, but for the processor."""
-    root = ROOT
-    files = [HERE / "golden_run.py", IMAGE, *(root / "examples" / "studies").rglob("*.py")]
-    files += [*(root / "specops").rglob("*.py"), *(root / "specops").glob("_native*.so")]
+    files = [HERE / "golden_run.py", IMAGE, *(ROOT / "examples" / "studies").rglob("*.py")]
+    files += [*(ROOT / "specops").rglob("*.py"), *(ROOT / "specops").glob("_native*.so")]
     digest = hashlib.sha256(torch.__version__.encode())
     for path in sorted(files):
         digest.update(path.read_bytes())
