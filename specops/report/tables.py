@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+_BAR = r"\|"
+
 
 def cell(value: float, form: str) -> str:
     """Returns the number in the format `form`; a dash where there is none."""
@@ -22,6 +24,19 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *others in rows:
-        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        cells = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
         lines.append("  ".join([first.ljust(widths[0]), *cells]))
     return "\n".join(lines)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the lines of a Markdown table, whose head is the first of the rows.
+
+    Example:
+        >>> print(*markdown([("set", "|x|"), ("photos", "12")]), sep="\\n")
+        | set | \\|x\\| |
+        |---|---|
+        | photos | 12 |
+    """
+    lines = [f"| {' | '.join(text.replace('|', _BAR) for text in row).rstrip()} |" for row in rows]
+    return [lines[0], "|---" * len(rows[0]) + "|", *lines[1:]]

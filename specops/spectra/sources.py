@@ -14,18 +14,18 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 
 
 class InputError(Exception):
-    """Wrong input, told in one line."""
+    """Wrong input, told in one line: what was expected, what came and how to mend it."""
 
 
-def pictures(source: Path) -> list[Path]:
-    """Returns the picture itself, or the pictures right in a folder, by name."""
+def pictures(source: Path, pattern: str = "*", suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """Returns the picture itself, or the pictures in a folder, by name: right in it, or those that a glob finds."""
     if not source.exists():
         raise InputError(f"{source} does not exist")
     if not source.is_dir():
         return [source]
-    found = sorted(path for path in source.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in source.glob(pattern) if path.is_file() and path.suffix.lower() in suffixes)
     if not found:
-        raise InputError(f"{source} holds no picture (looked for {', '.join(SUFFIXES)})")
+        raise InputError(f"{source} holds no picture (looked for {', '.join(suffixes)})")
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from specops.report.figures import png
 from specops.report.files import write_atomically
+from specops.report.tables import markdown
 from studies.core import command_line
 from studies.core.data.images import BUNDLED
 from studies.core.record.folder import Config
@@ -101,8 +102,6 @@ def load(runs: Sequence[tuple[str, Job]]) -> Groups:
 def text_of(number: int, claim: Claim, conditions: Sequence[Condition], pictures: str) -> str:
     """The claim's section of the page."""
     cells = [(each.criterion, "; ".join(map(str, each.measured)), WORDS[each.holds]) for each in conditions]
-    escaped = [[text.replace("|", "\\|") for text in row] for row in cells]
-    rows = [f"| {' | '.join(row)} |" for row in escaped]
     verdict = "holds" if all(condition.holds is not False for condition in conditions) else "does not hold"
     return "\n".join(
         [
@@ -110,9 +109,7 @@ def text_of(number: int, claim: Claim, conditions: Sequence[Condition], pictures
             "",
             claim.statement,
             "",
-            "| criterion | measured, mean ± std over seeds | holds |",
-            "|---|---|---|",
-            *rows,
+            *markdown([("criterion", "measured, mean ± std over seeds", "holds"), *cells]),
             "",
             f"![Generated over real spectral density]({pictures}/claim-{number}.png)",
             f"![Images over training, first seed]({pictures}/images-{number}.png)",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-
-class InputError(Exception):
-    """Wrong input, told in one line: what was expected, what came and how to mend it."""
+from specops.spectra.sources import InputError as InputError
 
 
 class TrainingError(Exception):

@@ -57,11 +57,7 @@ def highpass_levels(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figur
         cutoffs = [1 / (2 * np.pi * float(name.rpartition("_")[2])) for name in columns]
         values = [result.history.rows[-1][name] for name in columns]
         axes.plot(cutoffs, values, marker="o", ms=4, color=theme.series[index % len(theme.series)], label=result.title)
-    axes.set_ylim(*_RATIOS)
-    axes.set_xlabel("Cutoff / cycles per pixel")
-    axes.set_ylabel("Leakage ratio")
-    add_grid(axes, theme, legend="best")
-    style_axes(axes, theme)
+    _style_ratios(axes, theme, x="Cutoff / cycles per pixel")
     return figure
 
 
@@ -75,12 +71,16 @@ def error_by_frequency(errors: Mapping[str, Mapping[Frequency, Sequence[float]]]
         axes.plot(radii, [np.mean(v) for v in by_frequency.values()], color=color, lw=1.7, label=generator)
         for radius, values in zip(radii, by_frequency.values(), strict=True):
             axes.plot([radius] * len(values), values, "o", ms=4, color=color, alpha=0.7)
+    _style_ratios(axes, theme, x="Carrier / cycles per image, √(u² + v²)")
+    return figure
+
+
+def _style_ratios(axes: Axes, theme: Theme, *, x: str) -> None:
     axes.set_ylim(*_RATIOS)
-    axes.set_xlabel("Carrier / cycles per image, √(u² + v²)")
+    axes.set_xlabel(x)
     axes.set_ylabel("Leakage ratio")
     add_grid(axes, theme, legend="best")
     style_axes(axes, theme)
-    return figure
 
 
 def _draw_density(axes: Axes, density: Density, theme: Theme, *, unit: float) -> None:

@@ -30,24 +30,22 @@ FILES = (DENSITIES, *figure_files(FIGURES), *figure_files({"densities": densitie
 _TEMPLATE = Path(__file__).parent / "templates" / "cosine.html.jinja"
 
 
-def write_run_report(folder: Path, run: CosineRun, densities: WaveDensities, config: run_folder.Config) -> None:
-    """Write report.html, pictures, figures and `densities`, which are those of the last images, of one run."""
+def write_run_report(folder: Path, run: CosineRun, config: run_folder.Config) -> None:
+    """Write report.html, pictures, figures and the densities of one run."""
     result = run_result(run)
     write_pictures(folder, result)
-    write_atomically(folder / DENSITIES, _densities_npz(densities))
+    write_atomically(folder / DENSITIES, _densities_npz(run.densities))
     write_figures(folder, FIGURES, [result])
-    write_figures(folder, {"densities": densities_of}, densities)
-    _write_page(folder, [run], [densities], config)
+    write_figures(folder, {"densities": densities_of}, run.densities)
+    _write_page(folder, [run], config)
 
 
-def write_comparison(
-    folder: Path, runs: Sequence[CosineRun], densities: Sequence[WaveDensities], config: run_folder.Config
-) -> None:
+def write_comparison(folder: Path, runs: Sequence[CosineRun], config: run_folder.Config) -> None:
     """Write to `folder` what all runs measured: rows and spectra, each named by its run, figures and a page."""
     write_atomically(folder / run_folder.METRICS, _all_metrics(runs))
     write_atomically(folder / run_folder.SPECTRA, _all_spectra(runs))
     write_figures(folder, FIGURES, [run_result(run) for run in runs])
-    _write_page(folder, runs, densities, config)
+    _write_page(folder, runs, config)
 
 
 def run_result(run: CosineRun) -> RunResult:
@@ -55,30 +53,27 @@ def run_result(run: CosineRun) -> RunResult:
     return run.result(title=f"{run.settings.generator}, {frequency_name(run.settings.frequencies)}")
 
 
-def _write_page(
-    folder: Path, runs: Sequence[CosineRun], densities: Sequence[WaveDensities], config: run_folder.Config
-) -> None:
+def _write_page(folder: Path, runs: Sequence[CosineRun], config: run_folder.Config) -> None:
     results = [run_result(run) for run in runs]
-    cards = [_card(*each) for each in zip(runs, results, densities, strict=True)]
     write_page(
         folder,
         _TEMPLATE,
         config,
-        cards=cards,
+        seen=[(result.title, _read(run)) for run, result in zip(runs, results, strict=True)],
+        cards=[_card(run, result) for run, result in zip(runs, results, strict=True)],
         leakage=themed(leakage, results, description="Leakage ratio over training"),
         levels=themed(highpass_levels, results, description="Leakage ratio of high-pass filtered images"),
     )
 
 
-def _card(run: CosineRun, result: RunResult, densities: WaveDensities) -> dict[str, Any]:
+def _card(run: CosineRun, result: RunResult) -> dict[str, Any]:
     """What the page shows of one run."""
     name = result.title
     return {
         "title": name,
-        "sentences": _read(run),
         "real": data_url(picture_png(result.real_pictures), "png"),
         "generated": data_url(picture_png(result.last_pictures), "png"),
-        "densities": themed(densities_of, densities, description=f"Densities of amplitude and phase, {name}"),
+        "densities": themed(densities_of, run.densities, description=f"Densities of amplitude and phase, {name}"),
         "spectrum": themed(spectrum, [result], description=f"Reduced spectrum, {name}"),
         "row": result.history.rows[-1],
     }

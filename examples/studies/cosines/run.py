@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -105,8 +106,9 @@ class CosineRun(Training):
         self.generator.train()
         return images
 
+    @cached_property
     def densities(self) -> WaveDensities:
-        """Amplitude's and phase's density of each wave in the evaluated images, which are generated for it."""
+        """Amplitude's and phase's density of each wave in the images that the trained generator makes."""
         return wave_densities(self.settings.data, self.generate())
 
     def true_densities(self) -> WaveDensities:

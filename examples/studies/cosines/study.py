@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from specops.report.tables import aligned
 from studies.core.experiment import Study
 from studies.core.record.folder import Config
 
-from .measures import WaveDensities
 from .report import FILES, write_comparison, write_run_report
 from .run import CosineRun, CosineSettings
 
@@ -26,10 +24,6 @@ class CosineStudy(Study[CosineRun]):
     fixed_comparison = ("testbed", "runs")
     written = FILES
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__(options)
-        self._densities: dict[str, WaveDensities] = {}
-
     def settings(self) -> list[CosineSettings]:
         pairs = itertools.product(self.options.generator, self.options.frequencies)
         return [CosineSettings.of(self.options, generator=name, frequencies=waves) for name, waves in pairs]
@@ -38,11 +32,10 @@ class CosineStudy(Study[CosineRun]):
         return CosineRun(settings, device)
 
     def write_report(self, folder: Path, training: CosineRun, config: Config) -> None:
-        found = self._densities[training.settings.mode] = training.densities()
-        write_run_report(folder, training, found, config)
+        write_run_report(folder, training, config)
 
     def write_comparison(self, folder: Path, trainings: Sequence[CosineRun], config: Config) -> None:
-        write_comparison(folder, trainings, list(self._densities.values()), config)
+        write_comparison(folder, trainings, config)
 
     def table(self, trainings: Sequence[CosineRun]) -> str:
         columns = ("leakage", "leakage_hann")

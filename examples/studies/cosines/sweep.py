@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from specops.report.tables import markdown
 from studies.core.errors import InputError
 from studies.core.record.folder import CONFIG, METRICS, Config, fixed_settings, read_config
 from studies.core.record.results import mean_and_deviation
@@ -57,12 +58,9 @@ def table(folders: Sequence[Path]) -> list[str]:
     """The sweep in Markdown: leakage ratio, mean ± sample standard deviation over seeds, and what it says, in lines."""
     errors = read_errors(folders)
     frequencies = sorted({frequency for by in errors.values() for frequency in by}, key=_radius)
-    lines = ["| generator | " + " | ".join(frequency_name([frequency]) for frequency in frequencies) + " |"]
-    lines.append("|---" * (len(frequencies) + 1) + "|")
-    for name, by in errors.items():
-        cells = [_cell(by[frequency]) if frequency in by else "" for frequency in frequencies]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return [*lines, "", *(f"- {sentence}" for sentence in reading(errors))]
+    rows = [["generator", *(frequency_name([frequency]) for frequency in frequencies)]]
+    rows += [[name, *(_cell(by[each]) if each in by else "" for each in frequencies)] for name, by in errors.items()]
+    return [*markdown(rows), "", *(f"- {sentence}" for sentence in reading(errors))]
 
 
 def introduction() -> str:

@@ -78,10 +78,10 @@ class DownBlock(nn.Module):
         hidden = out_channels if first else in_channels
         self.is_first, self.down = first, down
         self.convs = nn.ModuleList(
-            [_normalized(_conv(in_channels, hidden, 3)), _normalized(_conv(hidden, out_channels, 3))]
+            [spectral_norm(_conv(in_channels, hidden, 3)), spectral_norm(_conv(hidden, out_channels, 3))]
         )
         learned = down or in_channels != out_channels
-        self.shortcut = _normalized(_conv(in_channels, out_channels, 1)) if learned else nn.Identity()
+        self.shortcut = spectral_norm(_conv(in_channels, out_channels, 1)) if learned else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.convs[0](x if self.is_first else functional.relu(x))
@@ -110,7 +110,7 @@ class Discriminator(nn.Module):
             )
         )
         self.local_channels, self.channels = channels[-2], channels[-1]
-        self.dense = _normalized(_initialized(nn.Linear(self.channels, 1), gain=1.0))
+        self.dense = spectral_norm(_initialized(nn.Linear(self.channels, 1), gain=1.0))
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Local features `[n, c, h, w]`, before the last block, and global ones `[n, C]`, summed after it."""
@@ -131,7 +131,7 @@ class RotationDiscriminator(Discriminator):
 
     def __init__(self, resolution: int, width: int) -> None:
         super().__init__(resolution, width)
-        self.turns = _normalized(_initialized(nn.Linear(self.channels, 4), gain=1.0))
+        self.turns = spectral_norm(_initialized(nn.Linear(self.channels, 4), gain=1.0))
 
 
 class ProjectingDiscriminator(Discriminator):
@@ -150,9 +150,9 @@ class Projection(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.first = _normalized(_conv(in_channels, in_channels, 1))
-        self.second = _normalized(_conv(in_channels, out_channels, 1))
-        self.shortcut = _normalized(_conv(in_channels, out_channels, 1))
+        self.first = spectral_norm(_conv(in_channels, in_channels, 1))
+        self.second = spectral_norm(_conv(in_channels, out_channels, 1))
+        self.shortcut = spectral_norm(_conv(in_channels, out_channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         projected: Tensor = self.second(functional.relu(self.first(x))) + self.shortcut(x)
@@ -194,7 +194,3 @@ def _initialized(layer: Layer, *, gain: float) -> Layer:
     """The layer with Glorot-uniform weights; the bias stays torch's."""
     nn.init.xavier_uniform_(layer.weight, gain)
     return layer
-
-
-def _normalized(layer: nn.Module) -> nn.Module:
-    return spectral_norm(layer)

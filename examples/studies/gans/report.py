@@ -76,7 +76,7 @@ def write_report(folder: Path, result: RunResult, config: Config) -> None:
         result=result,
         row=result.history.rows[-1],
         levels=[name for name in result.history.columns if name.startswith("swd_")],
-        reading=_read(result),
+        seen=[(result.title, _read(result))],
         pictures=[(caption, data_url(samples_png(shown), "png")) for caption, shown in pictures.items()],
         figures={
             name: themed(function, [result], description=name.replace("_", " ")) for name, function in draw.items()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import specops
 from studies.core import distributed
 from studies.core.data import draws
-from studies.core.data.images import to_8bit
+from studies.core.data.images import from_8bit, to_8bit
 from studies.core.data.loader import Loader
 from studies.core.data.sources import Source
 from studies.core.evaluation import reduced_spectrum
@@ -82,7 +82,7 @@ class GanRun(Training):
         self._places = distributed.share(settings.batch)
         self._carrier = _carrier(settings).to(device)
         self._make_networks()
-        self._held_out = _scaled(source.held_out(settings.eval_images)).to(device)
+        self._held_out = from_8bit(source.held_out(settings.eval_images)).to(device)
         self.real_pictures = to_8bit(self._held_out[:SHOWN_IMAGES]).cpu()
         self._evaluator = Evaluator(self._held_out, features=features) if distributed.is_first() else None
         if self._evaluator is not None:
@@ -232,11 +232,6 @@ class GanRun(Training):
 
 def _latents(draw: torch.Generator, count: int) -> Tensor:
     return torch.randn(count, LATENT_CHANNELS, generator=draw)
-
-
-def _scaled(pixels: Tensor) -> Tensor:
-    """uint8 as float32 in [-1, 1]."""
-    return pixels.float().div_(127.5).sub_(1)
 
 
 def _carrier(settings: GanSettings) -> Tensor:

@@ -18,7 +18,9 @@ from PIL import Image
 from specops.report.figures import DASHES, add_grid, new_figure, style_axes
 from specops.report.files import write_atomically
 from specops.report.palette import LIGHT
+from specops.report.tables import markdown
 from specops.spectra.statistics import FloatArray
+from studies.core.data.images import from_8bit
 from studies.core.data.sources import PHOTO_CROPS, open_source
 from studies.core.evaluator import Evaluator
 from studies.core.record.folder import GENERATED_PICTURE, TARGET_PICTURE, fixed_settings
@@ -151,13 +153,12 @@ def document(
 
 def table(results: Mapping[str, Sequence[RunResult]], costs: Costs) -> list[str]:
     """Markdown: mean ± standard deviation over seeds of each measure, and the cost of a step."""
-    lines = [f"| fix | {' | '.join(_HEADS)} | step |", "|---" * (len(_HEADS) + 2) + "|"]
+    rows = [["fix", *_HEADS, "step"]]
     for fix, runs in results.items():
         cells = [_cell(measure, *mean_and_deviation([settled(run, measure) for run in runs])) for measure in _RIGHT]
-        lines.append(f"| {fix} | {' | '.join(cells)} | {_percent(costs.small[fix] / costs.small[NONE] - 1)} |")
+        rows.append([fix, *cells, _percent(costs.small[fix] / costs.small[NONE] - 1)])
     floor = _floor()
-    cells = [_number(measure, floor[measure]) for measure in _RIGHT]
-    return [*lines, f"| training images | {' | '.join(cells)} | |"]
+    return markdown([*rows, ["training images", *(_number(measure, floor[measure]) for measure in _RIGHT), ""]])
 
 
 def reading(results: Mapping[str, Sequence[RunResult]]) -> list[str]:
@@ -224,10 +225,7 @@ def _floor() -> dict[str, float]:
     """The measures of training images instead of samples: what no generator can be expected to beat."""
     source = open_source(PHOTO_CROPS, SMALL.resolution, flip=True)
     count = SMALL.eval_images
-    held_out, training = (
-        pixels.float() / 127.5 - 1 for pixels in (source.held_out(count), source.images(0, count, 0, range(count)))
-    )
-    return Evaluator(held_out).measure(training)
+    return Evaluator(from_8bit(source.held_out(count))).measure(from_8bit(source.images(0, count, 0, range(count))))
 
 
 def _distances(runs: Sequence[RunResult], measure: str) -> list[float]:

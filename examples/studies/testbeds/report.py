@@ -63,7 +63,7 @@ def write_report(
         wording=WORDINGS[results[0].testbed],
         comparison=read_comparison(results),
         groups=summarise(results),
-        readings=[read_run(result) for result in results],
+        seen=[(result.title, read_run(result)) for result in results],
         strips=[_strip(result) for result in results],
         spectra=themed_each(draw_spectrum, results, "Reduced spectrum"),
         errors=themed_each(error_evolution, results, "Spectrum error"),

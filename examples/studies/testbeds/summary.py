@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from specops.geometry import BANDS
 from specops.report.tables import aligned, cell
-from studies.core.record.results import RunResult, mean_and_deviation
+from studies.core.record.results import RunResult, by_group, mean_and_deviation
 
 
 @dataclass(frozen=True)
@@ -23,25 +23,15 @@ class GroupSummary:
 
 def summarise(results: Sequence[RunResult]) -> list[GroupSummary]:
     """A summary per group of at least two runs, in order."""
-    groups: dict[str, list[RunResult]] = {}
-    for result in results:
-        groups.setdefault(result.group or result.title, []).append(result)
-    return [
-        GroupSummary(
-            name,
-            len(members),
-            mean_and_deviation([member.psnr for member in members]),
-            _mean_of_averages(members),
-            {band: mean_and_deviation([member.errors[band] for member in members]) for band in BANDS},
-        )
-        for name, members in groups.items()
-        if len(members) > 1
-    ]
-
-
-def _mean_of_averages(members: Sequence[RunResult]) -> tuple[float, float] | None:
-    values = [member.average_psnr for member in members if member.average_psnr is not None]
-    return mean_and_deviation(values) if len(values) == len(members) else None
+    summaries = []
+    groups = {name: members for name, members in by_group(results).items() if len(members) > 1}
+    for name, members in groups.items():
+        averages = [member.average_psnr for member in members if member.average_psnr is not None]
+        psnr = mean_and_deviation([member.psnr for member in members])
+        average_psnr = mean_and_deviation(averages) if len(averages) == len(members) else None
+        errors = {band: mean_and_deviation([member.errors[band] for member in members]) for band in BANDS}
+        summaries.append(GroupSummary(name, len(members), psnr, average_psnr, errors))
+    return summaries
 
 
 def format_table(results: Sequence[RunResult]) -> str:

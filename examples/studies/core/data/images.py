@@ -13,12 +13,13 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 import specops
+from specops.spectra.sources import SUFFIXES, pictures
 from studies.core.errors import InputError
 
 BUNDLED = {"photo": "chelsea.png", "grass": "grass.png"}
 """Pictures inside scikit-image's own package, by the name that `--data` takes."""
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".npy"}
+IMAGE_SUFFIXES = (*SUFFIXES, ".npy")
 _HIGH_BIT_DEPTH = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -43,7 +44,7 @@ def load_images(sources: Sequence[Path], resolution: int) -> ImageSet:
 
     Folders are read by name, not recursively. Raises InputError for what is missing, empty or broken.
     """
-    paths = [path for source in sources for path in _expand(source)]
+    paths = [path for source in sources for path in pictures(source, suffixes=IMAGE_SUFFIXES)]
     pixels = torch.stack([_load(path, resolution) for path in paths])
     return ImageSet(names=tuple(path.name for path in paths), pixels=pixels)
 
@@ -71,30 +72,14 @@ def highpass(images: torch.Tensor) -> torch.Tensor:
     return filtered[..., : images.shape[-2], : images.shape[-1]].contiguous()
 
 
+def from_8bit(pixels: torch.Tensor) -> torch.Tensor:
+    """float32 in [-1, 1] of uint8 `pixels`."""
+    return pixels.float().div_(127.5).sub_(1)
+
+
 def to_8bit(images: torch.Tensor) -> torch.Tensor:
     """uint8 `images [..., H, W]`: clamped to [-1, 1], then (x / 2 + ½) · 255 truncated (METHODS of the 2021 paper)."""
     return images.clamp(-1, 1).div(2).add(0.5).mul(255).to(torch.uint8)
-
-
-def _expand(source: Path) -> list[Path]:
-    if not source.exists():
-        raise InputError(f"image {source} does not exist")
-    if not source.is_dir():
-        return [source]
-    found = sorted(path for path in source.iterdir() if path.is_file() and path.suffix.lower() in _SUFFIXES)
-    if not found:
-        raise InputError(f"folder {source} holds no image (looked for {', '.join(sorted(_SUFFIXES))})")
-    return found
-
-
-def image_paths(folder: Path) -> list[Path]:
-    """The picture files in the folder and in those inside it, by path; raises InputError where there are none."""
-    if not folder.is_dir():
-        raise InputError(f"folder {folder} does not exist" if not folder.exists() else f"{folder} is no folder")
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in _SUFFIXES)
-    if not found:
-        raise InputError(f"folder {folder} holds no image (looked for {', '.join(sorted(_SUFFIXES))})")
-    return found
 
 
 def _load(path: Path, resolution: int) -> torch.Tensor:

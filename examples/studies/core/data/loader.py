@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from .images import from_8bit
 from .sources import Source
 
 
@@ -39,8 +40,7 @@ class Loader:
         """The next batch."""
         if self._batches is None:
             self._batches = iter(self._loader)
-        pixels = next(self._batches).to(self._device, non_blocking=True)
-        return pixels.float().div_(127.5).sub_(1)
+        return from_8bit(next(self._batches).to(self._device, non_blocking=True))
 
 
 class _Batches(Dataset[Tensor]):

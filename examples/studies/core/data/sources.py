@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from specops.spectra.sources import pictures
 from studies.core.errors import InputError
 
 from . import draws
-from .images import image_paths, load_images
+from .images import IMAGE_SUFFIXES, load_images
 from .toyset import TOYSET, toy_pixels
 
 PHOTO_CROPS = "photo-crops"
@@ -157,7 +158,7 @@ class Folder(_Pictures):
     """
 
     def __init__(self, folder: Path, resolution: int, *, flip: bool = True) -> None:
-        self._paths, self._resolution = image_paths(folder), resolution
+        self._paths, self._resolution = pictures(folder, "**/*", IMAGE_SUFFIXES), resolution
         count = len(self._paths)
         if count < 2 * _FEWEST_HELD_OUT:
             raise InputError(f"--data {folder} holds {count} images; {2 * _FEWEST_HELD_OUT} are needed at least")

@@ -25,7 +25,7 @@ from PIL import Image
 from specops.report.files import write_atomically
 from studies.core.errors import InputError
 
-from .images import UNREADABLE, ImageSet
+from .images import UNREADABLE, ImageSet, from_8bit
 
 TOYSET = "toyset"
 """What `--data` calls it."""
@@ -60,7 +60,7 @@ def load_toyset(resolution: int) -> ImageSet:
     """The images that the testbeds train on."""
     pixels = torch.stack([torch.from_numpy(toy_pixels(number, resolution)) for number in range(USED)])
     names = tuple(f"{TOYSET} {number}" for number in range(USED))
-    return ImageSet(names, pixels.float().div_(127.5).sub_(1))
+    return ImageSet(names, from_8bit(pixels))
 
 
 def recipe_of(data: str | None) -> int | None:

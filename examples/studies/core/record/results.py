@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,14 @@ def load_config(folder: Path) -> dict[str, Any]:
     if "resolution" not in config:
         raise InputError(f"{folder} holds several runs; give their folders: {folder}/*/")
     return config
+
+
+def by_group(results: Iterable[RunResult]) -> dict[str, list[RunResult]]:
+    """The runs that differ in the seed alone, by their name."""
+    groups: dict[str, list[RunResult]] = {}
+    for result in results:
+        groups.setdefault(result.group or result.title, []).append(result)
+    return groups
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:

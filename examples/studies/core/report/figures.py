@@ -18,7 +18,7 @@ from specops.report.figures import DASHES, SMALL, Place, add_grid, new_figure, s
 from specops.report.pages import percent
 from specops.report.palette import LIGHT, Theme
 from specops.spectra.statistics import FloatArray
-from studies.core.record.results import RunResult
+from studies.core.record.results import RunResult, by_group
 
 _AXIS_NYQUIST = 1 / np.sqrt(2)
 _MAX_SNAPSHOTS = 6
@@ -128,10 +128,7 @@ def density_ratio(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """
     figure = new_figure(4.6, 3.5, theme)
     axes = figure.subplots()
-    groups: dict[str, list[RunResult]] = {}
-    for result in results:
-        groups.setdefault(result.group or result.title, []).append(result)
-    for index, (name, members) in enumerate(groups.items()):
+    for index, (name, members) in enumerate(by_group(results).items()):
         color = theme.series[index % len(theme.series)]
         x = members[0].frequency[1:]
         if len(members) > 1:

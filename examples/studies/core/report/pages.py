@@ -44,9 +44,11 @@ def write_pictures(folder: Path, result: RunResult, *, encode: Callable[[Tensor]
     write_atomically(folder / run_folder.GENERATED_PICTURE, encode(result.last_pictures))
 
 
-def write_page(folder: Path, template: Path, config: run_folder.Config, **values: Any) -> None:
-    """Write report.html, which has the record of the run, or the first of several runs, at its end."""
-    text = pages.page(template, _TEMPLATES, settings=run_folder.shown(config), **values)
+def write_page(
+    folder: Path, template: Path, config: run_folder.Config, *, seen: Sequence[tuple[str, Sequence[str]]], **values: Any
+) -> None:
+    """Write report.html: `seen`, titles with their sentences, comes first, the record of the first run last."""
+    text = pages.page(template, _TEMPLATES, settings=run_folder.shown(config), seen=seen, **values)
     write_atomically(folder / run_folder.REPORT, text.encode())
 
 
