@@ -93,7 +93,7 @@ def test_help_tells_the_options(script: ModuleType, capsys: pytest.CaptureFixtur
 # Wrong input
 
 WRONG = {
-    "empty-folder": (["--image", "{tmp}/empty"], "holds no image"),
+    "empty-folder": (["--image", "{tmp}/empty"], "holds no picture"),
     "missing": (["--image", "{tmp}/none.png"], "does not exist"),
     "broken": (["--image", "{tmp}/broken.png"], "broken.png"),
     "one-broken-of-many": (["--image", "{pictures}", "--image", "{tmp}/broken.png"], "broken.png"),
@@ -144,7 +144,7 @@ def test_exit_code_and_line_of_the_real_process(tmp_path: Path) -> None:
     process = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert process.returncode == 2
     assert process.stdout == ""
-    assert process.stderr == f"generator_testbed.py: error: image {tmp_path / 'none.png'} does not exist\n"
+    assert process.stderr == f"generator_testbed.py: error: {tmp_path / 'none.png'} does not exist\n"
 
 
 # Existing folders

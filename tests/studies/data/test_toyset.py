@@ -10,6 +10,7 @@ import generator_testbed
 import numpy as np
 import pytest
 import torch
+from finished_runs import refusal, snapshot
 from PIL import Image
 from studies import commands
 from studies.core.command_line import Parser
@@ -106,11 +107,9 @@ def test_run_with_another_recipe_is_not_resumed(tmp_path: Path, capsys: pytest.C
         ({"toyset_recipe": 1}, "toyset_recipe 1, not 2"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | recorded))
-        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-        capsys.readouterr()
-        assert generator_testbed.main([*options, "--resume"]) == 2
-        assert f"its run has {reason}" in capsys.readouterr().err
-        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+        before = snapshot(tmp_path)
+        assert f"its run has {reason}" in refusal(capsys, generator_testbed, *options, "--resume")
+        assert snapshot(tmp_path) == before
 
 
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -119,20 +118,14 @@ def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         write_toyset(tmp_path / "file", 8, range(1))
 
 
-def test_script_writes_the_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["toyset", "--out", str(tmp_path), "--resolution", "8", "--count", "12"]) == 0
-    assert len(list(tmp_path.glob("*.png"))) == 12
-    assert "12 pictures" in capsys.readouterr().out
-
-
-def test_pictures_of_another_set_are_not_taken_for_this_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--out", str(tmp_path), "--count", "3"]
-    assert commands.main(["toyset", *options, "--resolution", "8"]) == 0
-    assert commands.main(["toyset", *options, "--resolution", "8"]) == 0
+def test_script_writes_the_set_and_takes_no_other_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["toyset", "--out", str(tmp_path), "--count", "3"]
+    for _ in range(2):
+        assert commands.main([*options, "--resolution", "8"]) == 0
+        assert "3 pictures" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.png"))) == 3
     (tmp_path / "000.png").unlink()
-    capsys.readouterr()
-    assert commands.main(["toyset", *options, "--resolution", "16"]) == 2
-    assert "001.png is not of this toyset" in capsys.readouterr().err
+    assert "001.png is not of this toyset" in refusal(capsys, commands, *options, "--resolution", "16")
     assert not (tmp_path / "000.png").exists()
 
 
