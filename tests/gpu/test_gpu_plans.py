@@ -18,7 +18,7 @@ from torch import Tensor
 from specops.ops.resample.plans import axes, tilings
 from specops.ops.resample.plans import launches as resample
 from specops.ops.spectral import cuda as spectral
-from specops.ops.spectral.plans import banks, bins, gains, transform
+from specops.ops.spectral.plans import bins, gains, lane_turns, transform
 
 CSRC = Path(__file__).parents[2] / "csrc"
 SIDES = tuple(height for height, _ in transform.SHAPES)
@@ -71,16 +71,16 @@ def test_numbers_and_names_of_the_headers() -> None:
     assert f"kPatchThreads = {tilings.PATCH_THREADS};" in kernels["patch.cuh"]
     listed = re.findall(r"if \(is\((\d+), (\d+), (\d+)\)\)", resampling)
     assert {tuple(map(int, each)) for each in listed} == tilings.PATCHES
-    assert f"kMostSums = {banks.SUMS};" in kernels["bins.cuh"]
-    assert f"kSumCodes = {banks.SUM_CODES};" in kernels["bins.cuh"]
-    assert f"kAroundFftThreads = {bins.MOST_WARPS * banks.LANES};" in kernels["around_fft_kernels.cuh"]
+    assert f"kMostSums = {lane_turns.SUMS};" in kernels["bins.cuh"]
+    assert f"kSumCodes = {lane_turns.SUM_CODES};" in kernels["bins.cuh"]
+    assert f"kAroundFftThreads = {bins.MOST_WARPS * lane_turns.LANES};" in kernels["around_fft_kernels.cuh"]
     assert f"kSectorBytes = {bins.SECTOR_BYTES};" in kernels["around_fft_kernels.cuh"]
     pitch = int(transform.positions(32, 17, torch.device("cpu"))[1, 0])
     assert f"S::W == 32 ? {pitch // 4} : S::kPitch" in kernels["spectral_kernels.cuh"]
 
 
 def test_the_drawn_schedules_of_eight_lanes() -> None:
-    assert doctest.testmod(banks) == (0, 9)
+    assert doctest.testmod(lane_turns) == (0, 9)
 
 
 def turns_of(plan: bins.Bins) -> Iterator[tuple[int, Tensor, Tensor]]:
@@ -164,7 +164,7 @@ def test_turns_without_conflicts(filled: float, words: int, most: float, lanes: 
     generator = torch.Generator().manual_seed(1)
     place = torch.randint(words * lanes // 32, (3, lanes, 16), generator=generator)
     place[torch.rand(place.shape, generator=generator) >= filled] = -1
-    turns = banks.in_turns_without_conflicts(place)
+    turns = lane_turns.in_turns_without_conflicts(place)
     known = torch.where(turns >= 0, turns, -1)
     assert torch.equal(known.sort(2).values, place.sort(2).values)
     wavefronts = 0

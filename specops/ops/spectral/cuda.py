@@ -15,8 +15,8 @@ from specops.ops import cuda_launch
 from specops.ops.cuda_launch import Int64, integers_of
 from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images, stride_of
 from specops.ops.spectral.plans import bins, transform
-from specops.ops.spectral.plans.banks import LANES
 from specops.ops.spectral.plans.gains import gains
+from specops.ops.spectral.plans.lane_turns import LANES
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
 

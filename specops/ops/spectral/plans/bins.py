@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from specops.ops.spectral.plans.banks import LANES, SUM_CODES, SUMS, lists_with_waits
+from specops.ops.spectral.plans.lane_turns import LANES, SUM_CODES, SUMS, lists_with_waits
 from specops.ops.spectral.plans.tables import cached, interleaved
 from specops.ops.spectral.plans.transform import positions
 

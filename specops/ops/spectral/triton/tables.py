@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specops.ops.spectral.plans.banks import in_turns_without_conflicts
 from specops.ops.spectral.plans.bins import sector_points, warps_of_tiles
 from specops.ops.spectral.plans.gains import gain_maps
+from specops.ops.spectral.plans.lane_turns import in_turns_without_conflicts
 from specops.ops.spectral.plans.tables import cached
 
 POINTS, SUMS = 16, 8  # that a thread adds up at most: of a bin, of its sums; not timed against others
