@@ -14,6 +14,16 @@ struct Complex {
 };
 
 template <class T>
+SPECOPS_INLINE Complex<T> operator+(Complex<T> a, Complex<T> b) {
+  return {a.re + b.re, a.im + b.im};
+}
+
+template <class T>
+SPECOPS_INLINE Complex<T> operator-(Complex<T> a, Complex<T> b) {
+  return {a.re - b.re, a.im - b.im};
+}
+
+template <class T>
 SPECOPS_INLINE Complex<T> conjugate(Complex<T> z) {
   return {z.re, -z.im};
 }

@@ -12,3 +12,6 @@
 
 // For members, which cannot be static.
 #define SPECOPS_MEMBER inline __attribute__((always_inline))
+
+#define SPECOPS_TEXT(...) #__VA_ARGS__
+#define SPECOPS_TEXT_OF(...) SPECOPS_TEXT(__VA_ARGS__)

@@ -7,16 +7,6 @@
 // they keep few values alive, since 16 registers hold no more than 8 complex vectors.
 namespace specops::SPECOPS_ISA {
 
-template <class V>
-SPECOPS_INLINE Complex<V> operator+(Complex<V> a, Complex<V> b) {
-  return {a.re + b.re, a.im + b.im};
-}
-
-template <class V>
-SPECOPS_INLINE Complex<V> operator-(Complex<V> a, Complex<V> b) {
-  return {a.re - b.re, a.im - b.im};
-}
-
 template <class V, class T>
 SPECOPS_INLINE Complex<V> scaled(Complex<V> z, T by) {
   return {z.re * by, z.im * by};

@@ -11,8 +11,6 @@ using Complex = specops::Complex<float>;
 
 enum class Direction { kForward, kInverse };
 
-SPECOPS_INLINE Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
-SPECOPS_INLINE Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
 SPECOPS_INLINE Complex operator*(Complex a, Complex b) { return rotated(a, b.re, b.im); }
 
 // Multiplies by exp(∓ i pi / 2), ∓ being - forward.

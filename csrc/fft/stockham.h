@@ -127,21 +127,27 @@ static void odd_pass(const fft::Pass<T>& pass, const Complex<Vec<T>>* __restrict
   }
 }
 
-template <class T, class Source>
-static void run_first(const fft::Pass<T>& pass, Source source, Complex<Vec<T>>* to) {
-  switch (pass.radix) {
+template <int R>
+struct Radix {
+  static constexpr int value = R;
+};
+
+// Calls f(Radix) for the radix of a first or last pass.
+template <class F>
+SPECOPS_INLINE void for_radix(int radix, const F& f) {
+  switch (radix) {
     case 1:
-      return first_pass<1>(pass, source, to);
+      return f(Radix<1>{});
     case 2:
-      return first_pass<2>(pass, source, to);
+      return f(Radix<2>{});
     case 3:
-      return first_pass<3>(pass, source, to);
+      return f(Radix<3>{});
     case 4:
-      return first_pass<4>(pass, source, to);
+      return f(Radix<4>{});
     case 5:
-      return first_pass<5>(pass, source, to);
+      return f(Radix<5>{});
     default:
-      return first_pass<8>(pass, source, to);
+      return f(Radix<8>{});
   }
 }
 
@@ -163,24 +169,6 @@ static void run_middle(const fft::Pass<T>& pass, const Complex<Vec<T>>* from, Co
   }
 }
 
-template <class T, class Sink>
-static void run_last(const fft::Pass<T>& pass, const Complex<Vec<T>>* from, Sink sink) {
-  switch (pass.radix) {
-    case 1:
-      return last_pass<1>(pass, from, sink);
-    case 2:
-      return last_pass<2>(pass, from, sink);
-    case 3:
-      return last_pass<3>(pass, from, sink);
-    case 4:
-      return last_pass<4>(pass, from, sink);
-    case 5:
-      return last_pass<5>(pass, from, sink);
-    default:
-      return last_pass<8>(pass, from, sink);
-  }
-}
-
 template <class T>
 struct Buffers {
   Complex<Vec<T>>* at[2];
@@ -189,11 +177,12 @@ struct Buffers {
 
 template <class T, class Source, class Sink>
 static void run_passes(const fft::LinePlan<T>& plan, const Buffers<T>& buffers, Source source, Sink sink) {
-  run_first(plan.passes[0], source, buffers.at[0]);
+  const fft::Pass<T>&first = plan.passes[0], &last = plan.passes[plan.n_passes - 1];
+  for_radix(first.radix, [&](auto radix) { first_pass<radix.value>(first, source, buffers.at[0]); });
   int from = 0;
   for (int i = 1; i < plan.n_passes - 1; ++i, from ^= 1)
     run_middle(plan.passes[i], buffers.at[from], buffers.at[from ^ 1]);
-  run_last(plan.passes[plan.n_passes - 1], buffers.at[from], sink);
+  for_radix(last.radix, [&](auto radix) { last_pass<radix.value>(last, buffers.at[from], sink); });
 }
 
 // Multiplies by the kernel of the chirp, and transposes the parts for the inverse.

@@ -14,21 +14,12 @@
 
 #define SPECOPS_READ_HALF(pixels) reinterpret_cast<Vec<float>>(_mm256_cvtph_ps(reinterpret_cast<__m128i>(pixels)))
 #define SPECOPS_WRITE_HALF(values) reinterpret_cast<HalfWords>(_mm256_cvtps_ph(reinterpret_cast<__m256>(values), 0))
+#define SPECOPS_RUNS_HERE \
+  __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
 #define SPECOPS_ISA avx2
 #define SPECOPS_VECTOR_BYTES 32
 
 #include "isa/table.h"
-
-namespace specops::avx2 {
-
-static bool runs_here() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-}
-
-extern const Engine engine;
-constexpr Engine engine = engine_of("avx2", runs_here);
-
-}  // namespace specops::avx2
 
 #if defined(__clang__)
 #pragma clang attribute pop

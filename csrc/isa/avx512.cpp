@@ -17,22 +17,13 @@
   reinterpret_cast<Vec<float>>(_mm512_maskz_cvtph_ps(0xffff, reinterpret_cast<__m256i>(pixels)))
 #define SPECOPS_WRITE_HALF(values) \
   reinterpret_cast<HalfWords>(_mm512_maskz_cvtps_ph(0xffff, reinterpret_cast<__m512>(values), 0))
+#define SPECOPS_RUNS_HERE                                                                                          \
+  __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && \
+      __builtin_cpu_supports("avx512vl")
 #define SPECOPS_ISA avx512
 #define SPECOPS_VECTOR_BYTES 64
 
 #include "isa/table.h"
-
-namespace specops::avx512 {
-
-static bool runs_here() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-}
-
-extern const Engine engine;
-constexpr Engine engine = engine_of("avx512", runs_here);
-
-}  // namespace specops::avx512
 
 #if defined(__clang__)
 #pragma clang attribute pop

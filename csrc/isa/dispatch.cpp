@@ -20,35 +20,29 @@ extern const Engine engine;
 
 namespace {
 
-std::string names() {
-  std::string result;
-  for (const Engine* const* at = engines(); *at != nullptr; ++at)
-    result += (result.empty() ? "" : ", ") + std::string((*at)->name);
-  return result;
-}
-
 const Engine& chosen() {
   const char* wanted = std::getenv("SPECOPS_ISA");
   const bool any = wanted == nullptr || *wanted == '\0';
-  for (const Engine* const* at = engines(); *at != nullptr; ++at) {
-    if (!any && std::string((*at)->name) != wanted) continue;
-    if ((*at)->runs_here()) return **at;
+  std::string names;
+  for (const Engine* engine : engines()) {
+    names += (names.empty() ? "" : ", ") + std::string(engine->name);
+    if (!any && std::string(engine->name) != wanted) continue;
+    if (engine->runs_here()) return *engine;
     if (!any)
       throw std::runtime_error("SPECOPS_ISA=" + std::string(wanted) +
                                ": this CPU does not have it; unset the variable.");
   }
-  throw std::runtime_error("SPECOPS_ISA must be one of " + names() + "; got " + wanted + ".");
+  throw std::runtime_error("SPECOPS_ISA must be one of " + names + "; got " + wanted + ".");
 }
 
 }  // namespace
 
-const Engine* const* engines() {
+std::vector<const Engine*> engines() {
 #if defined(__x86_64__)
-  static const Engine* const all[] = {&avx512::engine, &avx2::engine, &baseline::engine, nullptr};
+  return {&avx512::engine, &avx2::engine, &baseline::engine};
 #else
-  static const Engine* const all[] = {&baseline::engine, nullptr};
+  return {&baseline::engine};
 #endif
-  return all;
 }
 
 const Engine& engine() {
@@ -56,30 +50,24 @@ const Engine& engine() {
   return in_use;
 }
 
-namespace spectral {
-
-template <class T>
-const Kernels<T>& kernels() {
-  if constexpr (sizeof(T) == 8) return engine().spectral_twice;
-  if constexpr (sizeof(T) == 4) return engine().spectral_single;
+template <>
+const spectral::Kernels<float>& spectral::kernels() {
+  return engine().spectral_single;
 }
 
-template const Kernels<float>& kernels();
-template const Kernels<double>& kernels();
-
-}  // namespace spectral
-
-namespace resample {
-
-template <class T>
-const Kernels<T>& kernels() {
-  if constexpr (sizeof(T) == 8) return engine().resample_twice;
-  if constexpr (sizeof(T) == 4) return engine().resample_single;
+template <>
+const spectral::Kernels<double>& spectral::kernels() {
+  return engine().spectral_twice;
 }
 
-template const Kernels<float>& kernels();
-template const Kernels<double>& kernels();
+template <>
+const resample::Kernels<float>& resample::kernels() {
+  return engine().resample_single;
+}
 
-}  // namespace resample
+template <>
+const resample::Kernels<double>& resample::kernels() {
+  return engine().resample_twice;
+}
 
 }  // namespace specops

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "resample/cpu/kernels.h"
 #include "spectral/cpu/kernels.h"
 
@@ -19,7 +21,7 @@ struct Engine {
 // std::runtime_error where that is impossible.
 const Engine& engine();
 
-// All engines that were compiled, best first, ended by nullptr.
-const Engine* const* engines();
+// All engines that were compiled, best first.
+std::vector<const Engine*> engines();
 
 }  // namespace specops

@@ -20,13 +20,11 @@ constexpr resample::Kernels<T> resample_kernels() {
   return {kLanes<T>, resample_rows<T>, correlate_rows<T>};
 }
 
-constexpr Engine engine_of(const char* name, bool (*runs_here)()) {
-  return {name,
-          runs_here,
-          spectral_kernels<float>(),
-          spectral_kernels<double>(),
-          resample_kernels<float>(),
-          resample_kernels<double>()};
-}
+static bool runs_here() { return SPECOPS_RUNS_HERE; }
+
+extern const Engine engine;
+constexpr Engine engine = {SPECOPS_TEXT_OF(SPECOPS_ISA), runs_here,
+                           spectral_kernels<float>(),    spectral_kernels<double>(),
+                           resample_kernels<float>(),    resample_kernels<double>()};
 
 }  // namespace specops::SPECOPS_ISA

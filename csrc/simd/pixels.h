@@ -74,6 +74,16 @@ struct RealPixels {
   SPECOPS_INLINE Vec<T> write(Vec<T> values) { return values; }
 };
 
+// Calls f with the pixels of a type that are computed with as T.
+template <class T, class F>
+SPECOPS_INLINE void for_pixels(Pixel type, const F& f) {
+  if constexpr (sizeof(T) == 4) {
+    if (type == Pixel::kHalf) return f(HalfPixels{});
+    if (type == Pixel::kBfloat16) return f(Bfloat16Pixels{});
+  }
+  f(RealPixels<T>{});
+}
+
 template <class T>
 struct SignedBytesOf {
   typedef signed char type __attribute__((vector_size(kLanes<T>)));
@@ -177,11 +187,7 @@ static void part_planes(const Image& image, int64_t height, int64_t width, T* pl
 
 template <class T>
 static void part(const Image& x, int64_t height, int64_t width, T* planes) {
-  if constexpr (sizeof(T) == 4) {
-    if (x.type == Pixel::kHalf) return part_planes<HalfPixels>(x, height, width, planes);
-    if (x.type == Pixel::kBfloat16) return part_planes<Bfloat16Pixels>(x, height, width, planes);
-  }
-  return part_planes<RealPixels<T>>(x, height, width, planes);
+  for_pixels<T>(x.type, [&](auto pixels) { part_planes<decltype(pixels)>(x, height, width, planes); });
 }
 
 }  // namespace specops::SPECOPS_ISA

@@ -8,4 +8,5 @@
 #if !defined(SPECOPS_ISA)
 #define SPECOPS_ISA baseline
 #define SPECOPS_VECTOR_BYTES 16
+#define SPECOPS_RUNS_HERE true
 #endif

@@ -75,11 +75,8 @@ static void correlate_rows_of(const resample::Operator<T>& op, const void* x, co
 template <class T>
 static void correlate_rows(const resample::Operator<T>& op, Pixel type, const void* x, const void* y, int64_t y_row,
                            int64_t begin, int64_t end, double* sums, char* scratch) {
-  if constexpr (sizeof(T) == 4) {
-    if (type == Pixel::kHalf) return correlate_rows_of<HalfPixels>(op, x, y, y_row, begin, end, sums, scratch);
-    if (type == Pixel::kBfloat16) return correlate_rows_of<Bfloat16Pixels>(op, x, y, y_row, begin, end, sums, scratch);
-  }
-  return correlate_rows_of<RealPixels<T>>(op, x, y, y_row, begin, end, sums, scratch);
+  for_pixels<T>(type,
+                [&](auto pixels) { correlate_rows_of<decltype(pixels)>(op, x, y, y_row, begin, end, sums, scratch); });
 }
 
 }  // namespace specops::SPECOPS_ISA

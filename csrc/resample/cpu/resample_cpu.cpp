@@ -1,10 +1,10 @@
-#include "resample/cpu/resample_cpu.h"
-
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
+#include <torch/library.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -179,6 +179,16 @@ void check_output(const at::Tensor& y, const Axis& along_y, const Axis& along_x)
                     along_x.n_out, "]; got ", y.sizes());
 }
 
+// Calls f(plane, first, last) for the rows of each plane among rows [begin, end) of planes one after the other.
+template <class F>
+void for_rows(int64_t begin, int64_t end, int64_t n_rows, const F& f) {
+  while (begin < end) {
+    const int64_t plane = begin / n_rows, first = begin - plane * n_rows, last = std::min(n_rows, first + end - begin);
+    f(plane, first, last);
+    begin += last - first;
+  }
+}
+
 // Whether an output does not stay in the caches, and its rows are whole cache lines of numbers as they are computed.
 bool is_large(const at::Tensor& out) {
   constexpr int64_t kCacheLine = 64;
@@ -202,13 +212,10 @@ void resample_images(const at::Tensor& x, const at::Tensor& taps, const Axis& al
   const int64_t grain = std::max<int64_t>(1, kPixelsPerTask / std::max<int64_t>(1, work));
   at::parallel_for(0, planes.count() * n_rows, grain, [&](int64_t begin, int64_t end) {
     const ThreadScratch scratch(op.buffers.bytes);
-    while (begin < end) {
-      const int64_t plane = begin / n_rows, first = begin - plane * n_rows;
-      const int64_t last = std::min(n_rows, first + end - begin);
+    for_rows(begin, end, n_rows, [&](int64_t plane, int64_t first, int64_t last) {
       resample::kernels<T>().rows(op, type, planes.plane(plane), first, last, pixels + plane * n_rows * row_bytes,
                                   scratch.memory());
-      begin += last - first;
-    }
+    });
   });
 }
 
@@ -226,15 +233,12 @@ void correlate_images(const at::Tensor& x, const at::Tensor& y, const Axis& alon
   at::parallel_for(0, groups, 1, [&](int64_t begin_group, int64_t end_group) {
     const ThreadScratch scratch(op.buffers.bytes);
     for (int64_t group = begin_group; group < end_group; ++group) {
-      int64_t begin = total / groups * group + std::min(group, total % groups);
+      const int64_t begin = total / groups * group + std::min(group, total % groups);
       const int64_t end = total / groups * (group + 1) + std::min(group + 1, total % groups);
-      while (begin < end) {
-        const int64_t plane = begin / n_rows, first = begin - plane * n_rows;
-        const int64_t last = std::min(n_rows, first + end - begin);
+      for_rows(begin, end, n_rows, [&](int64_t plane, int64_t first, int64_t last) {
         resample::kernels<T>().correlate(op, type, xs.plane(plane), ys.plane(plane), ys.row_stride(), first, last,
                                          sums.data() + group * n_sums, scratch.memory());
-        begin += last - first;
-      }
+      });
     }
   });
   for (int64_t group = 1; group < groups; ++group) {
@@ -255,16 +259,12 @@ at::Tensor resampled(const at::Tensor& x, const at::Tensor& taps, const Axis& al
   at::Tensor out = at::empty(shape, x.options(), format);
   if (out.numel() == 0) return out;
   const at::Tensor taps_c = taps.contiguous();
-  if (taps_c.scalar_type() == at::kDouble) {
-    resample_images<double>(x, taps_c, along_y, along_x, transposed, out);
-  } else {
-    resample_images<float>(x, taps_c, along_y, along_x, transposed, out);
-  }
+  for_real(taps_c.scalar_type() == at::kDouble,
+           [&](auto zero) { resample_images<decltype(zero)>(x, taps_c, along_y, along_x, transposed, out); });
   return out;
 }
 
-}  // namespace
-
+// up, down as (x, y); padding as (x0, x1, y0, y1); see specops/ops/resample/contract.py.
 at::Tensor upfirdn2d_cpu(const at::Tensor& x, const at::Tensor& taps, at::IntArrayRef up, at::IntArrayRef down,
                          at::IntArrayRef padding, std::string_view boundary) {
   check_image("x", x);
@@ -296,12 +296,25 @@ at::Tensor upfirdn2d_filter_correlation_cpu(const at::Tensor& x, const at::Tenso
   check_output(y, along_y, along_x);
   at::Tensor out = at::zeros(taps_size, x.options().dtype(compute_type(x.scalar_type())));
   if (x.numel() == 0) return out;
-  if (out.scalar_type() == at::kDouble) {
-    correlate_images<double>(x, y, along_y, along_x, out);
-  } else {
-    correlate_images<float>(x, y, along_y, along_x, out);
-  }
+  for_real(out.scalar_type() == at::kDouble, [&, along_y = along_y, along_x = along_x](auto zero) {
+    correlate_images<decltype(zero)>(x, y, along_y, along_x, out);
+  });
   return out;
 }
 
+}  // namespace
 }  // namespace specops
+
+TORCH_LIBRARY_FRAGMENT(specops_native, m) {
+  const auto define = [&m](const char* schema, auto* kernel) { m.def(schema, torch::dispatch(c10::kCPU, kernel)); };
+  define("upfirdn2d(Tensor x, Tensor taps, int[] up, int[] down, int[] padding, str boundary) -> Tensor",
+         specops::upfirdn2d_cpu);
+  define(
+      "upfirdn2d_transpose(Tensor y, Tensor taps, int[] up, int[] down, int[] padding, str boundary, int[] size) "
+      "-> Tensor",
+      specops::upfirdn2d_transpose_cpu);
+  define(
+      "upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] up, int[] down, int[] padding, str boundary, "
+      "int[] taps_size) -> Tensor",
+      specops::upfirdn2d_filter_correlation_cpu);
+}

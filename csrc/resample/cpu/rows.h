@@ -336,11 +336,8 @@ static void make_rows(const resample::Operator<T>& op, const void* plane, int64_
 template <class T>
 static void resample_rows(const resample::Operator<T>& op, Pixel type, const void* plane, int64_t begin, int64_t end,
                           void* out, char* scratch) {
-  if constexpr (sizeof(T) == 4) {
-    if (type == Pixel::kHalf) return make_rows<HalfPixels, HalfPixels>(op, plane, begin, end, out, scratch);
-    if (type == Pixel::kBfloat16) return make_rows<Bfloat16Pixels, Bfloat16Pixels>(op, plane, begin, end, out, scratch);
-  }
-  return make_rows<RealPixels<T>, RealPixels<T>>(op, plane, begin, end, out, scratch);
+  for_pixels<T>(
+      type, [&](auto pixels) { make_rows<decltype(pixels), decltype(pixels)>(op, plane, begin, end, out, scratch); });
 }
 
 }  // namespace specops::SPECOPS_ISA

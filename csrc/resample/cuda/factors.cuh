@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "common/cuda/launch.cuh"
 #include "resample/cuda/windows.cuh"
 
 // Whether a filter is an outer product, found by a warp.
@@ -12,14 +13,14 @@ constexpr unsigned kAllLanes = 0xffffffffu;
 
 // The sum of a value over the lanes of a warp, the same in all.
 template <class T>
-static __device__ __forceinline__ T warp_sum(T value) {
+SPECOPS_DEVICE T warp_sum(T value) {
   for (int32_t lanes = kWarp / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(kAllLanes, value, lanes);
   return value;
 }
 
 // The first index of the largest of |f| [count], the same in all lanes of a warp.
 template <class T>
-static __device__ __forceinline__ int32_t index_of_largest(const T* f, int32_t count) {
+SPECOPS_DEVICE int32_t index_of_largest(const T* f, int32_t count) {
   int32_t found = smaller(threadIdx.x, count - 1);
   for (int32_t i = threadIdx.x; i < count; i += kWarp) {
     if (fabs(static_cast<double>(f[i])) > fabs(static_cast<double>(f[found]))) found = i;

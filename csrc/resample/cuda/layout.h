@@ -35,8 +35,4 @@ struct Launch {
   int64_t shared_bytes;
 };
 
-static_assert(sizeof(TiledAxis) == 11 * sizeof(int32_t));
-static_assert(sizeof(Layout) == (2 * 11 + 10) * sizeof(int32_t));
-static_assert(sizeof(Launch) == 5 * sizeof(int64_t));
-
 }  // namespace specops::resample

@@ -36,11 +36,9 @@ struct Strip {
   int32_t column, row, end_row;
 };
 
-static __device__ __forceinline__ bool in_image(const TiledAxis& axis, int32_t sample) {
-  return sample >= 0 && sample < axis.n_in;
-}
+SPECOPS_DEVICE bool in_image(const TiledAxis& axis, int32_t sample) { return sample >= 0 && sample < axis.n_in; }
 
-static __device__ __forceinline__ Strip strip_of(const Layout& layout, int64_t block) {
+SPECOPS_DEVICE Strip strip_of(const Layout& layout, int64_t block) {
   const int64_t first = block * kPatchThreads;
   const int32_t in_plane = layout.column_tiles * layout.bands;
   const int64_t plane = first / in_plane;
@@ -57,8 +55,7 @@ static __device__ __forceinline__ Strip strip_of(const Layout& layout, int64_t b
 // Along y by the distance of the sample, along x [terms, phases]: two factors of an outer product, which is true of
 // it, or all taps.
 template <class P>
-static __device__ __forceinline__ bool load_taps(const Layout& layout, const float* f, const float* factors,
-                                                 float* taps) {
+SPECOPS_DEVICE bool load_taps(const Layout& layout, const float* f, const float* factors, float* taps) {
   const bool separable = factors[0] != 0;
   for (int32_t i = threadIdx.x; i < (separable ? 2 : P::kTaps) * P::kTaps; i += kPatchThreads) {
     const int32_t line = i / P::kTaps, place = i % P::kTaps;
@@ -80,16 +77,14 @@ struct Lines {
   Line<P> at[P::kDown];
 };
 
-static __device__ __forceinline__ int32_t source_of(const TiledAxis& axis, const Extension<int32_t>& extension,
-                                                    int32_t sample) {
+SPECOPS_DEVICE int32_t source_of(const TiledAxis& axis, const Extension<int32_t>& extension, int32_t sample) {
   const int32_t outside = extension.direction * sample + (sample < 0 ? extension.below : extension.above);
   return in_image(axis, sample) ? sample : outside;
 }
 
 // The samples from `first` on, a multiple of kAtOnce, of one row.
 template <class P>
-static __device__ __forceinline__ Line<P> load_line(const Layout& layout, const typename P::Stored* row, int32_t first,
-                                                    bool in_vectors) {
+SPECOPS_DEVICE Line<P> load_line(const Layout& layout, const typename P::Stored* row, int32_t first, bool in_vectors) {
   using Bits = std::conditional_t<sizeof(typename P::Stored) * P::kAtOnce == 16, uint4, uint2>;
   Line<P> line = {};
   if (in_vectors) {
@@ -117,7 +112,7 @@ struct Windows {
 };
 
 template <class P>
-static __device__ __forceinline__ Windows<P> windows_of(const Line<P>& line, int32_t offset, bool later) {
+SPECOPS_DEVICE Windows<P> windows_of(const Line<P>& line, int32_t offset, bool later) {
   float samples[P::kLoaded];
 #pragma unroll
   for (int32_t i = 0; i < P::kLoaded; ++i) samples[i] = widened(line.at[i]);
@@ -136,8 +131,7 @@ static __device__ __forceinline__ Windows<P> windows_of(const Line<P>& line, int
 }
 
 template <class P>
-static __device__ __forceinline__ void add_along_x(const Windows<P>& windows, const float* taps,
-                                                   float (&sums)[P::kOutputs]) {
+SPECOPS_DEVICE void add_along_x(const Windows<P>& windows, const float* taps, float (&sums)[P::kOutputs]) {
 #pragma unroll
   for (int32_t k = 0; k < P::kTaps / P::kUp; ++k) {
 #pragma unroll
@@ -148,8 +142,8 @@ static __device__ __forceinline__ void add_along_x(const Windows<P>& windows, co
 }
 
 template <class P>
-static __device__ __forceinline__ void store_sums(const Layout& layout, const float (&sums)[P::kOutputs],
-                                                  int32_t column, typename P::Stored* row) {
+SPECOPS_DEVICE void store_sums(const Layout& layout, const float (&sums)[P::kOutputs], int32_t column,
+                               typename P::Stored* row) {
   Pack<typename P::Stored> pack;
 #pragma unroll
   for (int32_t i = 0; i < P::kOutputs; ++i) narrow(sums[i], pack.at[i]);
@@ -173,7 +167,7 @@ struct Source {
 };
 
 template <class P>
-static __device__ __forceinline__ Lines<P> load_lines(const Layout& layout, const Source<P>& x, int32_t sample) {
+SPECOPS_DEVICE Lines<P> load_lines(const Layout& layout, const Source<P>& x, int32_t sample) {
   Lines<P> lines = {};
 #pragma unroll
   for (int32_t r = 0; r < P::kDown; ++r) {
@@ -186,8 +180,8 @@ static __device__ __forceinline__ Lines<P> load_lines(const Layout& layout, cons
 
 // Adds the terms of the r-th row of samples of some that complete output rows.
 template <class P>
-static __device__ __forceinline__ void add_line(const Windows<P>& windows, int32_t r, const float* taps, bool separable,
-                                                float (&sums)[P::kOpen][P::kOutputs]) {
+SPECOPS_DEVICE void add_line(const Windows<P>& windows, int32_t r, const float* taps, bool separable,
+                             float (&sums)[P::kOpen][P::kOutputs]) {
   const int32_t farthest = P::kDown * (P::kOpen - 1) + r;
   if (!separable) {
 #pragma unroll
@@ -209,9 +203,8 @@ static __device__ __forceinline__ void add_line(const Windows<P>& windows, int32
 
 // `taps` as load_taps leaves them; `x` and `out` are a plane.
 template <class P>
-static __device__ __forceinline__ void make_strip(const Layout& layout, const Strip& strip, const float* taps,
-                                                  bool separable, const typename P::Stored* x,
-                                                  typename P::Stored* out) {
+SPECOPS_DEVICE void make_strip(const Layout& layout, const Strip& strip, const float* taps, bool separable,
+                               const typename P::Stored* x, typename P::Stored* out) {
   const int32_t begin = first_sample(layout.x, strip.column), offset = begin & (P::kAtOnce - 1), first = begin - offset;
   const bool later = first_sample(layout.x, strip.column + 1) > begin;
   const bool inside = first >= 0 && first + P::kLoaded <= layout.x.n_in;

@@ -28,37 +28,6 @@ static cudaError_t for_launches(int64_t blocks, const F& launch) {
   return error;
 }
 
-template <class Stored>
-static cudaError_t upfirdn2d(const void* x, const void* f, void* factors, const int32_t* row_folds,
-                             const int32_t* column_folds, void* out, const Layout& layout, const Launch& launch,
-                             void* stream) {
-  using T = typename Arithmetic<Stored>::Type;
-  const T* const taps = static_cast<const T*>(f);
-  cudaError_t error = cudaSuccess;
-  if (layout.y.n_taps > 1 && layout.x.n_taps > 1) error = find_factors(layout, taps, static_cast<T*>(factors), stream);
-  if (error != cudaSuccess) return error;
-  return for_launches(launch.blocks, [&](int64_t first, unsigned blocks) {
-    return SPECOPS_LAUNCH(upfirdn2d_kernel<Stored>, blocks, static_cast<unsigned>(launch.threads),
-                          static_cast<int>(launch.shared_bytes), stream, static_cast<const Stored*>(x), taps,
-                          static_cast<const T*>(factors), row_folds, column_folds, static_cast<Stored*>(out), layout,
-                          first);
-  });
-}
-
-template <class P>
-static cudaError_t upfirdn2d_patches(const void* x, const void* f, void* factors, void* out, const Layout& layout,
-                                     const Launch& launch, void* stream) {
-  using Stored = typename P::Stored;
-  const float* const taps = static_cast<const float*>(f);
-  const cudaError_t error = find_factors(layout, taps, static_cast<float*>(factors), stream);
-  if (error != cudaSuccess) return error;
-  return for_launches(launch.blocks, [&](int64_t first, unsigned blocks) {
-    return SPECOPS_LAUNCH(upfirdn2d_patches_kernel<P>, blocks, kPatchThreads, 0, stream, static_cast<const Stored*>(x),
-                          taps, static_cast<const float*>(factors), static_cast<Stored*>(out), layout, launch.planes,
-                          first);
-  });
-}
-
 // Calls f(Patch) for the factors and taps of both axes: PATCHES of specops/ops/resample/plans/tilings.py.
 template <class Stored, class F>
 static int for_patch(const TiledAxis& axis, const F& f) {
@@ -76,31 +45,18 @@ static int for_patch(const TiledAxis& axis, const F& f) {
   return cudaErrorInvalidValue;
 }
 
-template <class Stored>
-static cudaError_t correlate(const void* x, const void* y, double* sums, void* out, const Layout& layout,
-                             const Launch& launch, void* stream) {
-  using T = typename Arithmetic<Stored>::Type;
-  const cudaError_t error =
-      SPECOPS_LAUNCH(upfirdn2d_filter_correlation_kernel<Stored>, static_cast<unsigned>(launch.blocks),
-                     static_cast<unsigned>(launch.threads), static_cast<int>(launch.shared_bytes), stream,
-                     static_cast<const Stored*>(x), static_cast<const Stored*>(y), sums, layout, launch.planes);
-  if (error != cudaSuccess) return error;
-  return SPECOPS_LAUNCH(sum_blocks_kernel<T>, static_cast<unsigned>(layout.y.n_taps * layout.x.n_taps), kWarp, 0,
-                        stream, static_cast<const double*>(sums), launch.blocks, static_cast<T*>(out));
-}
-
-// Calls f with a null pointer to the type of a pixel.
+// Calls f with a pixel of the type of the images.
 template <class F>
 static int for_pixel(const Launch& launch, const F& f) {
   switch (static_cast<Pixel>(launch.pixel)) {
     case Pixel::kHalf:
-      return f(static_cast<__half*>(nullptr));
+      return f(__half{});
     case Pixel::kBfloat16:
-      return f(static_cast<__nv_bfloat16*>(nullptr));
+      return f(__nv_bfloat16{});
     case Pixel::kFloat:
-      return f(static_cast<float*>(nullptr));
+      return f(float{});
     case Pixel::kDouble:
-      return f(static_cast<double*>(nullptr));
+      return f(double{});
   }
   return cudaErrorInvalidValue;
 }
@@ -114,9 +70,19 @@ int launch_upfirdn2d(const void* x, const void* f, void* factors, const int32_t*
                      void* out, const int64_t* layout, const int64_t* launch, void* stream) {
   const Layout how = from_integers<Layout, int32_t>(layout);
   const Launch shape = from_integers<Launch>(launch);
-  return for_pixel(shape, [&](auto* pixel) {
-    using Stored = std::remove_pointer_t<decltype(pixel)>;
-    return upfirdn2d<Stored>(x, f, factors, row_folds, column_folds, out, how, shape, stream);
+  return for_pixel(shape, [&](auto pixel) -> int {
+    using Stored = decltype(pixel);
+    using T = typename Arithmetic<Stored>::Type;
+    const T* const taps = static_cast<const T*>(f);
+    cudaError_t error = cudaSuccess;
+    if (how.y.n_taps > 1 && how.x.n_taps > 1) error = find_factors(how, taps, static_cast<T*>(factors), stream);
+    if (error != cudaSuccess) return error;
+    return for_launches(shape.blocks, [&](int64_t first, unsigned blocks) {
+      return SPECOPS_LAUNCH(upfirdn2d_kernel<Stored>, blocks, static_cast<unsigned>(shape.threads),
+                            static_cast<int>(shape.shared_bytes), stream, static_cast<const Stored*>(x), taps,
+                            static_cast<const T*>(factors), row_folds, column_folds, static_cast<Stored*>(out), how,
+                            first);
+    });
   });
 }
 
@@ -124,13 +90,21 @@ int launch_upfirdn2d_patches(const void* x, const void* f, void* factors, void* 
                              const int64_t* launch, void* stream) {
   const Layout how = from_integers<Layout, int32_t>(layout);
   const Launch shape = from_integers<Launch>(launch);
-  return for_pixel(shape, [&](auto* pixel) -> int {
-    using Stored = std::remove_pointer_t<decltype(pixel)>;
+  const float* const taps = static_cast<const float*>(f);
+  return for_pixel(shape, [&](auto pixel) -> int {
+    using Stored = decltype(pixel);
     if constexpr (std::is_same_v<Stored, double>) {
       return cudaErrorInvalidValue;
     } else {
       return for_patch<Stored>(how.x, [&](auto patch) -> int {
-        return upfirdn2d_patches<decltype(patch)>(x, f, factors, out, how, shape, stream);
+        using P = decltype(patch);
+        const cudaError_t error = find_factors(how, taps, static_cast<float*>(factors), stream);
+        if (error != cudaSuccess) return error;
+        return for_launches(shape.blocks, [&](int64_t first, unsigned blocks) {
+          return SPECOPS_LAUNCH(upfirdn2d_patches_kernel<P>, blocks, kPatchThreads, 0, stream,
+                                static_cast<const Stored*>(x), taps, static_cast<const float*>(factors),
+                                static_cast<Stored*>(out), how, shape.planes, first);
+        });
       });
     }
   });
@@ -140,7 +114,15 @@ int launch_upfirdn2d_filter_correlation(const void* x, const void* y, double* su
                                         const int64_t* launch, void* stream) {
   const Layout how = from_integers<Layout, int32_t>(layout);
   const Launch shape = from_integers<Launch>(launch);
-  return for_pixel(shape, [&](auto* pixel) {
-    return correlate<std::remove_pointer_t<decltype(pixel)>>(x, y, sums, out, how, shape, stream);
+  return for_pixel(shape, [&](auto pixel) -> int {
+    using Stored = decltype(pixel);
+    using T = typename Arithmetic<Stored>::Type;
+    const cudaError_t error =
+        SPECOPS_LAUNCH(upfirdn2d_filter_correlation_kernel<Stored>, static_cast<unsigned>(shape.blocks),
+                       static_cast<unsigned>(shape.threads), static_cast<int>(shape.shared_bytes), stream,
+                       static_cast<const Stored*>(x), static_cast<const Stored*>(y), sums, how, shape.planes);
+    if (error != cudaSuccess) return error;
+    return SPECOPS_LAUNCH(sum_blocks_kernel<T>, static_cast<unsigned>(how.y.n_taps * how.x.n_taps), kWarp, 0, stream,
+                          static_cast<const double*>(sums), shape.blocks, static_cast<T*>(out));
   });
 }

@@ -23,7 +23,7 @@ SPECOPS_INLINE int32_t in_packs(int32_t n) {
 }
 
 template <class T>
-static __device__ __forceinline__ Tile<T> tile_in(const Layout& layout, T* memory) {
+SPECOPS_DEVICE Tile<T> tile_in(const Layout& layout, T* memory) {
   Tile<T> tile;
   tile.samples = memory;
   tile.across = tile.samples + (layout.y.slots + layout.y.extras) * layout.pitch;
@@ -37,7 +37,7 @@ static __device__ __forceinline__ Tile<T> tile_in(const Layout& layout, T* memor
 
 // f [fh, fw] as it is, or as the factors g [fh], h [fw] if it is an outer product; true if it is.
 template <class T>
-static __device__ __forceinline__ bool load_filter(const Layout& layout, const T* f, const T* factors, T* weights) {
+SPECOPS_DEVICE bool load_filter(const Layout& layout, const T* f, const T* factors, T* weights) {
   const int32_t fh = layout.y.n_taps, fw = layout.x.n_taps;
   const bool one_row = fh == 1, one_column = fw == 1;
   const bool separable = one_row || one_column || factors[0] != T(0);
@@ -55,9 +55,8 @@ static __device__ __forceinline__ bool load_filter(const Layout& layout, const T
 
 // Adds the terms of a column's output to `sums`, one for each of several rows of samples, `pitch` apart.
 template <int32_t n_rows, class T>
-static __device__ __forceinline__ void add_along_x(const Layout& layout, const Folds& folds, const T* samples,
-                                                   int32_t pitch, const T* taps, const Window& window, int32_t output,
-                                                   T (&sums)[n_rows]) {
+SPECOPS_DEVICE void add_along_x(const Layout& layout, const Folds& folds, const T* samples, int32_t pitch,
+                                const T* taps, const Window& window, int32_t output, T (&sums)[n_rows]) {
   const int32_t inner = 1 << layout.inner_bits, step = tap_step(layout.x);
   const T* at = samples + (window.slot << layout.inner_bits);
   const T* tap = taps + window.tap;
@@ -74,8 +73,8 @@ static __device__ __forceinline__ void add_along_x(const Layout& layout, const F
 
 // Calls f(row of samples, tap) for each term of an output along y.
 template <class T, class F>
-static __device__ __forceinline__ void for_terms_along_y(const Layout& layout, const Folds& folds, const Tile<T>& tile,
-                                                         int32_t row, int32_t line, const F& f) {
+SPECOPS_DEVICE void for_terms_along_y(const Layout& layout, const Folds& folds, const Tile<T>& tile, int32_t row,
+                                      int32_t line, const F& f) {
   const Window window = tile.rows[line];
   int32_t slot = window.slot, tap = window.tap;
   for (int32_t k = 0; k < window.count; ++k, tap += tap_step(layout.y)) {
@@ -90,8 +89,8 @@ static __device__ __forceinline__ void for_terms_along_y(const Layout& layout, c
 }
 
 template <class T>
-static __device__ __forceinline__ void filter_along_y(const Layout& layout, const Place& place, const Folds& folds,
-                                                      const Tile<T>& tile, int32_t row, int32_t rows) {
+SPECOPS_DEVICE void filter_along_y(const Layout& layout, const Place& place, const Folds& folds, const Tile<T>& tile,
+                                   int32_t row, int32_t rows) {
   constexpr int32_t count = Pack<T>::kCount;
   const int32_t width = layout.x.extras > 0 ? layout.pitch : in_packs<T>(place.n_slots << layout.inner_bits);
   for_pieces(rows, width / count, [&](int32_t line, int32_t piece) {
@@ -106,8 +105,8 @@ static __device__ __forceinline__ void filter_along_y(const Layout& layout, cons
 }
 
 template <class T>
-static __device__ __forceinline__ void filter_along_x(const Layout& layout, const Place& place, const Folds& folds,
-                                                      const Tile<T>& tile, int32_t rows) {
+SPECOPS_DEVICE void filter_along_x(const Layout& layout, const Place& place, const Folds& folds, const Tile<T>& tile,
+                                   int32_t rows) {
   const int32_t width = (place.end_column - place.column) << layout.inner_bits;
   const int32_t groups = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
   for_pieces(groups, width, [&](int32_t group, int32_t element) {
@@ -121,9 +120,8 @@ static __device__ __forceinline__ void filter_along_x(const Layout& layout, cons
 }
 
 template <class T>
-static __device__ __forceinline__ void filter_along_both(const Layout& layout, const Place& place,
-                                                         const Folds& row_folds, const Folds& column_folds,
-                                                         const Tile<T>& tile, int32_t row, int32_t rows) {
+SPECOPS_DEVICE void filter_along_both(const Layout& layout, const Place& place, const Folds& row_folds,
+                                      const Folds& column_folds, const Tile<T>& tile, int32_t row, int32_t rows) {
   const int32_t width = (place.end_column - place.column) << layout.inner_bits;
   for_pieces(rows, width, [&](int32_t line, int32_t element) {
     const int32_t column = element >> layout.inner_bits, channel = element - (column << layout.inner_bits);
@@ -137,14 +135,14 @@ static __device__ __forceinline__ void filter_along_both(const Layout& layout, c
 }
 
 // The windows of the tile's outputs, by slots.
-static __device__ __forceinline__ void find_columns(const Layout& layout, const Place& place, Window* columns) {
+SPECOPS_DEVICE void find_columns(const Layout& layout, const Place& place, Window* columns) {
   for (int32_t i = threadIdx.x; i < place.end_column - place.column; i += blockDim.x) {
     columns[i] = window_of(layout.x, place.column + i);
     columns[i].slot -= place.first_slot;
   }
 }
 
-static __device__ __forceinline__ void find_rows(const Layout& layout, int32_t row, int32_t rows, Window* windows) {
+SPECOPS_DEVICE void find_rows(const Layout& layout, int32_t row, int32_t rows, Window* windows) {
   for (int32_t i = threadIdx.x; i < rows; i += blockDim.x) {
     windows[i] = window_of(layout.y, row + i);
     windows[i].slot = floor_mod(windows[i].slot, layout.y.slots);
@@ -189,7 +187,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksEach)
 }
 
 // Which outputs of a tile meet each tap, by slots.
-static __device__ __forceinline__ void find_pairs(const TiledAxis& axis, int32_t begin, int32_t end, Pairs* pairs) {
+SPECOPS_DEVICE void find_pairs(const TiledAxis& axis, int32_t begin, int32_t end, Pairs* pairs) {
   for (int32_t tap = threadIdx.x; tap < axis.n_taps; tap += blockDim.x) {
     pairs[tap] = pairs_of(axis, tap, begin, end);
     pairs[tap].first -= begin;
@@ -198,9 +196,8 @@ static __device__ __forceinline__ void find_pairs(const TiledAxis& axis, int32_t
 
 // Adds to sums [fh, fw] what a tile has to give; a warp per tap, its lanes over columns and channels.
 template <class T>
-static __device__ __forceinline__ void correlate_tile(const Layout& layout, const T* samples, const T* outputs,
-                                                      const Pairs* row_pairs, const Pairs* column_pairs, int32_t slot,
-                                                      double* sums) {
+SPECOPS_DEVICE void correlate_tile(const Layout& layout, const T* samples, const T* outputs, const Pairs* row_pairs,
+                                   const Pairs* column_pairs, int32_t slot, double* sums) {
   const int32_t shared_y = divisor(layout.y.up, layout.y.down), shared_x = divisor(layout.x.up, layout.x.down);
   const int32_t phases_y = layout.y.up / shared_y, stride_y = layout.y.down / shared_y;
   const int32_t phases_x = layout.x.up / shared_x, stride_x = layout.x.down / shared_x;

@@ -4,6 +4,7 @@
 #include <cuda_fp16.h>
 #include <stdint.h>
 
+#include "common/cuda/launch.cuh"
 #include "resample/cuda/windows.cuh"
 
 // Pixels between global and shared memory. A tile is a set of output rows and columns (of `inner` channels of
@@ -30,7 +31,7 @@ SPECOPS_INLINE void narrow(float value, __nv_bfloat16& to) { to = __float2bfloat
 
 // Calls f(line, piece) for this thread's share of lines x pieces, in order of the pieces of a line.
 template <class F>
-static __device__ __forceinline__ void for_pieces(int32_t lines, int32_t pieces, const F& f) {
+SPECOPS_DEVICE void for_pieces(int32_t lines, int32_t pieces, const F& f) {
   if (pieces <= 0) return;
   const int32_t threads = blockDim.x, more_lines = threads / pieces, more_pieces = threads % pieces;
   int32_t line = static_cast<int32_t>(threadIdx.x) / pieces, piece = static_cast<int32_t>(threadIdx.x) % pieces;
@@ -80,7 +81,7 @@ struct Place {
 };
 
 template <class Stored>
-static __device__ __forceinline__ Place place_of(const Layout& layout, int64_t block) {
+SPECOPS_DEVICE Place place_of(const Layout& layout, int64_t block) {
   const int32_t tiles = layout.bands * layout.channel_tiles * layout.column_tiles;
   Place place;
   place.plane = block / tiles;
@@ -98,7 +99,7 @@ static __device__ __forceinline__ Place place_of(const Layout& layout, int64_t b
 
 // `count` elements, as many as 16 bytes of an image hold, to shared memory.
 template <int32_t count, class T>
-static __device__ __forceinline__ void put(const T (&values)[count], T* to) {
+SPECOPS_DEVICE void put(const T (&values)[count], T* to) {
   for (int32_t i = 0; i < count; i += Pack<T>::kCount) {
     Pack<T> pack;
     for (int32_t j = 0; j < Pack<T>::kCount; ++j) pack.at[j] = values[i + j];
@@ -108,8 +109,7 @@ static __device__ __forceinline__ void put(const T (&values)[count], T* to) {
 
 // One element of a row; zero where there is no such sample or channel.
 template <class T, class Stored>
-static __device__ __forceinline__ T sample_of(const Layout& layout, const Stored* row, int32_t source,
-                                              int32_t channel) {
+SPECOPS_DEVICE T sample_of(const Layout& layout, const Stored* row, int32_t source, int32_t channel) {
   if (source < 0 || channel >= layout.channels) return T(0);
   return widened(row[static_cast<int64_t>(source) * layout.channels + channel]);
 }
@@ -117,8 +117,7 @@ static __device__ __forceinline__ T sample_of(const Layout& layout, const Stored
 // As many elements of a row as 16 bytes hold, in one access where they are 16 aligned bytes of the image. `element`
 // counts from slot 0 on, channels innermost.
 template <class Stored, class T>
-static __device__ __forceinline__ void load_pack(const Layout& layout, const Place& place, const Stored* row,
-                                                 int32_t element, T* to) {
+SPECOPS_DEVICE void load_pack(const Layout& layout, const Place& place, const Stored* row, int32_t element, T* to) {
   constexpr int32_t count = Pack<Stored>::kCount;
   const int32_t slot = element >> layout.inner_bits, channel = place.channel + element - (slot << layout.inner_bits);
   const int32_t sample = place.first_slot + slot;
@@ -147,17 +146,15 @@ struct Folds {
   int32_t tiles, outputs;
 };
 
-static __device__ __forceinline__ int32_t extras_begin(const Folds& folds, int32_t tile) { return folds.lists[tile]; }
+SPECOPS_DEVICE int32_t extras_begin(const Folds& folds, int32_t tile) { return folds.lists[tile]; }
 
-static __device__ __forceinline__ int32_t extra_source(const Folds& folds, int32_t index) {
+SPECOPS_DEVICE int32_t extra_source(const Folds& folds, int32_t index) {
   return folds.lists[folds.tiles + folds.outputs + 2 + index];
 }
 
-static __device__ __forceinline__ int32_t terms_begin(const Folds& folds, int32_t output) {
-  return folds.lists[folds.tiles + 1 + output];
-}
+SPECOPS_DEVICE int32_t terms_begin(const Folds& folds, int32_t output) { return folds.lists[folds.tiles + 1 + output]; }
 
-static __device__ __forceinline__ int2 term(const Folds& folds, int32_t index) {
+SPECOPS_DEVICE int2 term(const Folds& folds, int32_t index) {
   const int32_t* at = folds.lists + folds.tiles + folds.outputs + 2 + folds.lists[folds.tiles] + 2 * index;
   return make_int2(at[0], at[1]);
 }
@@ -165,9 +162,8 @@ static __device__ __forceinline__ int2 term(const Folds& folds, int32_t index) {
 // The samples that the output rows [row, row + rows) need and that are not in shared memory since the last step;
 // `loaded` is one beyond the last sample that is. Sample s lies in row s mod slots, extra samples come after these.
 template <bool folded, class Stored, class T>
-static __device__ __forceinline__ void load_rows(const Layout& layout, const Place& place, const Stored* plane,
-                                                 const Folds& row_folds, const Folds& column_folds, int32_t row,
-                                                 int32_t rows, int32_t& loaded, T* samples) {
+SPECOPS_DEVICE void load_rows(const Layout& layout, const Place& place, const Stored* plane, const Folds& row_folds,
+                              const Folds& column_folds, int32_t row, int32_t rows, int32_t& loaded, T* samples) {
   constexpr int32_t count = Pack<Stored>::kCount;
   const int32_t first = larger(first_sample(layout.y, row), loaded);
   const int32_t fresh = larger(end_sample(layout.y, row + rows - 1) - first, 0);
@@ -211,8 +207,8 @@ static __device__ __forceinline__ void load_rows(const Layout& layout, const Pla
 // Calls f(where in the tile [rows, out_pitch] of outputs, where in the image's plane, channel) for this thread's share
 // of `at_once` elements each.
 template <class F>
-static __device__ __forceinline__ void for_outputs(const Layout& layout, const Place& place, int32_t row, int32_t rows,
-                                                   int32_t at_once, const F& f) {
+SPECOPS_DEVICE void for_outputs(const Layout& layout, const Place& place, int32_t row, int32_t rows, int32_t at_once,
+                                const F& f) {
   const int32_t width = (place.end_column - place.column) << layout.inner_bits;
   for_pieces(rows, (width + at_once - 1) / at_once, [&](int32_t line, int32_t piece) {
     const int32_t element = piece * at_once, column = element >> layout.inner_bits;
@@ -223,8 +219,8 @@ static __device__ __forceinline__ void for_outputs(const Layout& layout, const P
 }
 
 template <class Stored, class T>
-static __device__ __forceinline__ void store_outputs(const Layout& layout, const Place& place, int32_t row,
-                                                     int32_t rows, const T* outputs, Stored* plane) {
+SPECOPS_DEVICE void store_outputs(const Layout& layout, const Place& place, int32_t row, int32_t rows, const T* outputs,
+                                  Stored* plane) {
   constexpr int32_t count = Pack<Stored>::kCount;
   if (!layout.store_vectors) {
     for_outputs(layout, place, row, rows, 1, [&](int32_t in_tile, int64_t in_plane, int32_t channel) {
@@ -245,8 +241,8 @@ static __device__ __forceinline__ void store_outputs(const Layout& layout, const
 
 // The other image of a derivative in the filter, which takes planes alone.
 template <class Stored, class T>
-static __device__ __forceinline__ void load_outputs(const Layout& layout, const Place& place, int32_t row, int32_t rows,
-                                                    const Stored* plane, T* outputs) {
+SPECOPS_DEVICE void load_outputs(const Layout& layout, const Place& place, int32_t row, int32_t rows,
+                                 const Stored* plane, T* outputs) {
   constexpr int32_t count = Pack<Stored>::kCount;
   if (!layout.store_vectors) {
     for_outputs(layout, place, row, rows, 1,

@@ -21,8 +21,8 @@
 #include <stdexcept>
 
 #include "common/checks.h"
-#include "common/scratch.h"
 #include "common/coefficient.h"
+#include "common/scratch.h"
 
 namespace specops {
 
@@ -121,11 +121,7 @@ void filter_each_plane(const at::Tensor& x, const at::Tensor& profile, const at:
     const at::Tensor X = at::fft_rfft2(read(plane));
     const at::Tensor all_gains = scale.scale == Scale::kPower ? gain : at::mul(gain, scale_slopes(X, scale));
     at::Tensor filtered = at::mul(X, all_gains).contiguous();
-    if (filtered.scalar_type() == at::kComplexDouble) {
-      make_hermitian<double>(filtered, W);
-    } else {
-      make_hermitian<float>(filtered, W);
-    }
+    for_real(weight.scalar_type() == at::kDouble, [&](auto zero) { make_hermitian<decltype(zero)>(filtered, W); });
     write(plane, at::fft_irfft2(filtered, at::IntArrayRef{H, W}, {-2, -1}, "forward"));
   });
 }

@@ -90,47 +90,50 @@ SPECOPS_INLINE int64_t n_column_pairs(int64_t width) {
   return (width + 2 * kLanes<T> - 1) / (2 * kLanes<T>);
 }
 
-// The lines [begin, begin + L) of a part(here, mirrored) of transforms z of columns, lanes turned from columns to
-// lines; `first` in the place of line 0, if it is a pair. One part at a time stays in registers.
-template <class T, class Part>
-SPECOPS_INLINE void turn_lanes(const spectral::Layout& layout, const Complex<Vec<T>>* z, int64_t begin, Part part,
-                               Vec<T> first, Vec<T>* turned) {
+// A part of complex vectors: its real or its imaginary one.
+template <class T>
+using PartOf = Vec<T> Complex<Vec<T>>::*;
+
+// The lines [begin, begin + L) of transforms z of columns, lanes turned from columns to lines: a part of what
+// split(here, mirrored) makes of z, one at a time, which stays in registers; `first` in the place of line 0, if it is a
+// pair.
+template <class T, class Split>
+SPECOPS_INLINE void turn_lanes(const spectral::Layout& layout, const Complex<Vec<T>>* z, int64_t begin, Split split,
+                               PartOf<T> part, Vec<T> first, Complex<Vec<T>>* to) {
   constexpr int64_t L = kLanes<T>;
+  Vec<T> turned[L];
   for (int64_t lane = 0; lane < L; ++lane) {
     const int64_t ky = begin + lane < layout.lines ? begin + lane : layout.lines - 1;
-    turned[lane] = part(z[ky], z[ky == 0 ? 0 : layout.height - ky]);
+    turned[lane] = split(z[ky], z[ky == 0 ? 0 : layout.height - ky]).*part;
   }
   if (begin == 0 && layout.paired) turned[0] = first;
   transpose<T>(turned);
+  for (int64_t i = 0; i < L; ++i) to[i].*part = turned[i];
 }
 
 // z [H]: transforms of a pair of columns -> their lines.
 template <class T>
 static void split_columns(const spectral::Layout& layout, const Complex<Vec<T>>* z, ColumnPair columns,
                           Complex<Vec<T>>* lines) {
-  constexpr int64_t L = kLanes<T>;
-  using Z = const Complex<Vec<T>>&;
-  const Complex<Vec<T>>&zero = z[0], &middle = z[layout.height / 2];
+  using Z = Complex<Vec<T>>;
+  const Z &zero = z[0], &middle = z[layout.height / 2];
+  const auto one = [](const Z& here, const Z& mirrored) { return twice_first(here, mirrored); };
+  const auto other = [](const Z& here, const Z& mirrored) { return twice_second(here, mirrored); };
   for (int64_t group = 0; group < layout.groups; ++group) {
-    const int64_t begin = group * L;
-    Complex<Vec<T>>*first = lines + group * layout.pitch + columns.first,
-    *second = first + columns.second - columns.first;
-    Vec<T> turned[L];
-    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_first(here, other).re; }, zero.re, turned);
-    for (int64_t i = 0; i < L; ++i) first[i].re = turned[i];
-    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_first(here, other).im; }, middle.re, turned);
-    for (int64_t i = 0; i < L; ++i) first[i].im = turned[i];
-    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_second(here, other).re; }, zero.im, turned);
-    for (int64_t i = 0; i < L; ++i) second[i].re = turned[i];
-    turn_lanes<T>(layout, z, begin, [](Z here, Z other) { return twice_second(here, other).im; }, middle.im, turned);
-    for (int64_t i = 0; i < L; ++i) second[i].im = turned[i];
+    const int64_t begin = group * kLanes<T>;
+    Z* first = lines + group * layout.pitch + columns.first;
+    Z* second = lines + group * layout.pitch + columns.second;
+    turn_lanes<T>(layout, z, begin, one, &Z::re, zero.re, first);
+    turn_lanes<T>(layout, z, begin, one, &Z::im, middle.re, first);
+    turn_lanes<T>(layout, z, begin, other, &Z::re, zero.im, second);
+    turn_lanes<T>(layout, z, begin, other, &Z::im, middle.im, second);
   }
 }
 
-// Elements of L columns of a group of lines, lanes turned from lines to columns.
-template <class T, class Element>
-SPECOPS_INLINE void turn_back(Element element, Vec<T>* turned) {
-  for (int64_t i = 0; i < kLanes<T>; ++i) turned[i] = element(i);
+// A part of L columns of a group of lines, lanes turned from lines to columns.
+template <class T>
+SPECOPS_INLINE void turn_back(const Complex<Vec<T>>* columns, PartOf<T> part, Vec<T>* turned) {
+  for (int64_t i = 0; i < kLanes<T>; ++i) turned[i] = columns[i].*part;
   transpose<T>(turned);
 }
 
@@ -147,8 +150,8 @@ static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* 
     const Complex<Vec<T>>* second = lines + group * layout.pitch + columns.second;
     const int64_t in_group = layout.lines - group * L < L ? layout.lines - group * L : L;
     Vec<T> a[L], b[L];
-    turn_back<T>([first](int64_t i) { return first[i].im; }, a);
-    turn_back<T>([second](int64_t i) { return second[i].re; }, b);
+    turn_back<T>(first, &Complex<Vec<T>>::im, a);
+    turn_back<T>(second, &Complex<Vec<T>>::re, b);
     for (int64_t lane = 0, ky = group * L; lane < in_group; ++lane, ++ky) {
       const Complex<Vec<T>> real = {a[lane], none}, imaginary = {none, b[lane]};
       z[ky].im = joined(real, imaginary).re;
@@ -156,8 +159,8 @@ static void join_columns(const spectral::Layout& layout, const Complex<Vec<T>>* 
     }
     if (group == 0) z[0].im = a[0];
     if (group == 0 && layout.paired) z[H / 2].re = b[0];
-    turn_back<T>([first](int64_t i) { return first[i].re; }, a);
-    turn_back<T>([second](int64_t i) { return second[i].im; }, b);
+    turn_back<T>(first, &Complex<Vec<T>>::re, a);
+    turn_back<T>(second, &Complex<Vec<T>>::im, b);
     for (int64_t lane = 0, ky = group * L; lane < in_group; ++lane, ++ky) {
       const Complex<Vec<T>> imaginary = {none, a[lane]}, real = {b[lane], none};
       z[ky].re = joined(imaginary, real).im;
@@ -230,21 +233,14 @@ static void restore_columns_of(Workspace<T>& work, const Complex<Vec<T>>* lines,
 
 template <class T>
 static void transform_columns(Workspace<T>& work, const Image& image, Complex<Vec<T>>* lines) {
-  if constexpr (sizeof(T) == 4) {
-    if (image.type == Pixel::kHalf) return transform_columns_of<T, HalfPixels>(work, image, lines);
-    if (image.type == Pixel::kBfloat16) return transform_columns_of<T, Bfloat16Pixels>(work, image, lines);
-  }
-  return transform_columns_of<T, RealPixels<T>>(work, image, lines);
+  for_pixels<T>(image.type, [&](auto pixels) { transform_columns_of<T, decltype(pixels)>(work, image, lines); });
 }
 
 template <class T>
 static void restore_columns(Workspace<T>& work, const Complex<Vec<T>>* lines, Pixel type, void* out) {
-  if constexpr (sizeof(T) == 4) {
-    auto* halves = static_cast<uint16_t*>(out);
-    if (type == Pixel::kHalf) return restore_columns_of<T, HalfPixels>(work, lines, halves);
-    if (type == Pixel::kBfloat16) return restore_columns_of<T, Bfloat16Pixels>(work, lines, halves);
-  }
-  return restore_columns_of<T, RealPixels<T>>(work, lines, static_cast<T*>(out));
+  for_pixels<T>(type, [&](auto pixels) {
+    restore_columns_of<T, decltype(pixels)>(work, lines, static_cast<typename decltype(pixels)::Stored*>(out));
+  });
 }
 
 }  // namespace specops::SPECOPS_ISA

@@ -1,12 +1,13 @@
-#include "spectral/cpu/spectral_cpu.h"
-
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mul.h>
+#include <torch/library.h>
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "common/checks.h"
@@ -223,11 +224,10 @@ at::Tensor all_cross_spectra(const at::Tensor& x, const at::Tensor& y, const at:
   if (out.numel() == 0) return out;
   const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous();
   run(index, n_bins, [&] {
-    if (out.scalar_type() == at::kDouble) {
-      cross_spectra<double>(x, y, maps_of<double>(x, index_c, weight_c, n_bins), scale, out);
-    } else {
-      cross_spectra<float>(x, y, maps_of<float>(x, index_c, weight_c, n_bins), scale, out);
-    }
+    for_real(out.scalar_type() == at::kDouble, [&](auto zero) {
+      using T = decltype(zero);
+      cross_spectra<T>(x, y, maps_of<T>(x, index_c, weight_c, n_bins), scale, out);
+    });
   });
   return out;
 }
@@ -245,17 +245,15 @@ at::Tensor all_filtered(const at::Tensor& x, const at::Tensor& profile, const at
   const int8_t* slopes = slope.defined() ? slope_c.const_data_ptr<int8_t>() : nullptr;
   run(index, n_bins, [&] {
     if (!fft::serves(x.size(-2)) || !fft::serves(x.size(-1))) {
-      filter_around_fft(slope.defined() ? at::mul(x, slope) : x, profile_c, index_c, weight_c, scale, out);
-    } else if (weight.scalar_type() == at::kDouble) {
-      filter<double>(x, profile_c, slopes, maps_of<double>(x, index_c, weight_c, n_bins), scale, out);
-    } else {
-      filter<float>(x, profile_c, slopes, maps_of<float>(x, index_c, weight_c, n_bins), scale, out);
+      return filter_around_fft(slope.defined() ? at::mul(x, slope) : x, profile_c, index_c, weight_c, scale, out);
     }
+    for_real(weight.scalar_type() == at::kDouble, [&](auto zero) {
+      using T = decltype(zero);
+      filter<T>(x, profile_c, slopes, maps_of<T>(x, index_c, weight_c, n_bins), scale, out);
+    });
   });
   return out;
 }
-
-}  // namespace
 
 at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
                                      const at::Tensor& weight, int64_t n_bins) {
@@ -287,6 +285,7 @@ at::Tensor binned_scaled_filter_cpu(const at::Tensor& x, const at::Tensor& profi
   return all_filtered(x, profile, index, weight, point_scale(scale, factor, eps));
 }
 
+// Returns swapped, slope and kept.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> clipped_band_swap_cpu(const at::Tensor& a, const at::Tensor& b,
                                                                      const at::Tensor& profile, const at::Tensor& index,
                                                                      const at::Tensor& weight, double low, double high,
@@ -300,20 +299,40 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> clipped_band_swap_cpu(const at::T
   at::Tensor kept = at::empty(keep ? a.sizes() : at::IntArrayRef{0}, a.options());
   if (swapped.numel() == 0) return {swapped, slope, kept};
   const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous(), profile_c = profile.contiguous();
-  const Pixel type = pixel_type(a.scalar_type());
   run(index, n_bins, [&] {
     if (!fft::serves(a.size(-2)) || !fft::serves(a.size(-1))) {
-      swap_around_fft(a, b, profile_c, index_c, weight_c, low, high, swapped, slope, kept);
-    } else if (weight.scalar_type() == at::kDouble) {
-      const spectral::Swapped<double> all = {low, high, 0.0, type, nullptr, nullptr, nullptr};
-      swap<double>(a, b, profile_c, maps_of<double>(a, index_c, weight_c, n_bins), all, swapped, slope, kept);
-    } else {
-      const spectral::Swapped<float> all = {
-          static_cast<float>(low), static_cast<float>(high), 0.0f, type, nullptr, nullptr, nullptr};
-      swap<float>(a, b, profile_c, maps_of<float>(a, index_c, weight_c, n_bins), all, swapped, slope, kept);
+      return swap_around_fft(a, b, profile_c, index_c, weight_c, low, high, swapped, slope, kept);
     }
+    for_real(weight.scalar_type() == at::kDouble, [&](auto zero) {
+      using T = decltype(zero);
+      const spectral::Swapped<T> all = {
+          static_cast<T>(low), static_cast<T>(high), zero, pixel_type(a.scalar_type()), nullptr, nullptr, nullptr};
+      swap<T>(a, b, profile_c, maps_of<T>(a, index_c, weight_c, n_bins), all, swapped, slope, kept);
+    });
   });
   return {swapped, slope, kept};
 }
 
+}  // namespace
 }  // namespace specops
+
+TORCH_LIBRARY_FRAGMENT(specops_native, m) {
+  const auto define = [&m](const char* schema, auto* kernel) { m.def(schema, torch::dispatch(c10::kCPU, kernel)); };
+  define("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor",
+         specops::binned_cross_spectrum_cpu);
+  define("binned_filter(Tensor x, Tensor profile, Tensor index, Tensor weight) -> Tensor", specops::binned_filter_cpu);
+  define("binned_sloped_filter(Tensor x, Tensor profile, Tensor slope, Tensor index, Tensor weight) -> Tensor",
+         specops::binned_sloped_filter_cpu);
+  define(
+      "binned_scaled_power(Tensor x, Tensor index, Tensor weight, int n_bins, str scale, float factor, float eps) "
+      "-> Tensor",
+      specops::binned_scaled_power_cpu);
+  define(
+      "binned_scaled_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, str scale, float factor, float eps) "
+      "-> Tensor",
+      specops::binned_scaled_filter_cpu);
+  define(
+      "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high, "
+      "bool keep) -> (Tensor, Tensor, Tensor)",
+      specops::clipped_band_swap_cpu);
+}

@@ -54,11 +54,7 @@ struct ToSwappedColumns {
 
 template <class T>
 static void read_tile_of(const Image& image, int64_t height, ColumnPair columns, T* tile) {
-  if constexpr (sizeof(T) == 4) {
-    if (image.type == Pixel::kHalf) return read_tile<HalfPixels>(image, height, columns, tile);
-    if (image.type == Pixel::kBfloat16) return read_tile<Bfloat16Pixels>(image, height, columns, tile);
-  }
-  read_tile<RealPixels<T>>(image, height, columns, tile);
+  for_pixels<T>(image.type, [&](auto pixels) { read_tile<decltype(pixels)>(image, height, columns, tile); });
 }
 
 // Columns of images that can be read where they are.
@@ -144,11 +140,7 @@ template <class T>
 static void swap_plane(const spectral::PlanePlan<T>& plan, const Image& a, const Image& b, const T* gains,
                        const spectral::Swapped<T>& out, char* scratch) {
   Workspace<T> work(plan, scratch);
-  if constexpr (sizeof(T) == 4) {
-    if (out.type == Pixel::kHalf) return swap_plane_of<T, HalfPixels>(work, a, b, gains, out);
-    if (out.type == Pixel::kBfloat16) return swap_plane_of<T, Bfloat16Pixels>(work, a, b, gains, out);
-  }
-  swap_plane_of<T, RealPixels<T>>(work, a, b, gains, out);
+  for_pixels<T>(out.type, [&](auto pixels) { swap_plane_of<T, decltype(pixels)>(work, a, b, gains, out); });
 }
 
 }  // namespace specops::SPECOPS_ISA

@@ -1,6 +1,7 @@
 #include "spectral/cuda/around_fft_cuda.h"
 
 #include "common/cuda/fields.h"
+#include "common/pixel.h"
 #include "spectral/cuda/around_fft_kernels.cuh"
 
 // Launchers without torch: called by around_fft_cuda.cpp, and by the tests' emulation.
@@ -18,12 +19,6 @@ PointScale<T> scale_of(int64_t scale, double factor, double eps) {
   return {static_cast<Scale>(scale), static_cast<T>(factor), static_cast<T>(eps)};
 }
 
-// Calls f(T{}) for the type of the numbers.
-template <class F>
-int for_type(int64_t wide, const F& f) {
-  return wide != 0 ? f(double{}) : f(float{});
-}
-
 }  // namespace
 }  // namespace specops::spectral
 
@@ -34,7 +29,7 @@ int launch_around_fft_tile_sums(const void* X, const void* Y, const int32_t* poi
                                 void* of_tiles, void* sums, const int64_t* launch, int64_t scale, double factor,
                                 double eps, void* stream) {
   const TileSums how = from_integers<TileSums>(launch);
-  return for_type(how.wide, [&](auto number) -> int {
+  return for_real(how.wide != 0, [&](auto number) -> int {
     using T = decltype(number);
     T* const total = static_cast<T*>(sums);
     T* const parts = how.n_tiles > 1 ? static_cast<T*>(of_tiles) : total;
@@ -53,7 +48,7 @@ int launch_around_fft_tile_sums(const void* X, const void* Y, const int32_t* poi
 int launch_around_fft_sums(const void* X, const void* Y, const int32_t* place, const void* weight, const int32_t* first,
                            void* sums, const int64_t* launch, int64_t scale, double factor, double eps, void* stream) {
   const BinSums how = from_integers<BinSums>(launch);
-  return for_type(how.wide, [&](auto number) -> int {
+  return for_real(how.wide != 0, [&](auto number) -> int {
     using T = decltype(number);
     return SPECOPS_LAUNCH((around_fft_sums_kernel<T>), blocks_for(how.n_bins * how.lanes, how.n_images),
                           dim3(kAroundFftThreads), 0, stream, static_cast<const Coefficient<T>*>(X),
@@ -65,7 +60,7 @@ int launch_around_fft_sums(const void* X, const void* Y, const int32_t* place, c
 int launch_around_fft_gains(void* X, const void* profiles, const int32_t* index, const void* weight,
                             const int64_t* launch, int64_t scale, double factor, double eps, void* stream) {
   const Gains how = from_integers<Gains>(launch);
-  return for_type(how.wide, [&](auto number) -> int {
+  return for_real(how.wide != 0, [&](auto number) -> int {
     using T = decltype(number);
     return SPECOPS_LAUNCH((around_fft_gains_kernel<T>), blocks_for(how.n_points, how.n_images), dim3(kAroundFftThreads),
                           0, stream, static_cast<Coefficient<T>*>(X), static_cast<const T*>(profiles), index,
@@ -76,7 +71,7 @@ int launch_around_fft_gains(void* X, const void* profiles, const int32_t* index,
 
 int launch_around_fft_hermitian(void* X, const int64_t* launch, void* stream) {
   const HermitianColumns how = from_integers<HermitianColumns>(launch);
-  return for_type(how.wide, [&](auto number) -> int {
+  return for_real(how.wide != 0, [&](auto number) -> int {
     using T = decltype(number);
     const int64_t n_pairs = how.n_images * how.n_edges * (how.n_rows / 2 + 1);
     return SPECOPS_LAUNCH((around_fft_hermitian_kernel<T>), blocks_for(n_pairs), dim3(kAroundFftThreads), 0, stream,
@@ -87,7 +82,7 @@ int launch_around_fft_hermitian(void* X, const int64_t* launch, void* stream) {
 int launch_around_fft_clip(const void* filtered, const void* b, void* swapped, int8_t* slopes, void* kept,
                            const int64_t* launch, double low, double high, void* stream) {
   const Clip how = from_integers<Clip>(launch);
-  return for_type(how.wide, [&](auto number) -> int {
+  return for_real(how.wide != 0, [&](auto number) -> int {
     using T = decltype(number);
     const Range<T> range = {static_cast<T>(low), static_cast<T>(high)};
     return SPECOPS_LAUNCH((around_fft_clip_kernel<T>), blocks_for(how.n_pixels), dim3(kAroundFftThreads), 0, stream,

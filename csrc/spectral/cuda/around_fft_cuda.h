@@ -34,12 +34,6 @@ struct Clip {
   int64_t constant;  // whether b is one element
 };
 
-static_assert(sizeof(TileSums) == 8 * sizeof(int64_t));
-static_assert(sizeof(BinSums) == 5 * sizeof(int64_t));
-static_assert(sizeof(Gains) == 5 * sizeof(int64_t));
-static_assert(sizeof(HermitianColumns) == 5 * sizeof(int64_t));
-static_assert(sizeof(Clip) == 3 * sizeof(int64_t));
-
 }  // namespace specops::spectral
 
 extern "C" {

@@ -21,10 +21,6 @@ struct BandSwap : BinnedFilter {
   int64_t constant;  // whether b is one element
 };
 
-static_assert(sizeof(BinnedSums) == 5 * sizeof(int64_t));
-static_assert(sizeof(BinnedFilter) == 4 * sizeof(int64_t));
-static_assert(sizeof(BandSwap) == 5 * sizeof(int64_t));
-
 }  // namespace specops::spectral
 
 extern "C" {

@@ -10,9 +10,6 @@
 namespace specops::spectral {
 
 using fft::Complex;
-using fft::operator+;
-using fft::operator-;
-using fft::operator*;
 using fft::Place;
 
 template <class S>

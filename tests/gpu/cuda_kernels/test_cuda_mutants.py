@@ -187,8 +187,8 @@ FAMILIES = {
         },
         (  # what is right either way; the widths of accesses are tested with sectors
             "!layout.store_vectors",
-            "layout.y.n_taps > 1",
-            "layout.x.n_taps > 1",
+            "how.y.n_taps > 1",
+            "how.x.n_taps > 1",
             "is(1, 1, 4)",
             "folded",
             "P::kAhead",
