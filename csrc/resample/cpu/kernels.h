@@ -131,7 +131,7 @@ struct Kernels {
                     int64_t end, double* sums, char* scratch);
 };
 
-// Those of the instruction set in use, for float and double: isa/dispatch.cpp has them.
+// Those of the instruction set in use, for float and double: isa/engines.cpp has them.
 template <class T>
 const Kernels<T>& kernels();
 

@@ -45,7 +45,7 @@ struct Kernels {
               char* scratch);
 };
 
-// Those of the instruction set in use, for float and double: isa/dispatch.cpp has them. Throws std::runtime_error where
+// Those of the instruction set in use, for float and double: isa/engines.cpp has them. Throws std::runtime_error where
 // there is none.
 template <class T>
 const Kernels<T>& kernels();

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spectral/cpu/scale.h"
+#include "spectral/cpu/root_and_logarithm.h"
 
 // Sums per bin over values in memory, by the lists of a SumPlan.
 namespace specops::SPECOPS_ISA {
