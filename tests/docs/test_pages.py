@@ -120,7 +120,8 @@ def test_commands_exist_with_their_options(
     target, arguments = words[start], words[start + 1 :]
     of_a_command = [word for word in arguments[:1] if not (target.endswith(".py") or word.startswith("--"))]
     monkeypatch.setattr(sys, "argv", [target, *of_a_command, "--help"])
-    monkeypatch.delitem(sys.modules, target, raising=False)  # or runpy warns that it was imported before
+    for module in (target, f"{target}.__main__"):  # or runpy warns that it was imported before
+        monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(SystemExit) as caught:
         (runpy.run_path if of_a_script else runpy.run_module)(target, run_name="__main__")
     assert not caught.value.code
