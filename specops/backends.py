@@ -64,7 +64,7 @@ class Extension(Backend):
     """The kernels that the compiled extension registers with torch, under the names of the ops."""
 
     def unavailable(self, op: str) -> str | None:
-        """As of any backend; an extension built from older sources lacks the ops added since."""
+        """As of any backend; a stale extension, built from older sources, lacks the ops added since."""
         reason = super().unavailable(op)
         if reason is None and not hasattr(torch.ops.specops_native, op):
             return "the extension was built before it had this op: build it again (see README, Installation)"

@@ -43,7 +43,7 @@ def binomial(taps: int) -> Taps:
 
 
 def spline(factor: int) -> Taps:
-    """Returns the mean of `factor` pixels, four times over: 4·(factor - 1) + 1 taps, [1, 4, 6, 4, 1] / 16 for 2."""
+    """Returns the taps of mode "binomial": the mean of `factor` pixels, four times over, [1, 4, 6, 4, 1] / 16 for 2."""
     ones = [1.0] * factor
     twice = _convolved(ones, ones)
     return [tap / factor**4 for tap in _convolved(twice, twice)]
