@@ -40,15 +40,15 @@ fixes: setup
 
 # Every op, backend and property in about six minutes on two cores; TESTS= picks files or options of pytest.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow' $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(TESTS)
 
 # What `make test` leaves out: long tests, and more cases of what it checks.
 test-all: setup
-	$(BIN)/python -m pytest --numprocesses 2 -m slow $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m slow $(TESTS)
 
 # Of those, GPU kernels executed without a GPU.
 test-gpu: setup
-	$(BIN)/python -m pytest --numprocesses 2 -m emulated_gpu $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m emulated_gpu $(TESTS)
 
 # Writes docs/internals/gpu_kernels_*.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
 gpu-static: setup
@@ -69,11 +69,11 @@ test-asan: $(VENV)/installed
 	export LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=$(SANITIZED)/lib && \
 	$(BIN)/python -P -m specops info | grep 'with sanitizers' && \
-	$(BIN)/pytest --numprocesses 2 -k 'not inductor and not import_takes' $(or $(TESTS),$(addprefix tests/,ops functional geometry nn losses))
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -k 'not inductor and not import_takes' $(or $(TESTS),$(addprefix tests/,ops functional geometry nn losses))
 
 # Writes docs/conformance.md from the matrix of tests/functional/test_conformance.py.
 conformance: setup
-	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest --numprocesses 2 tests/functional/test_conformance.py
+	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/functional/test_conformance.py
 
 # Ratios against named peers; CHECK=1 fails where one is missed that must be reached, ONLY=text picks claims.
 bench: setup
