@@ -209,7 +209,7 @@ FAMILIES = {
             )
             for side in (32, 64, 128)
         ),
-        pytest.param("around fft", around_fft_calls, 7, id="around fft"),
+        pytest.param("around fft", around_fft_calls, 4, id="around fft"),
         pytest.param("resample", resample_calls, 7, id="resample"),
     ],
 )
