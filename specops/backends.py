@@ -23,7 +23,6 @@ import torch
 Kernel = Callable[..., Any]
 
 ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
-OLDEST_TRITON = (3, 7)
 
 _forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
@@ -72,6 +71,14 @@ class Extension(Backend):
 
     def _found(self, op: str) -> Kernel:
         return getattr(torch.ops.specops_native, op).default
+
+
+class Triton(Backend):
+    """Kernels that Triton compiles, from the version on that their family names as OLDEST_TRITON."""
+
+    def unavailable(self, op: str) -> str | None:
+        """As of any backend; Triton may be new enough for the kernels of one family and too old for another's."""
+        return super().unavailable(op) or no_triton(self.families[op])
 
 
 def register(op: str, family: str, names: Iterable[str]) -> None:
@@ -144,14 +151,15 @@ def no_driver() -> str | None:
 
 
 @functools.cache
-def no_triton() -> str | None:
-    """Returns why the Triton kernels cannot be compiled, or None where they can."""
+def no_triton(family: str) -> str | None:
+    """Returns why the Triton kernels of the package `family` cannot be compiled, or None where they can."""
     if importlib.util.find_spec("triton") is None:
         return "triton is not installed"
     version = importlib.import_module("triton").__version__
-    if tuple(map(int, version.split(".")[:2])) >= OLDEST_TRITON:
+    oldest = importlib.import_module(family).OLDEST_TRITON
+    if tuple(map(int, version.split(".")[:2])) >= oldest:
         return None
-    return f"triton {version} is too old: the kernels take {'.'.join(map(str, OLDEST_TRITON))} or later"
+    return f"triton {version} is too old: the kernels take {'.'.join(map(str, oldest))} or later"
 
 
 BACKENDS = {
@@ -159,7 +167,7 @@ BACKENDS = {
     for each in (
         Backend("reference", None, lambda: None),
         Extension("cpp", "cpu", lambda: no_extension()),
-        Backend("triton", "cuda", lambda: no_gpu() or no_triton()),
+        Triton("triton", "cuda", lambda: no_gpu()),
         Backend("cuda", "cuda", lambda: cuda_build() or no_gpu() or no_driver()),
     )
 }

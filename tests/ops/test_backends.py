@@ -229,7 +229,7 @@ def test_gpu_tensors_take_the_first_backend_that_can_run(monkeypatch: pytest.Mon
         monkeypatch.setattr(backends, "no_gpu", lambda gpu=gpu: None if gpu else "no CUDA device")
         monkeypatch.setattr(backends, "no_driver", lambda: None)
         monkeypatch.setattr(backends, "cuda_build", lambda cuda=cuda: None if cuda else "built without CUDA")
-        monkeypatch.setattr(backends, "no_triton", lambda triton=triton: None if triton else "triton is not installed")
+        monkeypatch.setattr(backends, "no_triton", lambda _, triton=triton: None if triton else "no triton")
         can_run = [name for name, there in (("cuda", cuda and gpu), ("triton", triton and gpu)) if there]
         for op in backends.ops():
             assert backends._preferred.__wrapped__(op, "cuda").name == (*can_run, "reference")[0]
@@ -245,19 +245,32 @@ def test_every_kernel_that_a_backend_names_is_there(op: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "reason"),
+    ("version", "reasons"),
     [
-        (None, "triton is not installed"),
-        ("3.6.0", "triton 3.6.0 is too old: the kernels take 3.7 or later"),
-        ("3.7.0", None),
-        ("3.10.1+git", None),
-        ("4.0.0", None),
+        (None, {"spectral": "triton is not installed", "resample": "triton is not installed"}),
+        (
+            "3.5.1",
+            {
+                "spectral": "triton 3.5.1 is too old: the kernels take 3.7 or later",
+                "resample": "triton 3.5.1 is too old: the kernels take 3.6 or later",
+            },
+        ),
+        ("3.6.0", {"spectral": "triton 3.6.0 is too old: the kernels take 3.7 or later"}),
+        ("3.7.0", {}),
+        ("3.10.1+git", {}),
+        ("4.0.0", {}),
     ],
+    ids=str,
 )
-def test_a_triton_too_old_is_said(version: str | None, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_triton_too_old_for_a_family_is_said(
+    version: str | None, reasons: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: version)
     monkeypatch.setitem(sys.modules, "triton", types.SimpleNamespace(__version__=version))
-    assert backends.no_triton.__wrapped__() == reason
+    monkeypatch.setattr(backends, "no_gpu", lambda: None)
+    monkeypatch.setattr(backends, "no_triton", backends.no_triton.__wrapped__)
+    for op, family in (("binned_filter", "spectral"), ("upfirdn2d", "resample")):
+        assert backends.why_not("triton", op, "cuda") == reasons.get(family)
 
 
 def test_a_driver_too_old_for_the_kernels_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,4 +2,6 @@
 
 from specops.ops.resample import contract
 
-__all__ = ["contract"]
+OLDEST_TRITON = (3, 6)  # the kernels run on
+
+__all__ = ["OLDEST_TRITON", "contract"]

@@ -2,4 +2,6 @@
 
 from specops.ops.spectral import band_swap, contract, scaled
 
-__all__ = ["band_swap", "contract", "scaled"]
+OLDEST_TRITON = (3, 7)  # Gluon gathers and scatters in shared memory from there on
+
+__all__ = ["OLDEST_TRITON", "band_swap", "contract", "scaled"]
