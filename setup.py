@@ -1,6 +1,7 @@
-"""Builds specops._native; where that is impossible, installs the pure-torch package and notes the reason.
+"""Builds specops/_native.so; where that is impossible, installs the pure-torch package and notes the reason.
 
-SPECOPS_BUILD=0 skips the extension. SPECOPS_SANITIZE=address,undefined builds it for the sanitizers.
+The library needs a C++ compiler alone: neither torch nor Python's headers, since torch's C functions are found when it
+is loaded. SPECOPS_BUILD=0 skips it. SPECOPS_SANITIZE=address,undefined builds it for the sanitizers.
 SPECOPS_CUDA=0 (the default) leaves the CUDA kernels out, 1 fails where they cannot be built, auto builds them where a
 CUDA toolkit is found and notes the reason where it cannot; neither asks for a GPU.
 """
@@ -8,52 +9,141 @@ CUDA toolkit is found and notes the reason where it cannot; neither asks for a G
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent.resolve()
 CPP_SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("csrc/**/*.cpp"))
+CPP_SOURCES.sort(key=lambda path: not path.startswith("csrc/isa/"))  # those that take longest come first
 SOURCES = [path for path in CPP_SOURCES if not path.endswith("_cuda.cpp")]
-CUDA_SOURCES = sorted(ROOT.glob("csrc/**/*_cuda.cu"))
+CUDA_SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("csrc/**/*_cuda.cu"))
 CUDA_ARCHITECTURES = (80, 90, 100)
+TORCH_LIBRARIES = ("torch_cpu", "torch")  # the second brings torch's CUDA functions where there are such
+FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-g0"]
 NOTE = "_native_build.txt"
 CUDA_NOTE = "_cuda_build.txt"
 
-try:
-    from torch.utils.cpp_extension import BuildExtension, CppExtension
-except ImportError as error:
-    missing: str | None = f"torch cannot be imported at build time ({error}); install it and use --no-build-isolation"
-    base: Any = build_ext
-else:
-    missing = None
-    base = BuildExtension
+
+@dataclass(frozen=True)
+class Step:
+    """A command of the build, run from the root of the sources. Steps with a depfile are independent of each other."""
+
+    kind: str
+    output: str
+    inputs: Sequence[str]
+    command: Sequence[str]
+    depfile: str | None = None
 
 
-def extension() -> Extension:
-    flags = ["-O3", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-g0"]
-    link = ["-fopenmp"]
+def flags() -> list[str]:
+    """Returns the compiler's options for all C++ sources."""
     sanitizers = os.environ.get("SPECOPS_SANITIZE")
-    if sanitizers:
-        flags += ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitizers}"]
-        link.append(f"-fsanitize={sanitizers}")
-    if missing is not None:
-        return Extension("specops._native", SOURCES)
-    headers = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("csrc/**/*.h")]
-    return CppExtension(
-        "specops._native",
-        SOURCES,
-        include_dirs=[str(ROOT / "csrc")],
-        depends=headers,
-        extra_compile_args=flags,
-        extra_link_args=link,
-        py_limited_api=False,
-    )
+    own = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitizers}"] if sanitizers else []
+    return [*FLAGS, *own, *shlex.split(os.environ.get("CXXFLAGS", ""))]
+
+
+def cxx() -> list[str]:
+    """Returns the command of the C++ compiler."""
+    found = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), "c++")
+    return os.environ.get("CXX", "").split() or [found]
+
+
+def compiled(source: str, folder: Path, cuda_targets: str) -> Step:
+    """Compiles a C++ source."""
+    made = str(folder / Path(source).with_suffix(".o"))
+    macros = [f"-DSPECOPS_CUDA_TARGETS={cuda_targets}"] if cuda_targets and source == "csrc/library.cpp" else []
+    command = [*cxx(), *flags(), "-Icsrc", *macros, "-MD", "-MF", f"{made}.d", "-c", source, "-o", made]
+    return Step("C++", made, [source], command, f"{made}.d")
+
+
+def compiled_cuda(source: str, folder: Path, toolkit: Path) -> Step:
+    """Compiles a CUDA source for all architectures."""
+    made, newest = str(folder / Path(source).with_suffix(".cu.o")), CUDA_ARCHITECTURES[-1]
+    targets = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in CUDA_ARCHITECTURES]
+    targets.append(f"-gencode=arch=compute_{newest},code=compute_{newest}")  # for GPUs to come
+    command = [str(toolkit / "bin" / "nvcc"), "-std=c++17", "-O3", "-Icsrc", *targets, "--threads=2"]
+    command += ["-Xptxas=-warn-spills,-Werror", "-Xcompiler=-fPIC,-fvisibility=hidden", "-MD", "-MF", f"{made}.d"]
+    return Step("CUDA", made, [source], [*command, "-c", source, "-o", made], f"{made}.d")
+
+
+def named_library(name: str, folder: Path) -> Step:
+    """Makes an empty library of a name of torch, which the linker notes; at run time torch's own is there."""
+    made = str(folder / f"lib{name}.so")
+    command = [*cxx(), "-shared", "-nostdlib", "-x", "c++", os.devnull, f"-Wl,-soname,lib{name}.so", "-o", made]
+    return Step("name", made, [], command)
+
+
+def build_steps(made: Path, folder: Path, toolkit: Path | None) -> list[Step]:
+    """Returns the steps that make the library, with CUDA kernels where there is a toolkit; the last one links."""
+    targets = ",".join(f"sm_{arch}" for arch in CUDA_ARCHITECTURES) if toolkit else ""
+    steps = [compiled(source, folder, targets) for source in (CPP_SOURCES if toolkit else SOURCES)]
+    libraries: list[str] = []
+    if toolkit:
+        steps += [compiled_cuda(source, folder, toolkit) for source in CUDA_SOURCES]
+        libraries = [f"-L{toolkit / 'lib64'}", *map("-l{}".format, ("cudart_static", "culibos", "dl", "rt", "pthread"))]
+    objects = [step.output for step in steps]
+    names = [named_library(name, folder) for name in TORCH_LIBRARIES]
+    empty = [step.output for step in names]
+    command = [*cxx(), *flags(), "-shared", *objects, "-Wl,--no-as-needed", *empty, "-Wl,--as-needed", *libraries]
+    command += ["-Wl,-z,now", "-Wl,--exclude-libs,ALL", *shlex.split(os.environ.get("LDFLAGS", "")), "-o", str(made)]
+    return [*steps, *names, Step("link", str(made), [*objects, *empty], command)]
+
+
+def run_with_ninja(steps: Sequence[Step], folder: Path) -> None:
+    """Runs those steps whose command or inputs have changed, included headers among them."""
+    import ninja
+    from ninja import ninja_syntax as syntax
+
+    with (folder / "build.ninja").open("w") as file:
+        writer = syntax.Writer(file)
+        writer.variable("builddir", syntax.escape_path(str(folder)))
+        writer.rule("compile", "$run", description="$kind $in", depfile="$depfile", deps="gcc")
+        writer.rule("make", "$run", description="$kind $out")
+        for step in steps:
+            variables = {"run": syntax.escape(shlex.join(step.command)), "kind": step.kind, "depfile": step.depfile}
+            rule = "compile" if step.depfile else "make"
+            writer.build(step.output, rule, list(step.inputs), variables={k: v for k, v in variables.items() if v})
+    run([str(Path(ninja.BIN_DIR) / "ninja"), "-f", str(folder / "build.ninja")])
+
+
+def run_all(steps: Sequence[Step]) -> None:
+    """Runs all steps, the independent ones in parallel."""
+
+    def told(step: Step) -> None:
+        print(step.kind, *(step.inputs if step.depfile else [step.output]), flush=True)
+        Path(step.output).parent.mkdir(parents=True, exist_ok=True)
+        run(step.command)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(told, [step for step in steps if step.depfile]))
+    for step in steps:
+        if not step.depfile:
+            told(step)
+
+
+def run(command: Sequence[str]) -> None:
+    """Runs a command and shows what it prints. Raises RuntimeError with the line that tells why it failed."""
+    lines = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line.strip())
+    if process.returncode:
+        raise RuntimeError(
+            next((line for line in lines if re.search(r"\berror *:", line)), lines[-1] if lines else command[0])
+        )
 
 
 def compiler_missing() -> str | None:
@@ -85,31 +175,12 @@ def cuda_toolkit() -> Path | str:
     return reason
 
 
-def cuda_object(toolkit: Path, source: Path, folder: Path) -> str:
-    """Compiles `source` for all architectures, unless that has been done, and returns the object file."""
-    made = folder / f"{source.stem}.o"
-    inputs = [source, Path(__file__), *ROOT.glob("csrc/**/*.h"), *ROOT.glob("csrc/**/*.cuh")]
-    if made.exists() and made.stat().st_mtime > max(path.stat().st_mtime for path in inputs):
-        return str(made)
-    folder.mkdir(parents=True, exist_ok=True)
-    newest = CUDA_ARCHITECTURES[-1]
-    targets = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in CUDA_ARCHITECTURES]
-    targets.append(f"-gencode=arch=compute_{newest},code=compute_{newest}")  # for GPUs to come
-    command = [str(toolkit / "bin" / "nvcc"), "-c", "-std=c++17", "-O3", f"-I{ROOT / 'csrc'}", *targets, "--threads=2"]
-    command += ["-Xptxas=-warn-spills,-Werror", "-Xcompiler=-fPIC,-fvisibility=hidden", str(source), "-o", str(made)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    if finished.returncode:
-        made.unlink(missing_ok=True)
-        raise RuntimeError(f"nvcc cannot compile {source.name}: {(finished.stderr or finished.stdout).strip()}")
-    return str(made)
-
-
-class BuildNative(base):  # type: ignore[misc]
-    """Builds the extension, or notes why it could not."""
+class BuildNative(build_ext):
+    """Builds the library, or notes why it could not."""
 
     def run(self) -> None:
         self.in_source = bool(self.inplace or getattr(self, "editable_mode", False))  # a failing build resets inplace
-        reason = missing or compiler_missing()
+        reason = compiler_missing()
         if reason is None:
             try:
                 super().run()
@@ -118,30 +189,34 @@ class BuildNative(base):  # type: ignore[misc]
                 reason = f"compiling the extension failed: {first_line}"
         self._note(reason)
 
-    def build_extensions(self) -> None:
-        """Adds the CUDA kernels where there is a toolkit; without them, notes why."""
+    def get_ext_filename(self, fullname: str) -> str:
+        return fullname.replace(".", os.sep) + ".so"  # of no version of Python
+
+    def build_extension(self, ext: Extension) -> None:
+        """With the CUDA kernels where there is a toolkit; without them, notes why."""
         toolkit = cuda_toolkit()
-        reason = toolkit if isinstance(toolkit, str) else self._add_cuda_kernels(toolkit)
-        super().build_extensions()
+        reason = toolkit if isinstance(toolkit, str) else None
+        if isinstance(toolkit, Path):
+            try:
+                self._make(ext, toolkit)
+            except RuntimeError as error:
+                if os.environ.get("SPECOPS_CUDA") == "1":
+                    raise
+                reason = f"nvcc cannot compile the kernels: {error}"
+                print(f"specops: without CUDA kernels, {reason}", file=sys.stderr)
+        if reason is not None:
+            self._make(ext, None)
         self._write_note(CUDA_NOTE, reason)
 
-    def _add_cuda_kernels(self, toolkit: Path) -> str | None:
-        """Returns why that is impossible, or None."""
-        [extension] = self.extensions
-        folder = Path(self.build_temp) / "cuda"
+    def _make(self, ext: Extension, toolkit: Path | None) -> None:
+        made, folder = Path(self.get_ext_fullpath(ext.name)), Path(self.build_temp)
+        for path in (made.parent, folder):
+            path.mkdir(parents=True, exist_ok=True)
+        steps = build_steps(made, folder, toolkit)
         try:
-            extension.extra_objects += [cuda_object(toolkit, source, folder) for source in CUDA_SOURCES]
-        except RuntimeError as error:
-            if os.environ.get("SPECOPS_CUDA") == "1":
-                raise
-            print(f"specops: without CUDA kernels, {error}", file=sys.stderr)
-            return str(error).splitlines()[0]
-        extension.sources += [path for path in CPP_SOURCES if path.endswith("_cuda.cpp")]
-        targets = ",".join(f"sm_{arch}" for arch in CUDA_ARCHITECTURES)
-        extension.define_macros.append(("SPECOPS_CUDA_TARGETS", targets))
-        extension.library_dirs.append(str(toolkit / "lib64"))
-        extension.libraries += ["cudart_static", "culibos", "dl", "rt", "pthread"]
-        return None
+            run_with_ninja(steps, folder)
+        except ImportError:
+            run_all(steps)
 
     def get_outputs(self) -> list[str]:
         return [path for path in super().get_outputs() if Path(path).exists()]
@@ -165,8 +240,17 @@ class BuildNative(base):  # type: ignore[misc]
             note.write_text(reason + "\n")
 
 
+class Wheel(bdist_wheel):
+    """A wheel for any Python, and with the library for one platform."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        tag: tuple[str, str, str] = super().get_tag()
+        return ("py3", "none", tag[2])
+
+
 if __name__ == "__main__":
     native = os.environ.get("SPECOPS_BUILD", "1") != "0"
     if not native:
         (ROOT / "specops" / NOTE).write_text("SPECOPS_BUILD=0 was set when the package was built\n")
-    setup(ext_modules=[extension()] if native else [], cmdclass={"build_ext": BuildNative} if native else {})
+    library = [Extension("specops._native", SOURCES)] if native else []
+    setup(ext_modules=library, cmdclass={"build_ext": BuildNative, "bdist_wheel": Wheel})

@@ -66,7 +66,7 @@ def processor(device: torch.device) -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    isa = "no extension" if backends.no_extension() else backends.extension().isa()
+    isa = "no extension" if backends.no_extension() else backends.isa()
     return f"{(names or [platform.processor() or platform.machine()])[0]}, {isa}"
 
 

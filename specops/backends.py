@@ -6,16 +6,17 @@ at each call, below autograd and outside compiled graphs, so that forcing a back
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib
 import importlib.util
+import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ import torch
 Kernel = Callable[..., Any]
 
 ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
+LIBRARY = Path(__file__).with_name("_native.so")
+RAISED_AGAIN = {each.__name__: each for each in (TypeError, ValueError)}
 
 _forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
@@ -60,7 +63,7 @@ class Backend:
 
 
 class Extension(Backend):
-    """The kernels that the compiled extension registers with torch, under the names of the ops."""
+    """The kernels that the compiled library registers with torch, under the names of the ops."""
 
     def unavailable(self, op: str) -> str | None:
         """As of any backend; a stale extension, built from older sources, lacks the ops added since."""
@@ -70,7 +73,15 @@ class Extension(Backend):
         return reason
 
     def _found(self, op: str) -> Kernel:
-        return getattr(torch.ops.specops_native, op).default
+        raw = getattr(torch.ops.specops_native, op).default
+
+        def kernel(*args: Any) -> Any:
+            try:
+                return raw(*args)
+            except (RuntimeError, ValueError) as error:
+                raise _named(error) from None
+
+        return kernel
 
 
 class Triton(Backend):
@@ -97,31 +108,58 @@ def backends_of(op: str) -> tuple[str, ...]:
     return tuple(name for name, backend in BACKENDS.items() if op in backend.families)
 
 
-def extension() -> ModuleType:
-    """Returns the compiled extension; see `no_extension` for why there may be none."""
-    return importlib.import_module("specops._native")
+def _named(error: Exception) -> Exception:
+    """Returns an exception of the class whose name C++ put in front of the text; torch has made another of it."""
+    name, _, text = str(error).partition(": ")
+    return RAISED_AGAIN[name](text) if name in RAISED_AGAIN else error
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """Returns the compiled library, whose ops torch knows then. Raises OSError where that is impossible."""
+    torch.ops.load_library(LIBRARY)
+    loaded = ctypes.CDLL(str(LIBRARY))
+    for name in ("build_info", "isa", "isa_error", "cuda_missing", "registration_error"):
+        getattr(loaded, f"specops_{name}").restype = ctypes.c_char_p
+    if error := loaded.specops_registration_error():
+        raise OSError(error.decode())
+    loaded.specops_let_python_choose()
+    return loaded
+
+
+@functools.cache
+def build_info() -> dict[str, Any]:
+    """Returns compiler, instruction sets and CUDA targets of the compiled library."""
+    info: dict[str, Any] = json.loads(library().specops_build_info())
+    return info
+
+
+def isa() -> str:
+    """Returns the instruction set in use. Raises RuntimeError where SPECOPS_ISA asks for none that there is."""
+    name: bytes | None = library().specops_isa()
+    if name is None:
+        raise RuntimeError(library().specops_isa_error().decode())
+    return name.decode()
 
 
 @functools.cache
 def no_extension() -> str | None:
-    """Returns why the compiled extension is not loaded, or None where it is."""
+    """Returns why the compiled library is not loaded, or None where it is."""
+    if not LIBRARY.exists():
+        note = LIBRARY.with_name("_native_build.txt")
+        return note.read_text().strip() if note.exists() else "the extension is not built (see README, Installation)"
     try:
-        extension()
+        library()
         return None
-    except ModuleNotFoundError as error:
-        if error.name != "specops._native":
-            return f"the extension cannot be imported: {error}"
-    except ImportError as error:
-        return f"the extension cannot be imported: {error}"
-    note = Path(__file__).with_name("_native_build.txt")
-    return note.read_text().strip() if note.exists() else "the extension is not built (see README, Installation)"
+    except OSError as error:
+        return f"the extension cannot be loaded: {error}"
 
 
 def cuda_build() -> str | None:
     """Returns why the extension has no CUDA kernels, or None where it has them."""
     if reason := no_extension():
         return reason
-    if extension().build_info().get("cuda"):
+    if build_info()["cuda"]:
         return None
     note = Path(__file__).with_name("_cuda_build.txt")
     reason = note.read_text().strip() if note.exists() else "SPECOPS_CUDA=auto was not set"
@@ -146,7 +184,9 @@ def no_gpu() -> str | None:
 @functools.cache
 def no_driver() -> str | None:
     """Returns why the CUDA runtime that the extension is linked with finds no device, or None where it finds one."""
-    missing = no_extension() or extension().cuda_missing()
+    missing: str | None = no_extension()
+    if missing is None and (told := library().specops_cuda_missing()):
+        missing = told.decode()
     return f"the extension's CUDA runtime finds no device: {missing}" if missing else None
 
 
@@ -256,14 +296,14 @@ def _check_name(backend: str) -> None:
 
 def _start() -> None:
     """Reads SPECOPS_BACKEND, loads the extension and warns once where there is none."""
-    wanted = os.environ.get("SPECOPS_BACKEND")
+    wanted, reason = os.environ.get("SPECOPS_BACKEND"), no_extension()
     if wanted:
         try:
             _check_name(wanted)
         except ValueError as error:
             raise ValueError(f"environment variable SPECOPS_BACKEND: {error}") from None
         _forcing.append((object(), wanted))
-    elif reason := no_extension():
+    elif reason:
         warnings.warn(f"specops runs on its pure-torch reference: {reason}", RuntimeWarning, stacklevel=2)
 
 

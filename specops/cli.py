@@ -67,11 +67,10 @@ def info() -> str:
     if missing := backends.no_extension():
         lines.append(f"extension  none: {missing}")
     else:
-        extension = backends.extension()
-        built = extension.build_info()
-        lines.append(f"extension  built by {built['compiler']} for torch {built['torch']}")
+        built = backends.build_info()
+        lines.append(f"extension  built by {built['compiler']}")
         try:
-            isa = extension.isa()
+            isa = backends.isa()
         except RuntimeError as error:
             isa = f"none: {error}"
         lines.append(f"ISA        {isa} (compiled: {', '.join(built['isas'])})")

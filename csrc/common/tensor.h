@@ -11,15 +11,26 @@
 
 namespace specops {
 
-enum class ScalarType : int8_t { kHalf, kBfloat16, kFloat, kDouble, kInt8, kInt32, kOther };
+enum class ScalarType : int8_t {
+  kHalf,
+  kBfloat16,
+  kFloat,
+  kDouble,
+  kInt8,
+  kInt32,
+  kComplexFloat,
+  kComplexDouble,
+  kOther
+};
 
 constexpr int kScalarTypes = static_cast<int>(ScalarType::kOther);
 
 // torch's number for a type.
 inline int32_t code_of(ScalarType type) {
-  static const int32_t codes[kScalarTypes] = {aoti_torch_dtype_float16(), aoti_torch_dtype_bfloat16(),
-                                              aoti_torch_dtype_float32(), aoti_torch_dtype_float64(),
-                                              aoti_torch_dtype_int8(),    aoti_torch_dtype_int32()};
+  static const int32_t codes[kScalarTypes] = {aoti_torch_dtype_float16(),   aoti_torch_dtype_bfloat16(),
+                                              aoti_torch_dtype_float32(),   aoti_torch_dtype_float64(),
+                                              aoti_torch_dtype_int8(),      aoti_torch_dtype_int32(),
+                                              aoti_torch_dtype_complex64(), aoti_torch_dtype_complex128()};
   return codes[static_cast<int>(type)];
 }
 
@@ -30,13 +41,14 @@ inline ScalarType type_of(int32_t code) {
 }
 
 inline std::ostream& operator<<(std::ostream& out, ScalarType type) {
-  constexpr const char* names[] = {"float16", "bfloat16", "float32", "float64", "int8", "int32", "another dtype"};
+  constexpr const char* names[] = {"float16", "bfloat16",  "float32",    "float64",      "int8",
+                                   "int32",   "complex64", "complex128", "another dtype"};
   return out << names[static_cast<int>(type)];
 }
 
 // In bytes; of the types that have a name here.
 constexpr int64_t size_of(ScalarType type) {
-  constexpr int64_t sizes[] = {2, 2, 4, 8, 1, 4, 0};
+  constexpr int64_t sizes[] = {2, 2, 4, 8, 1, 4, 8, 16, 0};
   return sizes[static_cast<int>(type)];
 }
 
@@ -203,10 +215,10 @@ inline Tensor empty(const Ints& sizes, ScalarType type, Device device) {
 }
 
 // A tensor of memory of the CPU, which stays its owner's. Autograd knows nothing of it, in no thread.
-inline Tensor over_memory(const void* data, const Ints& sizes, const Ints& strides, int32_t code) {
+inline Tensor over_memory(const void* data, const Ints& sizes, const Ints& strides, ScalarType type) {
   AtenTensorOpaque* made = nullptr;
   succeed(aoti_torch_create_tensor_from_blob(const_cast<void*>(data), sizes.size(), sizes.data(), strides.data(), 0,
-                                             code, aoti_torch_device_type_cpu(), -1, &made),
+                                             code_of(type), aoti_torch_device_type_cpu(), -1, &made),
           "make a tensor of memory");
   return Tensor(made);
 }
@@ -216,20 +228,21 @@ inline void copy(const Tensor& to, const Tensor& from) {
   succeed(aoti_torch_copy_(to.handle(), from.handle(), 0), "copy a tensor");
 }
 
+// Of a tensor on the CPU.
+inline Tensor contiguous_copy(const Tensor& t) {
+  Tensor made = empty(t.sizes(), t.type(), cpu());
+  copy(made, over_memory(t.data(), t.sizes(), t.strides(), t.type()));
+  return made;
+}
+
 // A tensor on the CPU, or where that is not contiguous a copy that is.
 class Contiguous {
  public:
-  explicit Contiguous(const Tensor& t) : copy_(t.is_contiguous() ? Tensor() : copied(t)), t_(t) {}
+  explicit Contiguous(const Tensor& t) : copy_(t.is_contiguous() ? Tensor() : contiguous_copy(t)), t_(t) {}
   const Tensor& operator*() const { return copy_.defined() ? copy_ : t_; }
   const Tensor* operator->() const { return &**this; }
 
  private:
-  static Tensor copied(const Tensor& t) {
-    Tensor made = empty(t.sizes(), t.type(), cpu());
-    copy(made, over_memory(t.data(), t.sizes(), t.strides(), code_of(t.type())));
-    return made;
-  }
-
   Tensor copy_;
   const Tensor& t_;
 };

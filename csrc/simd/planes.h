@@ -1,9 +1,9 @@
 #pragma once
 
-#include <ATen/DimVector.h>
-#include <ATen/core/Tensor.h>
+#include <vector>
 
 #include "common/checks.h"
+#include "common/tensor.h"
 #include "simd/image.h"
 
 namespace specops {
@@ -15,7 +15,7 @@ template <class T>
 class Planes {
  public:
   // How much `parted` must hold, 0 if nothing will be parted.
-  static int64_t parted_size(const at::Tensor& x, const Parting<T>& parting) {
+  static int64_t parted_size(const Tensor& x, const Parting<T>& parting) {
     constexpr int64_t kMostBytes = int64_t{1} << 22;
     if (x.dim() < 3 || x.stride(-3) != 1 || x.stride(-2) == 1 || x.stride(-1) == 1) return 0;
     const int64_t size = parting.lanes * x.size(-2) * x.size(-1);
@@ -24,13 +24,13 @@ class Planes {
   }
 
   // From `plane` on, of which at most `count` will be asked for.
-  Planes(const at::Tensor& x, int64_t plane, int64_t count, const Parting<T>& parting, T* parted)
+  Planes(const Tensor& x, int64_t plane, int64_t count, const Parting<T>& parting, T* parted)
       : parting_(parting),
         parted_(parted_size(x, parting) > 0 ? parted : nullptr),
         left_(count),
-        pixels_(static_cast<const char*>(x.const_data_ptr())),
+        pixels_(x.data<char>()),
         item_(x.element_size()),
-        type_(pixel_type(x.scalar_type())),
+        type_(pixel_type(x.type())),
         sizes_(x.sizes()),
         strides_(x.strides()),
         at_(x.dim() - 2, 0) {
@@ -78,8 +78,8 @@ class Planes {
   const char* pixels_;
   int64_t item_;
   Pixel type_;
-  at::IntArrayRef sizes_, strides_;
-  at::DimVector at_;
+  Ints sizes_, strides_;
+  std::vector<int64_t> at_;
   int64_t offset_ = 0;
 };
 

@@ -64,8 +64,14 @@ def register(
     def select(*args: Any) -> Any:
         return backends.kernel(op, args[0].device.type)(*args)
 
-    _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    if not hasattr(torch.ops.specops, op):  # the compiled library, where there is one, defines it
+        _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     overload = getattr(torch.ops.specops, op).default
+    if str(overload._schema) != f"specops::{schema}":
+        raise ImportError(
+            f"{backends.LIBRARY} was built from other sources: it has {overload._schema}, where this package has "
+            f"specops::{schema}. Build it again (see README, Installation)."
+        )
     _library.impl(op, select, "CompositeExplicitAutograd")
     kernel = _autograd(overload, select, backward, jvp or bilinear_jvp, residual)
     _library.impl(op, kernel, "Autograd", with_keyset=True)

@@ -92,7 +92,7 @@ WRONG_CROSS = {
     "index of another size": ((X, X, INDEX[:, :4], WEIGHT, 6), ValueError, r"\[8, 5\]"),
     "weight of another size": ((X, X, INDEX, WEIGHT[:4], 6), ValueError, r"\[8, 5\]"),
     "long index": ((X, X, INDEX.long(), WEIGHT, 6), TypeError, "int32"),
-    "double weight": ((X, X, INDEX, WEIGHT.double(), 6), TypeError, "weight must be Float"),
+    "double weight": ((X, X, INDEX, WEIGHT.double(), 6), TypeError, "weight must be float32"),
     "too few bins": ((X, X, INDEX, WEIGHT, 5), ValueError, "got 0 to 5"),
     "no bins": ((X, X, INDEX, WEIGHT, 0), ValueError, "n_bins"),
     "too many bins": ((X, X, INDEX, WEIGHT, 2**40), ValueError, "n_bins"),

@@ -6,7 +6,7 @@ extern "C" {
 // The runtime's words for a cudaError_t.
 const char* specops_cuda_error(int error);
 
-// Why the runtime that the kernels are linked with finds no device, or null where it finds one.
-const char* specops_cuda_missing();
+// Why the runtime that the kernels are linked with finds no device, or null where it finds one. Python asks it, too.
+__attribute__((visibility("default"))) const char* specops_cuda_missing();
 
 }  // extern "C"

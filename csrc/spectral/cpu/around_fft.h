@@ -1,29 +1,29 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
+#include "common/tensor.h"
 #include "spectral/cpu/kernels.h"
+#include "spectral/cpu/plans/plan_builder.h"
 
-// Sizes that the engine does not serve: torch.fft a few planes at a time, the sums as everywhere.
+// Sizes that the engine does not serve: the transforms of torch.fft a plane at a time, the sums as everywhere.
 namespace specops {
 
 constexpr PointScale<double> kPowerItself = {Scale::kPower, 1, 0};
 
-// The i-th plane [H, W] of x [..., H, W], in the dtype of the arithmetic.
-at::Tensor plane_of(const at::Tensor& x, int64_t plane);
-
+// Planes [begin, end) of x and y, to sums [n_planes, n_bins].
 template <class T>
-void cross_spectra_around_fft(const at::Tensor& x, const at::Tensor& y, const spectral::SumPlan<T>& sums,
-                              const spectral::Scaling<T>& scaling, const spectral::Kernels<T>& kernels,
-                              at::Tensor& out);
+void cross_spectra_around_fft(const Tensor& x, const Tensor& y, int64_t begin, int64_t end,
+                              const spectral::SumPlan<T>& plan, const spectral::Scaling<T>& scaling,
+                              const spectral::Kernels<T>& kernels, T* sums);
 
-// Throws std::out_of_range if an index is not in -1..n_bins-1.
-void filter_around_fft(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
-                       const at::Tensor& weight, const PointScale<double>& scale, at::Tensor& out);
+// Of x times `slope` where that is not null; profile contiguous. Throws std::out_of_range if an index is not in
+// -1..n_bins-1.
+template <class T>
+void filter_around_fft(const Tensor& x, const Tensor& profile, const int8_t* slope, const spectral::Maps<T>& maps,
+                       const PointScale<double>& scale, const Tensor& out);
 
-// The clipped band swap; `kept` may be empty.
-void swap_around_fft(const at::Tensor& a, const at::Tensor& b, const at::Tensor& profile, const at::Tensor& index,
-                     const at::Tensor& weight, double low, double high, at::Tensor& swapped, at::Tensor& slope,
-                     at::Tensor& kept);
+// The clipped band swap; `kept` may be empty. Throws as above.
+template <class T>
+void swap_around_fft(const Tensor& a, const Tensor& b, const Tensor& profile, const spectral::Maps<T>& maps, T low,
+                     T high, const Tensor& swapped, const Tensor& slope, const Tensor& kept);
 
 }  // namespace specops

@@ -1,17 +1,16 @@
-#include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mul.h>
-#include <torch/library.h>
+#include "spectral/cpu/spectral_cpu.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
-#include <string_view>
+#include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "common/checks.h"
 #include "common/scratch.h"
+#include "common/tensor.h"
 #include "simd/planes.h"
 #include "spectral/cpu/around_fft.h"
 #include "spectral/cpu/kernels.h"
@@ -25,16 +24,21 @@ constexpr int64_t kPixelsPerTask = 16384;
 // Runs f(begin, end, scratch) over ranges of planes, on all threads.
 template <class F>
 void for_planes(int64_t n_planes, int64_t pixels, int64_t scratch_bytes, const F& f) {
-  at::parallel_for(0, n_planes, std::max<int64_t>(1, kPixelsPerTask / pixels), [&](int64_t begin, int64_t end) {
+  parallel_for(0, n_planes, std::max<int64_t>(1, kPixelsPerTask / pixels), [&](int64_t begin, int64_t end) {
     const ThreadScratch scratch(scratch_bytes);
     f(begin, end, scratch.memory());
   });
 }
 
 template <class T>
-spectral::Maps<T> maps_of(const at::Tensor& x, const at::Tensor& index, const at::Tensor& weight, int64_t n_bins) {
+spectral::Maps<T> maps_of(const Tensor& x, const Tensor& index, const Tensor& weight, int64_t n_bins) {
   const int64_t n_maps = index.dim() == 3 ? index.size(0) : 1;
-  return {index.const_data_ptr<int32_t>(), weight.const_data_ptr<T>(), x.size(-2), x.size(-1), n_bins, n_maps};
+  return {index.data<int32_t>(), weight.data<T>(), x.size(-2), x.size(-1), n_bins, n_maps};
+}
+
+template <class T>
+bool serves(const spectral::Maps<T>& maps) {
+  return fft::serves(maps.height) && fft::serves(maps.width);
 }
 
 template <class T>
@@ -50,30 +54,26 @@ spectral::Scaling<T> engine_scaling_of(const PointScale<double>& scale) {
 
 // Sums that are not finite are taken again from torch.fft, so that Inf and NaN spread as in the reference.
 template <class T>
-void take_again_where_not_finite(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps,
-                                 const PointScale<double>& scale, at::Tensor& out) {
-  const at::AutoDispatchBelowADInplaceOrView no_autograd;
-  const at::Tensor rows = out.view({-1, maps.n_bins});
-  const T* sums = out.const_data_ptr<T>();
-  for (int64_t plane = 0; plane < rows.size(0); ++plane, sums += maps.n_bins) {
+void take_again_where_not_finite(const Tensor& x, const Tensor& y, const spectral::Maps<T>& maps,
+                                 const PointScale<double>& scale, int64_t n_planes, T* sums) {
+  for (int64_t plane = 0; plane < n_planes; ++plane) {
     bool finite = true;
-    for (int64_t k = 0; k < maps.n_bins; ++k) finite &= std::isfinite(sums[k]);
+    for (int64_t k = 0; k < maps.n_bins; ++k) finite &= std::isfinite(sums[plane * maps.n_bins + k]);
     if (finite) continue;
-    const at::Tensor one_x = plane_of(x, plane), one_y = x.is_same(y) ? one_x : plane_of(y, plane);
-    at::Tensor row = rows.select(0, plane);
-    cross_spectra_around_fft(one_x, one_y, *spectral::cached_half_plane_sums(maps), scaling_of<T>(scale),
-                             spectral::kernels<T>(), row);
+    cross_spectra_around_fft(x, y, plane, plane + 1, *spectral::cached_half_plane_sums(maps), scaling_of<T>(scale),
+                             spectral::kernels<T>(), sums);
   }
 }
 
 template <class T>
-void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Maps<T>& maps,
-                   const PointScale<double>& scale, at::Tensor& out) {
+void cross_spectra(const Tensor& x, const Tensor& y, const spectral::Maps<T>& maps, const PointScale<double>& scale,
+                   Tensor& out) {
   const spectral::Kernels<T>& kernels = spectral::kernels<T>();
   const int64_t n_planes = out.numel() / maps.n_bins;
-  T* sums = out.mutable_data_ptr<T>();
-  if (!fft::serves(maps.height) || !fft::serves(maps.width)) {
-    return cross_spectra_around_fft(x, y, *spectral::cached_half_plane_sums(maps), scaling_of<T>(scale), kernels, out);
+  T* sums = out.mutable_data<T>();
+  if (!serves(maps)) {
+    return cross_spectra_around_fft(x, y, 0, n_planes, *spectral::cached_half_plane_sums(maps), scaling_of<T>(scale),
+                                    kernels, sums);
   }
   const auto plan = spectral::cached_plane_plan(maps, kernels.parting.lanes);
   const spectral::Scaling<T> scaling = engine_scaling_of<T>(scale);
@@ -95,19 +95,19 @@ void cross_spectra(const at::Tensor& x, const at::Tensor& y, const spectral::Map
       }
     }
   });
-  take_again_where_not_finite(x, y, maps, scale, out);
+  take_again_where_not_finite(x, y, maps, scale, n_planes, sums);
 }
 
 // Runs f(plane, gains, scratch) for every plane, with the gains of its profile; `parted` elements of scratch are for
 // Planes, from `start(begin, end, parted)`, which returns f.
 template <class T, class Start>
-void for_filtered_planes(int64_t n_planes, const at::Tensor& profile, const spectral::Maps<T>& maps, int64_t n_parted,
+void for_filtered_planes(int64_t n_planes, const Tensor& profile, const spectral::Maps<T>& maps, int64_t n_parted,
                          const Start& start) {
   const spectral::Kernels<T>& kernels = spectral::kernels<T>();
   const auto plan = spectral::cached_plane_plan(maps, kernels.parting.lanes);
   const spectral::Scratch& at = plan->scratch;
   const bool shared = profile.dim() == 1;
-  const T* profiles = profile.const_data_ptr<T>();
+  const T* profiles = profile.data<T>();
   std::vector<T> shared_gains(shared ? plan->gains.n_slots : 0);
   if (shared) {
     const ThreadScratch scratch(at.filter_bytes);
@@ -126,13 +126,13 @@ void for_filtered_planes(int64_t n_planes, const at::Tensor& profile, const spec
 
 // Of x times `slope`, where that is given.
 template <class T>
-void filter(const at::Tensor& x, const at::Tensor& profile, const int8_t* slope, const spectral::Maps<T>& maps,
-            const PointScale<double>& scale, at::Tensor& out) {
+void filter(const Tensor& x, const Tensor& profile, const int8_t* slope, const spectral::Maps<T>& maps,
+            const PointScale<double>& scale, Tensor& out) {
   const spectral::Kernels<T>& kernels = spectral::kernels<T>();
   const spectral::Scaling<T> scaling = engine_scaling_of<T>(scale);
-  const Pixel out_type = pixel_type(x.scalar_type());
+  const Pixel out_type = pixel_type(x.type());
   const int64_t n_pixels = maps.height * maps.width, plane_bytes = n_pixels * x.element_size();
-  char* pixels = static_cast<char*>(out.mutable_data_ptr());
+  char* pixels = out.mutable_data<char>();
   const auto start = [&](int64_t begin, int64_t end, T* parted) {
     return [&, xs = Planes<T>(x, begin, end - begin, kernels.parting, parted)](
                const spectral::PlanePlan<T>& plan, int64_t plane, const T* gains, char* scratch) mutable {
@@ -145,7 +145,7 @@ void filter(const at::Tensor& x, const at::Tensor& profile, const int8_t* slope,
 }
 
 // Whether all pixels are one element in memory.
-bool is_constant(const at::Tensor& image) {
+bool is_constant(const Tensor& image) {
   for (int64_t d = 0; d < image.dim(); ++d) {
     if (image.size(d) > 1 && image.stride(d) != 0) return false;
   }
@@ -153,17 +153,27 @@ bool is_constant(const at::Tensor& image) {
 }
 
 template <class T>
-void swap(const at::Tensor& a, const at::Tensor& b, const at::Tensor& profile, const spectral::Maps<T>& maps,
-          spectral::Swapped<T> all, at::Tensor& swapped, at::Tensor& slope, at::Tensor& kept) {
+T first_element(const Tensor& image) {
+  constexpr int64_t one = 1;
+  const Ints single(&one, 1);
+  T value;
+  copy(over_memory(&value, single, single, sizeof(T) == 4 ? ScalarType::kFloat : ScalarType::kDouble),
+       over_memory(image.data(), single, single, image.type()));
+  return value;
+}
+
+template <class T>
+void swap(const Tensor& a, const Tensor& b, const Tensor& profile, const spectral::Maps<T>& maps,
+          spectral::Swapped<T> all, Tensor& swapped, Tensor& slope, Tensor& kept) {
   const spectral::Kernels<T>& kernels = spectral::kernels<T>();
   const int64_t n_pixels = maps.height * maps.width, plane_bytes = n_pixels * a.element_size();
   const bool constant = is_constant(b);
-  if (constant) all.constant = b.select(-1, 0).select(-1, 0).flatten()[0].template item<T>();
+  if (constant) all.constant = first_element<T>(b);
   const int64_t a_parted = Planes<T>::parted_size(a, kernels.parting);
   const int64_t b_parted = constant ? 0 : Planes<T>::parted_size(b, kernels.parting);
-  char* swapped_pixels = static_cast<char*>(swapped.mutable_data_ptr());
-  char* kept_pixels = kept.numel() > 0 ? static_cast<char*>(kept.mutable_data_ptr()) : nullptr;
-  int8_t* slopes = slope.mutable_data_ptr<int8_t>();
+  char* swapped_pixels = swapped.mutable_data<char>();
+  char* kept_pixels = kept.numel() > 0 ? kept.mutable_data<char>() : nullptr;
+  int8_t* slopes = slope.mutable_data<int8_t>();
   const auto start = [&](int64_t begin, int64_t end, T* parted) {
     const int64_t count = end - begin;
     return [&, as = Planes<T>(a, begin, count, kernels.parting, parted),
@@ -179,160 +189,159 @@ void swap(const at::Tensor& a, const at::Tensor& b, const at::Tensor& profile, c
   for_filtered_planes<T>(a.numel() / n_pixels, profile, maps, a_parted + b_parted, start);
 }
 
-// Turns what the torch-free code throws into what torch throws.
+// Runs f, and says where an index is that none of its plans takes. index is contiguous.
 template <class F>
-void run(const at::Tensor& index, int64_t n_bins, const F& f) {
+void run(const Tensor& index, int64_t n_bins, const F& f) {
   try {
     f();
   } catch (const std::out_of_range&) {
-    TORCH_CHECK_VALUE(false, "index must be -1 to n_bins - 1 = ", n_bins - 1, "; got ", index.min().item<int32_t>(),
-                      " to ", index.max().item<int32_t>());
+    const auto* first = index.data<int32_t>();
+    const auto [least, greatest] = std::minmax_element(first, first + index.numel());
+    SPECOPS_CHECK_VALUE(false, "index must be -1 to n_bins - 1 = ", n_bins - 1, "; got ", *least, " to ", *greatest);
   }
 }
 
-void check_images(const at::Tensor& x, const at::Tensor& y) {
+void check_images(const Tensor& x, const Tensor& y) {
   check_image("x", x);
   check_image("y", y);
-  TORCH_CHECK_VALUE(x.sizes() == y.sizes(), "images must have one shape; got ", x.sizes(), " and ", y.sizes());
-  TORCH_CHECK_TYPE(x.scalar_type() == y.scalar_type(), "images must have one dtype; got ", x.scalar_type(), " and ",
-                   y.scalar_type());
+  SPECOPS_CHECK_VALUE(x.sizes() == y.sizes(), "images must have one shape; got ", x.sizes(), " and ", y.sizes());
+  SPECOPS_CHECK_TYPE(x.type() == y.type(), "images must have one dtype; got ", x.type(), " and ", y.type());
 }
 
-void check_profile(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& weight) {
-  TORCH_CHECK_VALUE(
-      profile.dim() == 1 || (profile.dim() == x.dim() - 1 &&
-                             profile.sizes().slice(0, profile.dim() - 1) == x.sizes().slice(0, x.dim() - 2)),
+void check_profile(const Tensor& x, const Tensor& profile, const Tensor& weight) {
+  SPECOPS_CHECK_VALUE(
+      profile.dim() == 1 || (profile.dim() == x.dim() - 1 && profile.sizes().before(-1) == x.sizes().before(-2)),
       "profile must be [K] or [..., K] with the leading dimensions of x ", x.sizes(), "; got ", profile.sizes());
-  TORCH_CHECK_TYPE(profile.scalar_type() == weight.scalar_type(), "profile must have the dtype of weight; got ",
-                   profile.scalar_type());
-  TORCH_CHECK_VALUE(profile.device().is_cpu(), "profile must be on the CPU; got ", profile.device());
+  SPECOPS_CHECK_TYPE(profile.type() == weight.type(), "profile must have the dtype of weight; got ", profile.type());
+  SPECOPS_CHECK_VALUE(profile.is_cpu(), "profile must be on the CPU; got ", profile.device());
 }
 
-PointScale<double> point_scale(std::string_view name, double factor, double eps) {
-  TORCH_CHECK_VALUE(name == "amplitude" || name == "log", "scale must be amplitude or log; got ", name);
-  TORCH_CHECK_VALUE(factor > 0 && eps >= 0, "factor must be above 0 and eps at least 0; got ", factor, " and ", eps);
+PointScale<double> point_scale(const std::string& name, double factor, double eps) {
+  SPECOPS_CHECK_VALUE(name == "amplitude" || name == "log", "scale must be amplitude or log; got ", name);
+  SPECOPS_CHECK_VALUE(factor > 0 && eps >= 0, "factor must be above 0 and eps at least 0; got ", factor, " and ", eps);
   return {name == "log" ? Scale::kLogarithm : Scale::kAmplitude, factor, eps};
 }
 
-at::Tensor all_cross_spectra(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
-                             const at::Tensor& weight, int64_t n_bins, const PointScale<double>& scale) {
+Tensor all_cross_spectra(const Tensor& x, const Tensor& y, const Tensor& index, const Tensor& weight, int64_t n_bins,
+                         const PointScale<double>& scale) {
   check_maps(x, index, weight, n_bins);
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape.pop_back();
+  std::vector<int64_t> shape = x.sizes().before(-1).copy();
   shape.back() = n_bins;
-  at::Tensor out = at::empty(shape, x.options().dtype(compute_type(x.scalar_type())));
+  Tensor out = empty(shape, compute_type(x.type()), cpu());
   if (out.numel() == 0) return out;
-  const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous();
-  run(index, n_bins, [&] {
-    for_real(out.scalar_type() == at::kDouble, [&](auto zero) {
+  const Contiguous index_c(index), weight_c(weight);
+  run(*index_c, n_bins, [&] {
+    for_real(out.type() == ScalarType::kDouble, [&](auto zero) {
       using T = decltype(zero);
-      cross_spectra<T>(x, y, maps_of<T>(x, index_c, weight_c, n_bins), scale, out);
+      cross_spectra<T>(x, y, maps_of<T>(x, *index_c, *weight_c, n_bins), scale, out);
     });
   });
   return out;
 }
 
-at::Tensor all_filtered(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
-                        const at::Tensor& weight, const PointScale<double>& scale, const at::Tensor& slope = {}) {
+// Of x, or of x times a slope that is not null.
+Tensor all_filtered(const Tensor& x, const Tensor& profile, const Tensor& index, const Tensor& weight,
+                    const PointScale<double>& scale, const int8_t* slope = nullptr) {
   check_image("x", x);
   check_profile(x, profile, weight);
   const int64_t n_bins = profile.size(-1);
   check_maps(x, index, weight, n_bins);
-  at::Tensor out = at::empty(x.sizes(), x.options());
+  Tensor out = empty(x.sizes(), x.type(), cpu());
   if (out.numel() == 0) return out;
-  const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous(), profile_c = profile.contiguous();
-  const at::Tensor slope_c = slope.defined() ? slope.contiguous() : slope;
-  const int8_t* slopes = slope.defined() ? slope_c.const_data_ptr<int8_t>() : nullptr;
-  run(index, n_bins, [&] {
-    if (!fft::serves(x.size(-2)) || !fft::serves(x.size(-1))) {
-      return filter_around_fft(slope.defined() ? at::mul(x, slope) : x, profile_c, index_c, weight_c, scale, out);
-    }
-    for_real(weight.scalar_type() == at::kDouble, [&](auto zero) {
+  const Contiguous index_c(index), weight_c(weight), profile_c(profile);
+  run(*index_c, n_bins, [&] {
+    for_real(weight.type() == ScalarType::kDouble, [&](auto zero) {
       using T = decltype(zero);
-      filter<T>(x, profile_c, slopes, maps_of<T>(x, index_c, weight_c, n_bins), scale, out);
+      const spectral::Maps<T> maps = maps_of<T>(x, *index_c, *weight_c, n_bins);
+      if (serves(maps)) {
+        filter<T>(x, *profile_c, slope, maps, scale, out);
+      } else {
+        filter_around_fft<T>(x, *profile_c, slope, maps, scale, out);
+      }
     });
   });
   return out;
 }
 
-at::Tensor binned_cross_spectrum_cpu(const at::Tensor& x, const at::Tensor& y, const at::Tensor& index,
-                                     const at::Tensor& weight, int64_t n_bins) {
+Tensor binned_cross_spectrum_cpu(const Tensor& x, const Tensor& y, const Tensor& index, const Tensor& weight,
+                                 int64_t n_bins) {
   check_images(x, y);
   return all_cross_spectra(x, y, index, weight, n_bins, kPowerItself);
 }
 
-at::Tensor binned_scaled_power_cpu(const at::Tensor& x, const at::Tensor& index, const at::Tensor& weight,
-                                   int64_t n_bins, std::string_view scale, double factor, double eps) {
+Tensor binned_scaled_power_cpu(const Tensor& x, const Tensor& index, const Tensor& weight, int64_t n_bins,
+                               const std::string& scale, double factor, double eps) {
   check_image("x", x);
   return all_cross_spectra(x, x, index, weight, n_bins, point_scale(scale, factor, eps));
 }
 
-at::Tensor binned_filter_cpu(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
-                             const at::Tensor& weight) {
+Tensor binned_filter_cpu(const Tensor& x, const Tensor& profile, const Tensor& index, const Tensor& weight) {
   return all_filtered(x, profile, index, weight, kPowerItself);
 }
 
-at::Tensor binned_sloped_filter_cpu(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& slope,
-                                    const at::Tensor& index, const at::Tensor& weight) {
-  TORCH_CHECK_TYPE(slope.scalar_type() == at::kChar, "slope must be int8; got ", slope.scalar_type());
-  TORCH_CHECK_VALUE(slope.sizes() == x.sizes() && slope.device().is_cpu(), "slope must be ", x.sizes(),
-                    " on the CPU; got ", slope.sizes(), " on ", slope.device());
-  return all_filtered(x, profile, index, weight, kPowerItself, slope);
+Tensor binned_sloped_filter_cpu(const Tensor& x, const Tensor& profile, const Tensor& slope, const Tensor& index,
+                                const Tensor& weight) {
+  SPECOPS_CHECK_TYPE(slope.type() == ScalarType::kInt8, "slope must be int8; got ", slope.type());
+  SPECOPS_CHECK_VALUE(slope.sizes() == x.sizes() && slope.is_cpu(), "slope must be ", x.sizes(), " on the CPU; got ",
+                      slope.sizes(), " on ", slope.device());
+  const Contiguous slope_c(slope);
+  return all_filtered(x, profile, index, weight, kPowerItself, slope_c->data<int8_t>());
 }
 
-at::Tensor binned_scaled_filter_cpu(const at::Tensor& x, const at::Tensor& profile, const at::Tensor& index,
-                                    const at::Tensor& weight, std::string_view scale, double factor, double eps) {
+Tensor binned_scaled_filter_cpu(const Tensor& x, const Tensor& profile, const Tensor& index, const Tensor& weight,
+                                const std::string& scale, double factor, double eps) {
   return all_filtered(x, profile, index, weight, point_scale(scale, factor, eps));
 }
 
 // Returns swapped, slope and kept.
-std::tuple<at::Tensor, at::Tensor, at::Tensor> clipped_band_swap_cpu(const at::Tensor& a, const at::Tensor& b,
-                                                                     const at::Tensor& profile, const at::Tensor& index,
-                                                                     const at::Tensor& weight, double low, double high,
-                                                                     bool keep) {
+std::tuple<Tensor, Tensor, Tensor> clipped_band_swap_cpu(const Tensor& a, const Tensor& b, const Tensor& profile,
+                                                         const Tensor& index, const Tensor& weight, double low,
+                                                         double high, bool keep) {
   check_images(a, b);
   check_profile(a, profile, weight);
   const int64_t n_bins = profile.size(-1);
   check_maps(a, index, weight, n_bins);
-  at::Tensor swapped = at::empty(a.sizes(), a.options());
-  at::Tensor slope = at::empty(a.sizes(), a.options().dtype(at::kChar));
-  at::Tensor kept = at::empty(keep ? a.sizes() : at::IntArrayRef{0}, a.options());
-  if (swapped.numel() == 0) return {swapped, slope, kept};
-  const at::Tensor index_c = index.contiguous(), weight_c = weight.contiguous(), profile_c = profile.contiguous();
-  run(index, n_bins, [&] {
-    if (!fft::serves(a.size(-2)) || !fft::serves(a.size(-1))) {
-      return swap_around_fft(a, b, profile_c, index_c, weight_c, low, high, swapped, slope, kept);
-    }
-    for_real(weight.scalar_type() == at::kDouble, [&](auto zero) {
-      using T = decltype(zero);
-      const spectral::Swapped<T> all = {
-          static_cast<T>(low), static_cast<T>(high), zero, pixel_type(a.scalar_type()), nullptr, nullptr, nullptr};
-      swap<T>(a, b, profile_c, maps_of<T>(a, index_c, weight_c, n_bins), all, swapped, slope, kept);
+  Tensor swapped = empty(a.sizes(), a.type(), cpu()), slope = empty(a.sizes(), ScalarType::kInt8, cpu());
+  constexpr int64_t nothing = 0;
+  Tensor kept = empty(keep ? a.sizes() : Ints(&nothing, 1), a.type(), cpu());
+  if (swapped.numel() > 0) {
+    const Contiguous index_c(index), weight_c(weight), profile_c(profile);
+    run(*index_c, n_bins, [&] {
+      for_real(weight.type() == ScalarType::kDouble, [&](auto zero) {
+        using T = decltype(zero);
+        const spectral::Maps<T> maps = maps_of<T>(a, *index_c, *weight_c, n_bins);
+        const spectral::Swapped<T> all = {
+            static_cast<T>(low), static_cast<T>(high), zero, pixel_type(a.type()), nullptr, nullptr, nullptr};
+        if (serves(maps)) {
+          swap<T>(a, b, *profile_c, maps, all, swapped, slope, kept);
+        } else {
+          swap_around_fft<T>(a, b, *profile_c, maps, all.low, all.high, swapped, slope, kept);
+        }
+      });
     });
-  });
-  return {swapped, slope, kept};
+  }
+  return {std::move(swapped), std::move(slope), std::move(kept)};
 }
 
 }  // namespace
-}  // namespace specops
 
-TORCH_LIBRARY_FRAGMENT(specops_native, m) {
-  const auto define = [&m](const char* schema, auto* kernel) { m.def(schema, torch::dispatch(c10::kCPU, kernel)); };
-  define("binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, int n_bins) -> Tensor",
-         specops::binned_cross_spectrum_cpu);
-  define("binned_filter(Tensor x, Tensor profile, Tensor index, Tensor weight) -> Tensor", specops::binned_filter_cpu);
-  define("binned_sloped_filter(Tensor x, Tensor profile, Tensor slope, Tensor index, Tensor weight) -> Tensor",
-         specops::binned_sloped_filter_cpu);
-  define(
-      "binned_scaled_power(Tensor x, Tensor index, Tensor weight, int n_bins, str scale, float factor, float eps) "
-      "-> Tensor",
-      specops::binned_scaled_power_cpu);
-  define(
-      "binned_scaled_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, str scale, float factor, float eps) "
-      "-> Tensor",
-      specops::binned_scaled_filter_cpu);
-  define(
-      "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high, "
-      "bool keep) -> (Tensor, Tensor, Tensor)",
-      specops::clipped_band_swap_cpu);
+std::vector<Op> spectral_cpu_ops() {
+  return {
+      {"binned_cross_spectrum(Tensor x, Tensor y, Tensor index, Tensor weight, SymInt n_bins) -> Tensor",
+       boxed<binned_cross_spectrum_cpu>},
+      {"binned_filter(Tensor x, Tensor profile, Tensor index, Tensor weight) -> Tensor", boxed<binned_filter_cpu>},
+      {"binned_sloped_filter(Tensor x, Tensor profile, Tensor slope, Tensor index, Tensor weight) -> Tensor",
+       boxed<binned_sloped_filter_cpu>},
+      {"binned_scaled_power(Tensor x, Tensor index, Tensor weight, SymInt n_bins, str scale, float factor, float eps) "
+       "-> Tensor",
+       boxed<binned_scaled_power_cpu>},
+      {"binned_scaled_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, str scale, float factor, float "
+       "eps) -> Tensor",
+       boxed<binned_scaled_filter_cpu>},
+      {"clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high, bool "
+       "keep) -> (Tensor, Tensor, Tensor)",
+       boxed<clipped_band_swap_cpu>},
+  };
 }
+
+}  // namespace specops
