@@ -127,6 +127,25 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
+def library_path() -> str:
+    """Returns the path of the compiled library, which runs the ops on CPU tensors without this package.
+
+    A process that has torch alone calls torch.ops.load_library of it, or dlopen in C++, before it runs a program that
+    torch.export and AOTInductor or TorchScript have saved. On a GPU the ops need `import specops`: launches are
+    planned in Python.
+
+    Raises:
+        RuntimeError: there is no library that this torch can load; says why.
+
+    Example:
+        >>> import torch, specops
+        >>> torch.ops.load_library(specops.library_path())
+    """
+    if reason := no_extension():
+        raise RuntimeError(f"there is no compiled library: {reason}")
+    return str(LIBRARY)
+
+
 @functools.cache
 def build_info() -> dict[str, Any]:
     """Returns compiler, instruction sets and CUDA targets of the compiled library."""
