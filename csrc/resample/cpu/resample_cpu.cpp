@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <list>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -100,7 +102,6 @@ class OwnedOperator {
   OwnedOperator& operator=(const OwnedOperator&) = delete;
 
   const resample::Operator<T>& view() const { return op_; }
-  void write_past_caches() { op_.past_caches = true; }
   const std::vector<int64_t>& taps() const { return columns_.taps; }
 
  private:
@@ -153,6 +154,42 @@ class OwnedOperator {
   resample::FusedOwner<T> fused_;
   resample::Operator<T> op_ = {};
 };
+
+bool is_same(const Axis& a, const Axis& b) {
+  return a.n_in == b.n_in && a.n_out == b.n_out && a.n_taps == b.n_taps && a.up == b.up && a.down == b.down &&
+         a.before == b.before && a.reversed == b.reversed && a.boundary == b.boundary;
+}
+
+// An operator for these arguments and taps [fh, fw], kept for later calls of this thread: to build one takes as long as
+// to resample a small image.
+template <class T>
+std::shared_ptr<const OwnedOperator<T>> cached_operator(const Axis& along_y, const Axis& along_x, bool transposed,
+                                                        const Tensor& taps, int64_t row_stride, int64_t inner) {
+  struct Entry {
+    Axis along_y, along_x;
+    bool transposed;
+    int64_t row_stride, inner;
+    std::vector<T> taps;
+    std::shared_ptr<const OwnedOperator<T>> op;
+  };
+  constexpr size_t kMostKept = 16;
+  static thread_local std::list<Entry> entries;
+  const T *first = taps.data<T>(), *last = first + taps.numel();
+  const auto fits = [&](const Entry& entry) {
+    return entry.transposed == transposed && entry.row_stride == row_stride && entry.inner == inner &&
+           is_same(entry.along_y, along_y) && is_same(entry.along_x, along_x) &&
+           std::memcmp(entry.taps.data(), first, (last - first) * sizeof(T)) == 0;
+  };
+  const auto found = std::find_if(entries.begin(), entries.end(), fits);
+  if (found == entries.end()) {
+    auto made = std::make_shared<const OwnedOperator<T>>(along_y, along_x, transposed, &taps, row_stride, inner);
+    entries.push_front({along_y, along_x, transposed, row_stride, inner, {first, last}, std::move(made)});
+    if (entries.size() > kMostKept) entries.pop_back();
+  } else {
+    entries.splice(entries.begin(), entries, found);
+  }
+  return entries.front().op;
+}
 
 resample::Boundary boundary_of(const std::string& name) {
   if (name == "zeros") return resample::Boundary::kZeros;
@@ -216,9 +253,9 @@ void resample_images(const Tensor& x, const Tensor& taps, const Axis& along_y, c
                      Tensor& out) {
   const bool channels_last = is_channels_last(x);
   const Planes2d planes(x, channels_last);
-  OwnedOperator<T> owned(along_y, along_x, transposed, &taps, planes.row_stride(), planes.inner());
-  if (is_large(out)) owned.write_past_caches();
-  const resample::Operator<T>& op = owned.view();
+  const auto owned = cached_operator<T>(along_y, along_x, transposed, taps, planes.row_stride(), planes.inner());
+  resample::Operator<T> op = owned->view();
+  op.past_caches = is_large(out);
   const int64_t n_rows = out.size(-2), row_bytes = out.size(-1) * planes.inner() * out.element_size();
   const int64_t work = std::max(op.columns.n_line, op.columns.n_out) * planes.inner();
   const Pixel type = pixel_type(x.type());
