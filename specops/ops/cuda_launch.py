@@ -23,10 +23,10 @@ def integers_of(struct: Any) -> list[int]:
     return [n for value in values for n in (integers_of(value) if is_dataclass(value) else [int(value)])]
 
 
-def launch(name: str, *args: Any) -> None:
-    """Calls the raw op specops_native::launch_<name>, which writes its results into tensors among `args`.
+def launch(name: str, *args: Any) -> Any:
+    """Returns what the raw op specops_native::launch_<name> does: results that it allocates, and None without any.
 
-    Callers need no GPU: they make plans and outputs on the device of their arguments. The tests put another function
-    in the place of this one and execute the kernels without a GPU.
+    Callers need no GPU: they make plans on the device of their arguments. The tests put another function in the place
+    of this one and execute the kernels without a GPU.
     """
-    getattr(torch.ops.specops_native, f"launch_{name}")(*args)
+    return getattr(torch.ops.specops_native, f"launch_{name}")(*args)

@@ -100,12 +100,10 @@ def check_neighbours(kernels: around_fft.AroundFft, dtype: torch.dtype) -> None:
     x = randn((3, 131, 129), dtype, generator)
     X = around_fft.spectrum_of(x)
     X[:, index < 0] = torch.nan
-    whole, again, alone = (X.new_empty(n, n_bins) for n in (3, 3, 1))
-    kernels.bin_sums(X, X, index, weight, whole, around_fft.UNSCALED)
-    kernels.bin_sums(X[2:], X[2:], index, weight, alone, around_fft.UNSCALED)
+    whole, alone = (kernels.bin_sums(each, each, index, weight, n_bins, around_fft.UNSCALED) for each in (X, X[2:]))
     assert bool(whole.isfinite().all())
     X[1] = torch.nan
-    kernels.bin_sums(X, X, index, weight, again, around_fft.UNSCALED)
+    again = kernels.bin_sums(X, X, index, weight, n_bins, around_fft.UNSCALED)
     assert torch.equal(whole[::2], again[::2])
     assert torch.equal(whole[2:], alone)
 
@@ -115,20 +113,18 @@ def check_beyond_two_to_the_31(
 ) -> None:
     """Pixels and coefficients behind 2³¹ others, whose memory is there page by page; `last` executes so many blocks."""
     memory = torch.from_numpy(np.zeros(2**31 + 2**12, np.float32))
-    slope = torch.from_numpy(np.zeros(len(memory), np.int8))
     memory[-3:] = torch.tensor([-2.0, 0.5, 3.0])
     with last(1):
-        kernels.clip(memory, torch.zeros(()).expand(len(memory)), memory, slope, memory[:0], -1.0, 1.0)
-    assert memory[-3:].tolist() == [0.0, 0.5, 1.0]
+        swapped, slope, _ = kernels.clip(memory, torch.zeros(()).expand(len(memory)), -1.0, 1.0, keep=False)
+    assert swapped[-3:].tolist() == [0.0, 0.5, 1.0]
     assert slope[-3:].tolist() == [-1, 1, 0]
     X, numbers = memory[: 2**31 + 2**10].view(-1, 16, 8, 2), torch.arange(256.0).view(16, 8, 2)
     X[-1] = numbers
     index, weight = torch.zeros(16, 8, dtype=torch.int32), torch.arange(128.0).view(16, 8)
     for n_bins in (1, 65):  # a tile, bins with few points
         assert (bins.tiles_of(128, n_bins, X.dtype) is None) == (n_bins > 1)
-        sums = torch.empty(len(X), n_bins)
         with last(1):
-            kernels.bin_sums(X, X, index, weight, sums, around_fft.UNSCALED)
+            sums = kernels.bin_sums(X, X, index, weight, n_bins, around_fft.UNSCALED)
         assert float(sums[-1, 0]) == pytest.approx(float((weight * numbers.square().sum(-1)).sum()), rel=1e-6)
     with last(1):
         kernels.gain(X, torch.full((1,), 2.0), index, weight, around_fft.UNSCALED)

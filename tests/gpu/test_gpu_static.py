@@ -175,13 +175,11 @@ def around_fft_call(kernels: around_fft.AroundFft, kernel: str, dtype: torch.dty
     index, weight, n_bins = spectral_maps(shape[1:], "own" if "own" in kernel else "radial", dtype, generator)
     if kernel == "clip":
         filtered, b = (randn(ONE_TILE, dtype, generator) for _ in range(2))
-        swapped, slope, kept = torch.empty_like(b), torch.empty(ONE_TILE, dtype=torch.int8), torch.empty_like(b)
-        kernels.clip(filtered, b, swapped, slope, kept, -1.0, 1.0)
-        images = [filtered, b, swapped, slope, kept]
+        images = [filtered, b, *kernels.clip(filtered, b, -1.0, 1.0, keep=True)]
         return images, sum(t.numel() * t.element_size() for t in images)
     X = randn((shape[0], *index.shape, 2), dtype, generator)
     if kernel.startswith("sums"):
-        kernels.bin_sums(X, X, index, weight, X.new_empty(shape[0], n_bins), around_fft.UNSCALED)
+        kernels.bin_sums(X, X, index, weight, n_bins, around_fft.UNSCALED)
         return [X], X.numel() * X.element_size()
     if kernel == "hermitian columns":
         kernels.hermitian(X, 2)

@@ -1,74 +1,118 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-#include <c10/core/DeviceGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
-#include <c10/util/Exception.h>
-
 #include <initializer_list>
 #include <type_traits>
+#include <vector>
 
 #include "common/cuda/fields.h"
 #include "common/cuda/runtime_cuda.h"
+#include "common/library.h"
 
-// What the raw ops of CUDA kernels share. No part of torch's CUDA libraries is linked, so that the extension also loads
-// with a torch that has none.
+// What the raw ops of CUDA kernels share. An op is given images and what Python has prepared for their size; it checks
+// what guards memory, allocates scratch and results, and launches. No CUDA library of torch is linked, so that the
+// library also loads beside a torch that has none.
 namespace specops {
+
+using Integers = std::vector<int64_t>;
 
 // The struct that Python sent; the count guards memory against a dataclass of other fields.
 template <class Struct, class Integer = int64_t>
-Struct checked(const char* name, at::IntArrayRef integers) {
+Struct checked(const char* name, const Integers& integers) {
   constexpr int64_t count = kFields<Struct, Integer>;
-  TORCH_CHECK_VALUE(integers.size() == count, name, " must be ", count, " integers; got ", integers.size());
+  SPECOPS_CHECK_VALUE(static_cast<int64_t>(integers.size()) == count, name, " must be ", count, " integers; got ",
+                      integers.size());
   return from_integers<Struct, Integer>(integers.data());
 }
 
+inline void check_numbers(const Tensor& t, ScalarType type) {
+  SPECOPS_CHECK_TYPE(t.type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
+                     t.type());
+}
+
 // Python has checked the arguments of the ops; this guards memory against plans of another type.
-inline void check_tensors(at::ScalarType real, const at::Tensor& first, std::initializer_list<const at::Tensor*> reals,
-                          std::initializer_list<const at::Tensor*> integers) {
-  const auto check = [](const at::Tensor& t, at::ScalarType type) {
-    TORCH_CHECK_TYPE(t.scalar_type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
-                     t.scalar_type());
-  };
-  check(first, real);
-  for (const at::Tensor* t : reals) check(*t, real);
-  for (const at::Tensor* t : integers) check(*t, at::kInt);
+inline void check_tensors(ScalarType real, std::initializer_list<const Tensor*> reals,
+                          std::initializer_list<const Tensor*> integers) {
+  for (const Tensor* t : reals) check_numbers(*t, real);
+  for (const Tensor* t : integers) check_numbers(*t, ScalarType::kInt32);
+}
+
+// And this against a plan of other images.
+inline void check_count(const char* name, const Tensor& t, int64_t count) {
+  SPECOPS_CHECK_VALUE(t.numel() == count, "launch is for ", name, " of ", count, " elements; got ", t.sizes());
+}
+
+// Makes a device the current one as long as it lives.
+class DeviceGuard {
+ public:
+  explicit DeviceGuard(const Device& device) {
+    succeed(aoti_torch_create_device_guard(device.index, &handle_), "change the device");
+  }
+  ~DeviceGuard() { aoti_torch_delete_device_guard(handle_); }
+  DeviceGuard(const DeviceGuard&) = delete;
+  DeviceGuard& operator=(const DeviceGuard&) = delete;
+
+ private:
+  DeviceGuardOpaque* handle_ = nullptr;
+};
+
+// The shape of what there is for each image: `size` in the place of its last `n_own` dimensions.
+inline std::vector<int64_t> shape_of_each(const Tensor& images, int64_t n_own, std::initializer_list<int64_t> size) {
+  std::vector<int64_t> shape = images.sizes().before(-n_own).copy();
+  shape.insert(shape.end(), size);
+  return shape;
+}
+
+// The stream that torch works on.
+inline void* stream_of(const Device& device) {
+  void* stream = nullptr;
+  const bool has_streams = aoti_torch_get_current_cuda_stream != nullptr;
+  if (!has_streams) throw std::runtime_error("this torch is built without CUDA");
+  succeed(aoti_torch_get_current_cuda_stream(device.index, &stream), "name the stream in use");
+  return stream;
+}
+
+template <class Element>
+constexpr ScalarType type_of_element() {
+  if constexpr (std::is_same_v<Element, float>) return ScalarType::kFloat;
+  if constexpr (std::is_same_v<Element, double>) return ScalarType::kDouble;
+  if constexpr (std::is_same_v<Element, int8_t>) return ScalarType::kInt8;
+  if constexpr (std::is_same_v<Element, int32_t>) return ScalarType::kInt32;
+  return ScalarType::kOther;
 }
 
 // A tensor as a launcher takes it: its memory on a device, null where it is empty.
 struct Memory {
-  const at::Tensor& tensor;
-  at::Device device;
+  const Tensor& tensor;
+  const Device& device;
 
   template <class Element>
   operator Element*() const {
-    TORCH_CHECK_VALUE(tensor.device() == device, "all tensors must be on ", device, "; got one on ", tensor.device());
+    SPECOPS_CHECK_VALUE(tensor.device() == device, "all tensors must be on ", device, "; got one on ", tensor.device());
     if constexpr (!std::is_void_v<Element>) {
-      constexpr at::ScalarType type = c10::CppTypeToScalarType<std::remove_const_t<Element>>::value;
-      TORCH_CHECK_TYPE(tensor.scalar_type() == type, "expected a tensor of ", type, "; got ", tensor.scalar_type());
+      constexpr ScalarType type = type_of_element<std::remove_const_t<Element>>();
+      SPECOPS_CHECK_TYPE(tensor.type() == type, "expected a tensor of ", type, "; got ", tensor.type());
     }
     if (tensor.numel() == 0) return nullptr;
     if constexpr (std::is_const_v<Element>) {
-      return static_cast<Element*>(tensor.const_data_ptr());
+      return tensor.data<std::remove_const_t<Element>>();
     } else {
-      return static_cast<Element*>(tensor.mutable_data_ptr());
+      return tensor.mutable_data<Element>();
     }
   }
 };
 
-inline Memory passed(const at::Tensor& tensor, at::Device device) { return {tensor, device}; }
-inline const int64_t* passed(at::IntArrayRef integers, at::Device) { return integers.data(); }
-inline int64_t passed(int64_t number, at::Device) { return number; }
-inline double passed(double number, at::Device) { return number; }
+inline Memory passed(const Tensor& tensor, const Device& device) { return {tensor, device}; }
+inline const int64_t* passed(const Integers& integers, const Device&) { return integers.data(); }
+inline int64_t passed(int64_t number, const Device&) { return number; }
+inline double passed(double number, const Device&) { return number; }
 
-// Calls a launcher, which takes the arguments of the op and the stream, on the device of the first of them.
+// Calls a launcher, which takes the arguments and the stream, on the device of the first of them.
 template <class Launcher, class... Arguments>
-void call(const char* name, Launcher* launcher, const at::Tensor& first, const Arguments&... rest) {
-  const at::Device device = first.device();
-  const c10::DeviceGuard guard(device);
-  void* const stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
-  const int error = launcher(passed(first, device), passed(rest, device)..., stream);
-  TORCH_CHECK(error == 0, name, ": the launch failed: ", specops_cuda_error(error));
+void call(const char* name, Launcher* launcher, const Tensor& first, const Arguments&... rest) {
+  const Device device = first.device();
+  const DeviceGuard guard(device);
+  const int error = launcher(passed(first, device), passed(rest, device)..., stream_of(device));
+  if (error != 0) throw std::runtime_error(text(name, ": the launch failed: ", specops_cuda_error(error)));
 }
 
 }  // namespace specops

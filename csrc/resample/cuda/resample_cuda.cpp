@@ -1,53 +1,96 @@
 #include "resample/cuda/resample_cuda.h"
 
-#include <ATen/core/Tensor.h>
-#include <torch/library.h>
-
 #include "common/cuda/glue.h"
+#include "common/pixel.h"
 #include "resample/cuda/layout.h"
+#include "resample/cuda/ops.h"
 
-// Device and stream for the launchers of resample_cuda.h; specops/ops/resample/cuda.py makes outputs and layouts.
+// The raw ops of resampling, on what specops/ops/resample/plans has prepared.
 namespace specops {
 namespace {
 
-void check_structs(at::IntArrayRef layout, at::IntArrayRef launch) {
-  checked<resample::Layout, int32_t>("layout", layout);
-  checked<resample::Launch>("launch", launch);
+ScalarType compute_type(ScalarType type) { return type == ScalarType::kDouble ? type : ScalarType::kFloat; }
+
+// Whether the channels of a pixel of x [N, C, H, W] lie side by side, and x has no gaps.
+bool is_channels_last(const Tensor& x) {
+  int64_t step = 1;
+  for (const int64_t d : {1, 3, 2, 0}) {
+    if (x.dim() != 4 || (x.size(d) != 1 && x.stride(d) != step)) return false;
+    step *= x.size(d);
+  }
+  return true;
 }
 
-void upfirdn2d_cuda(const at::Tensor& x, const at::Tensor& taps, const at::Tensor& factors, const at::Tensor& row_folds,
-                    const at::Tensor& column_folds, const at::Tensor& out, at::IntArrayRef layout,
-                    at::IntArrayRef launch) {
-  check_structs(layout, launch);
-  call("upfirdn2d", launch_upfirdn2d, x, taps, factors, row_folds, column_folds, out, layout, launch);
+resample::Layout checked_layout(const Tensor& x, const Integers& layout, const Integers& launch) {
+  const auto how = checked<resample::Layout, int32_t>("layout", layout);
+  const auto shape = checked<resample::Launch>("launch", launch);
+  SPECOPS_CHECK_TYPE(static_cast<int64_t>(x.type()) == shape.pixel, "launch is for other pixels; got ", x.type());
+  SPECOPS_CHECK_VALUE(
+      x.dim() >= 2 && (x.is_contiguous() ? how.channels == 1 : is_channels_last(x) && how.channels == x.size(1)),
+      "images must be without gaps, as their layout says; got ", x.sizes(), " with strides ", x.strides());
+  check_count("images", x, shape.planes * how.channels * how.y.n_in * how.x.n_in);
+  return how;
 }
 
-void upfirdn2d_patches_cuda(const at::Tensor& x, const at::Tensor& taps, const at::Tensor& factors,
-                            const at::Tensor& out, at::IntArrayRef layout, at::IntArrayRef launch) {
-  check_structs(layout, launch);
-  call("upfirdn2d_patches", launch_upfirdn2d_patches, x, taps, factors, out, layout, launch);
+void check_taps(const Tensor& x, const Tensor& taps, const resample::Layout& how) {
+  check_numbers(taps, compute_type(x.type()));
+  check_count("taps", taps, int64_t{how.y.n_taps} * how.x.n_taps);
 }
 
-void upfirdn2d_filter_correlation_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& sums,
-                                       const at::Tensor& out, at::IntArrayRef layout, at::IntArrayRef launch) {
-  check_structs(layout, launch);
+// Images [..., Ho, Wo] in the memory format of x.
+Tensor empty_resampled(const Tensor& x, const resample::Layout& how) {
+  const std::vector<int64_t> shape = shape_of_each(x, 2, {how.y.n_out, how.x.n_out});
+  if (x.is_contiguous()) return empty(shape, x.type(), x.device());
+  const int64_t channels = how.channels, row = channels * how.x.n_out;
+  return empty_strided(shape, std::vector<int64_t>{row * how.y.n_out, 1, row, channels}, x.type(), x.device());
+}
+
+Tensor empty_factors(const Tensor& taps, const resample::Layout& how) {
+  return empty(std::vector<int64_t>{1 + how.y.n_taps + how.x.n_taps}, taps.type(), taps.device());
+}
+
+Tensor upfirdn2d_cuda(const Tensor& x, const Tensor& taps, const Tensor& row_folds, const Tensor& column_folds,
+                      const Integers& layout, const Integers& launch) {
+  const resample::Layout how = checked_layout(x, layout, launch);
+  check_taps(x, taps, how);
+  Tensor out = empty_resampled(x, how);
+  call("upfirdn2d", launch_upfirdn2d, x, taps, row_folds, column_folds, empty_factors(taps, how), out, layout, launch);
+  return out;
+}
+
+Tensor upfirdn2d_patches_cuda(const Tensor& x, const Tensor& taps, const Integers& layout, const Integers& launch) {
+  const resample::Layout how = checked_layout(x, layout, launch);
+  check_taps(x, taps, how);
+  Tensor out = empty_resampled(x, how);
+  call("upfirdn2d_patches", launch_upfirdn2d_patches, x, taps, empty_factors(taps, how), out, layout, launch);
+  return out;
+}
+
+Tensor upfirdn2d_filter_correlation_cuda(const Tensor& x, const Tensor& y, const Integers& layout,
+                                         const Integers& launch) {
+  const resample::Layout how = checked_layout(x, layout, launch);
+  const auto shape = checked<resample::Launch>("launch", launch);
+  check_numbers(y, x.type());
+  check_count("outputs", y, shape.planes * how.y.n_out * how.x.n_out);
+  const std::vector<int64_t> taps = {how.y.n_taps, how.x.n_taps};
+  Tensor out = empty(taps, compute_type(x.type()), x.device());
+  const Tensor sums = empty(std::vector<int64_t>{shape.blocks, out.numel()}, ScalarType::kDouble, x.device());
   call("upfirdn2d_filter_correlation", launch_upfirdn2d_filter_correlation, x, y, sums, out, layout, launch);
+  return out;
 }
 
 }  // namespace
-}  // namespace specops
 
-TORCH_LIBRARY_FRAGMENT(specops_native, m) {
-  m.def(
-      "launch_upfirdn2d(Tensor x, Tensor taps, Tensor(a!) factors, Tensor row_folds, Tensor column_folds, Tensor(b!) "
-      "out, int[] layout, int[] launch) -> ()",
-      torch::dispatch(c10::kCUDA, specops::upfirdn2d_cuda));
-  m.def(
-      "launch_upfirdn2d_patches(Tensor x, Tensor taps, Tensor(a!) factors, Tensor(b!) out, int[] layout, int[] launch) "
-      "-> ()",
-      torch::dispatch(c10::kCUDA, specops::upfirdn2d_patches_cuda));
-  m.def(
-      "launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, Tensor(a!) sums, Tensor(b!) out, int[] layout, int[] "
-      "launch) -> ()",
-      torch::dispatch(c10::kCUDA, specops::upfirdn2d_filter_correlation_cuda));
+std::vector<Op> resample_cuda_ops() {
+  return {
+      {"launch_upfirdn2d(Tensor x, Tensor taps, Tensor row_folds, Tensor column_folds, int[] layout, int[] launch) -> "
+       "Tensor",
+       boxed<upfirdn2d_cuda>},
+      {"launch_upfirdn2d_patches(Tensor x, Tensor taps, int[] layout, int[] launch) -> Tensor",
+       boxed<upfirdn2d_patches_cuda>},
+      {"launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] layout, int[] launch) -> Tensor",
+       boxed<upfirdn2d_filter_correlation_cuda>},
+  };
 }
+
+}  // namespace specops

@@ -66,7 +66,7 @@ static int for_pixel(const Launch& launch, const F& f) {
 using namespace specops;
 using namespace specops::resample;
 
-int launch_upfirdn2d(const void* x, const void* f, void* factors, const int32_t* row_folds, const int32_t* column_folds,
+int launch_upfirdn2d(const void* x, const void* f, const int32_t* row_folds, const int32_t* column_folds, void* factors,
                      void* out, const int64_t* layout, const int64_t* launch, void* stream) {
   const Layout how = from_integers<Layout, int32_t>(layout);
   const Launch shape = from_integers<Launch>(launch);

@@ -2,13 +2,13 @@
 
 #include <stdint.h>
 
-// Torch-free launchers, in the argument order of the raw ops of the same names; `layout` and `launch` are the integers
-// of structs Layout and Launch of layout.h. They return a cudaError_t.
+// Torch-free launchers, in the argument order of the raw ops of the same names, scratch and results after the inputs;
+// `layout` and `launch` are the integers of structs Layout and Launch of layout.h. They return a cudaError_t.
 extern "C" {
 
 // out = upfirdn2d of x, or its transpose. factors has room for 1 + fh + fw numbers in the dtype of f [fh, fw]; folds
 // may be null where the layout has none.
-int launch_upfirdn2d(const void* x, const void* f, void* factors, const int32_t* row_folds, const int32_t* column_folds,
+int launch_upfirdn2d(const void* x, const void* f, const int32_t* row_folds, const int32_t* column_folds, void* factors,
                      void* out, const int64_t* layout, const int64_t* launch, void* stream);
 
 // The same where patch.cuh has the factors and taps, images are planes and there are no folds.

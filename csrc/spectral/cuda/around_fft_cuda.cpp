@@ -1,71 +1,93 @@
 #include "spectral/cuda/around_fft_cuda.h"
 
-#include <ATen/core/Tensor.h>
-#include <torch/library.h>
+#include <tuple>
 
 #include "common/cuda/glue.h"
+#include "spectral/cuda/ops.h"
 
-// Device and stream for the launchers; specops/ops/spectral/cuda.py makes spectra, plans and outputs.
+// The raw ops around torch.fft, on what specops/ops/spectral/cuda.py has prepared.
 namespace specops {
 namespace {
 
-at::ScalarType real_type(int64_t wide) { return wide != 0 ? at::kDouble : at::kFloat; }
+ScalarType real_type(int64_t wide) { return wide != 0 ? ScalarType::kDouble : ScalarType::kFloat; }
 
-void around_fft_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& place, const at::Tensor& weight,
-                          const at::Tensor& first, const at::Tensor& sums, at::IntArrayRef launch, int64_t scale,
-                          double factor, double eps) {
-  check_tensors(real_type(checked<spectral::BinSums>("launch", launch).wide), X, {&Y, &weight, &sums},
-                {&place, &first});
-  call("around_fft_sums", launch_around_fft_sums, X, Y, place, weight, first, sums, launch, scale, factor, eps);
+// The struct of a launch on spectra [..., H, W/2+1, 2] like X.
+template <class Launch>
+Launch checked_launch(const Tensor& X, const Integers& launch) {
+  SPECOPS_CHECK_VALUE(X.dim() >= 3, "spectra must be [..., H, W/2+1, 2]; got ", X.sizes());
+  const Launch how = checked<Launch>("launch", launch);
+  check_count("spectra", X, 2 * how.n_images * how.n_points);
+  return how;
 }
 
-void around_fft_tile_sums_cuda(const at::Tensor& X, const at::Tensor& Y, const at::Tensor& points,
-                               const at::Tensor& pools, const at::Tensor& of_tiles, const at::Tensor& sums,
-                               at::IntArrayRef launch, int64_t scale, double factor, double eps) {
-  check_tensors(real_type(checked<spectral::TileSums>("launch", launch).wide), X, {&Y, &of_tiles, &sums},
-                {&points, &pools});
+Tensor around_fft_sums_cuda(const Tensor& X, const Tensor& Y, const Tensor& place, const Tensor& weight,
+                            const Tensor& first, const Integers& launch, int64_t scale, double factor, double eps) {
+  const auto how = checked_launch<spectral::BinSums>(X, launch);
+  check_tensors(real_type(how.wide), {&X, &Y, &weight}, {&place, &first});
+  check_count("spectra", Y, X.numel());
+  Tensor sums = empty(shape_of_each(X, 3, {how.n_bins}), X.type(), X.device());
+  call("around_fft_sums", launch_around_fft_sums, X, Y, place, weight, first, sums, launch, scale, factor, eps);
+  return sums;
+}
+
+Tensor around_fft_tile_sums_cuda(const Tensor& X, const Tensor& Y, const Tensor& points, const Tensor& pools,
+                                 const Integers& launch, int64_t scale, double factor, double eps) {
+  const auto how = checked_launch<spectral::TileSums>(X, launch);
+  check_tensors(real_type(how.wide), {&X, &Y}, {&points, &pools});
+  check_count("spectra", Y, X.numel());
+  Tensor sums = empty(shape_of_each(X, 3, {how.n_bins}), X.type(), X.device());
+  const int64_t n_parts = how.n_tiles > 1 ? how.n_images * how.n_tiles * how.n_bins : 0;
+  const Tensor of_tiles = empty(std::vector<int64_t>{n_parts}, X.type(), X.device());
   call("around_fft_tile_sums", launch_around_fft_tile_sums, X, Y, points, pools, of_tiles, sums, launch, scale, factor,
        eps);
+  return sums;
 }
 
-void around_fft_gains_cuda(const at::Tensor& X, const at::Tensor& profiles, const at::Tensor& index,
-                           const at::Tensor& weight, at::IntArrayRef launch, int64_t scale, double factor, double eps) {
-  check_tensors(real_type(checked<spectral::Gains>("launch", launch).wide), X, {&profiles, &weight}, {&index});
+void around_fft_gains_cuda(const Tensor& X, const Tensor& profiles, const Tensor& index, const Tensor& weight,
+                           const Integers& launch, int64_t scale, double factor, double eps) {
+  const auto how = checked_launch<spectral::Gains>(X, launch);
+  check_tensors(real_type(how.wide), {&X, &profiles, &weight}, {&index});
   call("around_fft_gains", launch_around_fft_gains, X, profiles, index, weight, launch, scale, factor, eps);
 }
 
-void around_fft_hermitian_cuda(const at::Tensor& X, at::IntArrayRef launch) {
-  check_tensors(real_type(checked<spectral::HermitianColumns>("launch", launch).wide), X, {}, {});
+void around_fft_hermitian_cuda(const Tensor& X, const Integers& launch) {
+  const auto how = checked<spectral::HermitianColumns>("launch", launch);
+  check_tensors(real_type(how.wide), {&X}, {});
+  check_count("spectra", X, 2 * how.n_images * how.n_rows * how.n_columns);
   call("around_fft_hermitian", launch_around_fft_hermitian, X, launch);
 }
 
-void around_fft_clip_cuda(const at::Tensor& filtered, const at::Tensor& b, const at::Tensor& swapped,
-                          const at::Tensor& slopes, const at::Tensor& kept, at::IntArrayRef launch, double low,
-                          double high) {
-  check_tensors(real_type(checked<spectral::Clip>("launch", launch).wide), filtered, {&b, &swapped, &kept}, {});
+// Returns swapped, slopes and kept.
+std::tuple<Tensor, Tensor, Tensor> around_fft_clip_cuda(const Tensor& filtered, const Tensor& b, const Integers& launch,
+                                                        double low, double high) {
+  const auto how = checked<spectral::Clip>("launch", launch);
+  check_tensors(real_type(how.wide), {&filtered, &b}, {});
+  check_count("images", filtered, how.n_pixels);
+  check_count("second images", b, how.constant != 0 ? 1 : how.n_pixels);
+  auto made = empty_swapped(filtered, how.keep != 0);
+  auto& [swapped, slopes, kept] = made;
   call("around_fft_clip", launch_around_fft_clip, filtered, b, swapped, slopes, kept, launch, low, high);
+  return made;
 }
 
 }  // namespace
-}  // namespace specops
 
-TORCH_LIBRARY_FRAGMENT(specops_native, m) {
-  m.def(
-      "launch_around_fft_sums(Tensor X, Tensor Y, Tensor place, Tensor weight, Tensor first, Tensor(a!) sums, int[] "
-      "launch, int scale, float factor, float eps) -> ()",
-      torch::dispatch(c10::kCUDA, specops::around_fft_sums_cuda));
-  m.def(
-      "launch_around_fft_tile_sums(Tensor X, Tensor Y, Tensor points, Tensor pools, Tensor(a!) of_tiles, Tensor(b!) "
-      "sums, int[] launch, int scale, float factor, float eps) -> ()",
-      torch::dispatch(c10::kCUDA, specops::around_fft_tile_sums_cuda));
-  m.def(
-      "launch_around_fft_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int[] launch, int scale, "
-      "float factor, float eps) -> ()",
-      torch::dispatch(c10::kCUDA, specops::around_fft_gains_cuda));
-  m.def("launch_around_fft_hermitian(Tensor(a!) X, int[] launch) -> ()",
-        torch::dispatch(c10::kCUDA, specops::around_fft_hermitian_cuda));
-  m.def(
-      "launch_around_fft_clip(Tensor filtered, Tensor b, Tensor(a!) swapped, Tensor(b!) slopes, Tensor(c!) kept, int[] "
-      "launch, float low, float high) -> ()",
-      torch::dispatch(c10::kCUDA, specops::around_fft_clip_cuda));
+std::vector<Op> around_fft_cuda_ops() {
+  return {
+      {"launch_around_fft_sums(Tensor X, Tensor Y, Tensor place, Tensor weight, Tensor first, int[] launch, int scale, "
+       "float factor, float eps) -> Tensor",
+       boxed<around_fft_sums_cuda>},
+      {"launch_around_fft_tile_sums(Tensor X, Tensor Y, Tensor points, Tensor pools, int[] launch, int scale, float "
+       "factor, float eps) -> Tensor",
+       boxed<around_fft_tile_sums_cuda>},
+      {"launch_around_fft_gains(Tensor(a!) X, Tensor profiles, Tensor index, Tensor weight, int[] launch, int scale, "
+       "float factor, float eps) -> ()",
+       boxed<around_fft_gains_cuda>},
+      {"launch_around_fft_hermitian(Tensor(a!) X, int[] launch) -> ()", boxed<around_fft_hermitian_cuda>},
+      {"launch_around_fft_clip(Tensor filtered, Tensor b, int[] launch, float low, float high) -> (Tensor, Tensor, "
+       "Tensor)",
+       boxed<around_fft_clip_cuda>},
+  };
 }
+
+}  // namespace specops

@@ -32,6 +32,7 @@ struct HermitianColumns {
 struct Clip {
   int64_t wide, n_pixels;
   int64_t constant;  // whether b is one element
+  int64_t keep;      // whether kept is not null
 };
 
 }  // namespace specops::spectral

@@ -1,59 +1,82 @@
 #include "spectral/cuda/spectral_cuda.h"
 
-#include <ATen/core/Tensor.h>
-#include <torch/library.h>
+#include <tuple>
 
 #include "common/cuda/glue.h"
+#include "spectral/cuda/ops.h"
 
-// Device and stream for the launchers; specops/ops/spectral/cuda.py makes plans and outputs.
+// The raw ops of the one-launch kernels, on what specops/ops/spectral/cuda.py has prepared.
 namespace specops {
 namespace {
 
-void binned_power_cuda(const at::Tensor& x, const at::Tensor& table, const at::Tensor& points, const at::Tensor& pools,
-                       const at::Tensor& sums, at::IntArrayRef launch) {
-  check_tensors(at::kFloat, x, {&table, &sums}, {&points, &pools});
-  checked<spectral::BinnedSums>("launch", launch);
+constexpr ScalarType kReal = ScalarType::kFloat;
+
+// The struct of a launch on images [..., H, W] like x.
+template <class Launch>
+Launch checked_launch(const Tensor& x, const Integers& launch) {
+  SPECOPS_CHECK_VALUE(x.dim() >= 2, "images must be [..., H, W]; got ", x.sizes());
+  const Launch how = checked<Launch>("launch", launch);
+  check_count("images", x, how.n_images * how.height * how.width);
+  return how;
+}
+
+Tensor binned_power_cuda(const Tensor& x, const Tensor& table, const Tensor& points, const Tensor& pools,
+                         const Integers& launch) {
+  check_tensors(kReal, {&x, &table}, {&points, &pools});
+  const auto how = checked_launch<spectral::BinnedSums>(x, launch);
+  Tensor sums = empty(shape_of_each(x, 2, {how.n_bins}), kReal, x.device());
   call("binned_power", launch_binned_power, x, table, points, pools, sums, launch);
+  return sums;
 }
 
-void binned_cross_spectrum_cuda(const at::Tensor& x, const at::Tensor& y, const at::Tensor& table,
-                                const at::Tensor& points, const at::Tensor& pools, const at::Tensor& sums,
-                                at::IntArrayRef launch) {
-  check_tensors(at::kFloat, x, {&y, &table, &sums}, {&points, &pools});
-  checked<spectral::BinnedSums>("launch", launch);
+Tensor binned_cross_spectrum_cuda(const Tensor& x, const Tensor& y, const Tensor& table, const Tensor& points,
+                                  const Tensor& pools, const Integers& launch) {
+  check_tensors(kReal, {&x, &y, &table}, {&points, &pools});
+  const auto how = checked_launch<spectral::BinnedSums>(x, launch);
+  check_count("images", y, x.numel());
+  Tensor sums = empty(shape_of_each(x, 2, {how.n_bins}), kReal, x.device());
   call("binned_cross_spectrum", launch_binned_cross_spectrum, x, y, table, points, pools, sums, launch);
+  return sums;
 }
 
-void binned_filter_cuda(const at::Tensor& x, const at::Tensor& table, const at::Tensor& gains,
-                        const at::Tensor& profiles, const at::Tensor& y, at::IntArrayRef launch) {
-  check_tensors(at::kFloat, x, {&table, &profiles, &y}, {&gains});
-  checked<spectral::BinnedFilter>("launch", launch);
+Tensor binned_filter_cuda(const Tensor& x, const Tensor& table, const Tensor& gains, const Tensor& profiles,
+                          const Integers& launch) {
+  check_tensors(kReal, {&x, &table, &profiles}, {&gains});
+  checked_launch<spectral::BinnedFilter>(x, launch);
+  Tensor y = empty(x.sizes(), kReal, x.device());
   call("binned_filter", launch_binned_filter, x, table, gains, profiles, y, launch);
+  return y;
 }
 
-void clipped_band_swap_cuda(const at::Tensor& a, const at::Tensor& b, const at::Tensor& table, const at::Tensor& gains,
-                            const at::Tensor& profiles, const at::Tensor& swapped, const at::Tensor& slopes,
-                            const at::Tensor& kept, at::IntArrayRef launch, double low, double high) {
-  check_tensors(at::kFloat, a, {&b, &table, &profiles, &swapped, &kept}, {&gains});
-  checked<spectral::BandSwap>("launch", launch);
+// Returns swapped, slopes and kept.
+std::tuple<Tensor, Tensor, Tensor> clipped_band_swap_cuda(const Tensor& a, const Tensor& b, const Tensor& table,
+                                                          const Tensor& gains, const Tensor& profiles,
+                                                          const Integers& launch, double low, double high) {
+  check_tensors(kReal, {&a, &b, &table, &profiles}, {&gains});
+  const auto how = checked_launch<spectral::BandSwap>(a, launch);
+  check_count("second images", b, how.constant != 0 ? 1 : a.numel());
+  auto made = empty_swapped(a, how.keep != 0);
+  auto& [swapped, slopes, kept] = made;
   call("clipped_band_swap", launch_clipped_band_swap, a, b, table, gains, profiles, swapped, slopes, kept, launch, low,
        high);
+  return made;
 }
 
 }  // namespace
-}  // namespace specops
 
-TORCH_LIBRARY_FRAGMENT(specops_native, m) {
-  m.def("launch_binned_power(Tensor x, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, int[] launch) -> ()",
-        torch::dispatch(c10::kCUDA, specops::binned_power_cuda));
-  m.def(
-      "launch_binned_cross_spectrum(Tensor x, Tensor y, Tensor table, Tensor points, Tensor pools, Tensor(a!) sums, "
-      "int[] launch) -> ()",
-      torch::dispatch(c10::kCUDA, specops::binned_cross_spectrum_cuda));
-  m.def("launch_binned_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) y, int[] launch) -> ()",
-        torch::dispatch(c10::kCUDA, specops::binned_filter_cuda));
-  m.def(
-      "launch_clipped_band_swap(Tensor a, Tensor b, Tensor table, Tensor gains, Tensor profiles, Tensor(a!) swapped, "
-      "Tensor(b!) slopes, Tensor(c!) kept, int[] launch, float low, float high) -> ()",
-      torch::dispatch(c10::kCUDA, specops::clipped_band_swap_cuda));
+std::vector<Op> spectral_cuda_ops() {
+  return {
+      {"launch_binned_power(Tensor x, Tensor table, Tensor points, Tensor pools, int[] launch) -> Tensor",
+       boxed<binned_power_cuda>},
+      {"launch_binned_cross_spectrum(Tensor x, Tensor y, Tensor table, Tensor points, Tensor pools, int[] launch) -> "
+       "Tensor",
+       boxed<binned_cross_spectrum_cuda>},
+      {"launch_binned_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, int[] launch) -> Tensor",
+       boxed<binned_filter_cuda>},
+      {"launch_clipped_band_swap(Tensor a, Tensor b, Tensor table, Tensor gains, Tensor profiles, int[] launch, float "
+       "low, float high) -> (Tensor, Tensor, Tensor)",
+       boxed<clipped_band_swap_cuda>},
+  };
 }
+
+}  // namespace specops

@@ -19,6 +19,7 @@ struct BinnedFilter {
 
 struct BandSwap : BinnedFilter {
   int64_t constant;  // whether b is one element
+  int64_t keep;      // whether kept is not null
 };
 
 }  // namespace specops::spectral

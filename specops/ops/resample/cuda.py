@@ -5,14 +5,12 @@ The functions do not ask where their tensors lie. What fits no block of a GPU go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from specops.ops import cuda_launch
-from specops.ops._layout import compute_dtype, like_layout, memory_format
+from specops.ops._layout import compute_dtype, like_layout
 from specops.ops.cuda_launch import integers_of
 from specops.ops.resample import reference
 from specops.ops.resample.plans import launches
@@ -27,13 +25,10 @@ def _aligned(x: Tensor) -> Tensor:
     return x.clone() if x.data_ptr() % VECTOR_BYTES else x
 
 
-def _resampled(x: Tensor, taps: Tensor, plan: Plan, size: Sequence[int]) -> Tensor:
-    out = torch.empty((*x.shape[:-2], *size), dtype=x.dtype, device=x.device, memory_format=memory_format(x))
-    factors = torch.empty(1 + taps.shape[0] + taps.shape[1], dtype=taps.dtype, device=taps.device)
+def _resampled(x: Tensor, taps: Tensor, plan: Plan) -> Tensor:
     folds = (plan.row_folds, plan.column_folds) if plan.op == "upfirdn2d" else ()
     structs = (integers_of(plan.layout), integers_of(plan.launch))
-    cuda_launch.launch(plan.op, _aligned(x), taps.contiguous(), factors, *folds, out, *structs)
-    return out
+    return cuda_launch.launch(plan.op, _aligned(x), taps.contiguous(), *folds, *structs)
 
 
 def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
@@ -44,7 +39,7 @@ def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
     plan = launches.plan(*axes, Images.of(x))
     if plan is None:
         return reference.upfirdn2d(x, taps, *sampling)
-    return _resampled(x, taps, plan, [axis.n_out for axis in axes])
+    return _resampled(x, taps, plan)
 
 
 def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
@@ -56,21 +51,18 @@ def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Ten
     plan = launches.plan(transposed(axes[0]), transposed(axes[1]), Images.of(y), folded=axes)
     if plan is None:
         return reference.upfirdn2d_transpose(y, taps, *sampling_and_size)
-    return _resampled(y, taps, plan, size)
+    return _resampled(y, taps, plan)
 
 
 def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps_size: Any) -> Tensor:
     """x [..., H, W], y [..., Ho, Wo] -> taps [fh, fw] of taps_size; planes are added in the order of the batch."""
     *sampling, taps_size = sampling_and_taps_size
-    out = x.new_zeros(tuple(taps_size), dtype=compute_dtype(x.dtype))
     if x.numel() == 0:
-        return out
+        return x.new_zeros(tuple(taps_size), dtype=compute_dtype(x.dtype))
     x, y = x.contiguous(), y.contiguous()
     axes = axes_of(x.shape[-2:], taps_size, *sampling)
     plan = launches.plan(*axes, Images.of(x), sums=True)
     if plan is None:
         return reference.upfirdn2d_filter_correlation(x, y, *sampling_and_taps_size)
-    sums = torch.empty(plan.launch.blocks, out.numel(), dtype=torch.float64, device=x.device)
     structs = (integers_of(plan.layout), integers_of(plan.launch))
-    cuda_launch.launch("upfirdn2d_filter_correlation", _aligned(x), _aligned(y), sums, out, *structs)
-    return out
+    return cuda_launch.launch("upfirdn2d_filter_correlation", _aligned(x), _aligned(y), *structs)

@@ -37,8 +37,8 @@ class AroundFft(ABC):
     """
 
     @abstractmethod
-    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
-        """sums[..., k] = sum of weight · Re(conj X Y), with a scale of weight · s(|X|²), over the points of bin k."""
+    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale) -> Tensor:
+        """[..., k]: sum of weight · Re(conj X Y), with a scale of weight · s(|X|²), over the points of bin k."""
 
     @abstractmethod
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
@@ -49,21 +49,18 @@ class AroundFft(ABC):
         """Makes the first column of X Hermitian in ky, in place; with two edges the last one too."""
 
     @abstractmethod
-    def clip(
-        self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
-    ) -> None:
-        """What follows the filter of a band swap."""
+    def clip(self, filtered: Tensor, b: Tensor, low: float, high: float, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """What follows the filter of a band swap: swapped, slope and b or nothing."""
 
     def binned_cross_spectrum(
         self, x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale = UNSCALED
     ) -> Tensor:
         """With a scale, and y = x, binned_scaled_power."""
-        sums = x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
-        if sums.numel():
-            X = spectrum_of(x)
-            Y = X if same_images(x, y) else spectrum_of(y)
-            self.bin_sums(X, Y, index, weight, sums, scale)
-        return sums
+        if x.numel() * n_bins == 0:
+            return x.new_empty(*x.shape[:-2], n_bins, dtype=compute_dtype(x.dtype))
+        X = spectrum_of(x)
+        Y = X if same_images(x, y) else spectrum_of(y)
+        return self.bin_sums(X, Y, index, weight, n_bins, scale)
 
     def binned_filter(
         self, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale = UNSCALED
@@ -87,13 +84,12 @@ class AroundFft(ABC):
         self, a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Images of half precision are float32 on the way."""
+        if a.numel() == 0:
+            return a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8), a.new_empty(a.shape if keep else (0,))
         dtype = compute_dtype(a.dtype)
         wide_a, wide_b = a.to(dtype), in_type(b, dtype)
-        swapped, slope = wide_a.new_empty(a.shape), a.new_empty(a.shape, dtype=torch.int8)
-        kept = wide_a.new_empty(a.shape if keep else (0,))
-        if a.numel():
-            filtered = self.binned_filter(wide_a - wide_b, profile, index, weight)
-            self.clip(filtered, wide_b, swapped, slope, kept, low, high)
+        filtered = self.binned_filter(wide_a - wide_b, profile, index, weight)
+        swapped, slope, kept = self.clip(filtered, wide_b, low, high, keep)
         return swapped.to(a.dtype), slope, kept.to(a.dtype)
 
 

@@ -44,9 +44,10 @@ class BinnedFilter:
 
 @dataclass(frozen=True)
 class BandSwap(BinnedFilter):
-    """Further, whether the second image is one number."""
+    """Further, whether the second image is one number, and whether it is returned."""
 
     constant: Int64
+    keep: Int64
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,12 @@ class HermitianColumns:
 
 @dataclass(frozen=True)
 class Clip:
-    """Pixels that are folded and clipped, and whether those of the second image are one number."""
+    """Pixels that are folded and clipped; whether those of the second image are one number, and are returned."""
 
     wide: Int64
     n_pixels: Int64
     constant: Int64
+    keep: Int64
 
 
 def serves(x: Tensor) -> bool:
@@ -117,27 +119,23 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
     if not serves(x):
         return AROUND_FFT.binned_cross_spectrum(x, y, index, weight, n_bins)
     plan = bins.bins(index, weight, n_bins)
-    sums = x.new_empty(*x.shape[:-2], n_bins, dtype=weight.dtype)
     images = (pixels(x),) if same_images(x, y) else (pixels(x), pixels(y))
     name = "binned_power" if len(images) == 1 else "binned_cross_spectrum"
     tables = (circle_of(x), plan.points, plan.pools)
     launch = BinnedSums(**shape_of(x), n_bins=n_bins, bins_per_pool=plan.bins_per_pool)
-    cuda_launch.launch(name, *images, *tables, sums, integers_of(launch))
-    return sums
+    return cuda_launch.launch(name, *images, *tables, integers_of(launch))
 
 
 def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """x [..., H, W], profile [K] or [..., K], index and weight as above -> [..., H, W]."""
     if not serves(x) or index.dim() > 2:
         return AROUND_FFT.binned_filter(x, profile, index, weight)
-    y = x.new_empty(x.shape, dtype=weight.dtype)
-    cuda_launch.launch(
+    y = cuda_launch.launch(
         "binned_filter",
         pixels(x),
         circle_of(x),
         gains(index, weight, profile.shape[-1]),
         profile.contiguous(),
-        y,
         integers_of(BinnedFilter(**shape_of(x), profile_stride=stride_of(profile))),
     )
     return y.to(x.dtype)
@@ -154,21 +152,15 @@ def clipped_band_swap(
     """a, b [..., H, W], profile, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
     if not serves(a) or index.dim() > 2:
         return AROUND_FFT.clipped_band_swap(a, b, profile, index, weight, low, high, keep)
-    dtype = weight.dtype
-    swapped, slope = a.new_empty(a.shape, dtype=dtype), a.new_empty(a.shape, dtype=torch.int8)
-    kept = a.new_empty(a.shape if keep else (0,), dtype=dtype)
     constant = is_constant(b)
-    cuda_launch.launch(
+    swapped, slope, kept = cuda_launch.launch(
         "clipped_band_swap",
         pixels(a),
-        b.flatten()[:1].to(dtype) if constant else pixels(b),
+        b.flatten()[:1].to(weight.dtype) if constant else pixels(b),
         circle_of(a),
         gains(index, weight, profile.shape[-1]),
         profile.contiguous(),
-        swapped,
-        slope,
-        kept,
-        integers_of(BandSwap(**shape_of(a), profile_stride=stride_of(profile), constant=constant)),
+        integers_of(BandSwap(**shape_of(a), profile_stride=stride_of(profile), constant=constant, keep=keep)),
         low,
         high,
     )
@@ -178,19 +170,18 @@ def clipped_band_swap(
 class CudaKernels(AroundFft):
     """Kernels around torch.fft."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
-        n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
-        spectra = {"wide": is_wide(X), "n_images": sums.numel() // n_bins, "n_points": n_points, "n_bins": n_bins}
+    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale) -> Tensor:
+        n_points = X.shape[-3] * X.shape[-2]
+        n_images = X.numel() // (2 * n_points)
+        spectra = {"wide": is_wide(X), "n_images": n_images, "n_points": n_points, "n_bins": n_bins}
         tiles = bins.tiles_of(n_points, n_bins, X.dtype)
         if tiles is None:
             points = bins.sorted_points(index, weight, n_bins)
             tables = (points.place, points.weight, points.first)
             launch = BinSums(**spectra, lanes=bins.lanes_of(points))
-            cuda_launch.launch("around_fft_sums", X, Y, *tables, sums, integers_of(launch), *astuple(scale))
-            return
+            return cuda_launch.launch("around_fft_sums", X, Y, *tables, integers_of(launch), *astuple(scale))
         n_tiles, tile_points = tiles
         plan = bins.bins_of_tiles(index, weight, n_bins, n_tiles, tile_points)
-        of_tiles = sums.new_empty(sums.numel() * n_tiles if n_tiles > 1 else 0)
         tile_launch = TileSums(
             **spectra,
             n_tiles=n_tiles,
@@ -198,8 +189,8 @@ class CudaKernels(AroundFft):
             n_threads=LANES * bins.warps_of_tiles(tile_points),
             bins_per_pool=plan.bins_per_pool,
         )
-        tables = (plan.points, plan.pools, of_tiles)
-        cuda_launch.launch("around_fft_tile_sums", X, Y, *tables, sums, integers_of(tile_launch), *astuple(scale))
+        tables = (plan.points, plan.pools)
+        return cuda_launch.launch("around_fft_tile_sums", X, Y, *tables, integers_of(tile_launch), *astuple(scale))
 
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
@@ -218,13 +209,11 @@ class CudaKernels(AroundFft):
         launch = HermitianColumns(is_wide(X), n_images, n_rows, n_columns, n_edges)
         cuda_launch.launch("around_fft_hermitian", X, integers_of(launch))
 
-    def clip(
-        self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
-    ) -> None:
+    def clip(self, filtered: Tensor, b: Tensor, low: float, high: float, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
         constant = is_constant(b)
         b = b.flatten()[:1] if constant else b
-        launch = Clip(wide=is_wide(filtered), n_pixels=filtered.numel(), constant=constant)
-        cuda_launch.launch("around_fft_clip", filtered, b, swapped, slope, kept, integers_of(launch), low, high)
+        launch = Clip(wide=is_wide(filtered), n_pixels=filtered.numel(), constant=constant, keep=keep)
+        return cuda_launch.launch("around_fft_clip", filtered, b, integers_of(launch), low, high)
 
 
 AROUND_FFT = CudaKernels()

@@ -130,9 +130,8 @@ def test_images_beyond_two_to_the_31_pixels() -> None:
 def test_sums_of_tiles_beyond_two_to_the_31_numbers() -> None:
     X = torch.from_numpy(np.zeros((2**31 // (2 * 96 * 90) + 1, 96, 90, 2), np.float32))  # of two tiles
     X[-1, ..., 0] = 1.0
-    sums = torch.empty(len(X), 1)
     with last(2) as runs:
         index, weight = torch.zeros(96, 90, dtype=torch.int32), torch.ones(96, 90)
-        cuda.AROUND_FFT.bin_sums(X, X, index, weight, sums, around_fft.UNSCALED)
+        sums = cuda.AROUND_FFT.bin_sums(X, X, index, weight, 1, around_fft.UNSCALED)
     assert len(runs) == 2
     assert float(sums[-1, 0]) == 96 * 90

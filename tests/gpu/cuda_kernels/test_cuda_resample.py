@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +33,6 @@ from resample_draws import Draw
 from samples import RESAMPLING, Sample
 from spectral_cases import ARCHS
 
-from specops.ops import cuda_launch
 from specops.ops.resample import cuda, reference
 from specops.ops.resample.contract import BOUNDARIES
 from specops.ops.resample.plans import launches, tilings
@@ -47,20 +44,6 @@ pytestmark = pytest.mark.skipif(
 SOURCE = cuda_source.CSRC / "resample" / "cuda" / "resample_cuda.cu"
 RANDOM_DRAWS = 40
 LAST_BLOCK = {"counting": False, "races": False, "blocks": slice(-1, None)}
-
-
-@contextmanager
-def noted() -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
-    """Yields a list of the raw ops that are called, with their arguments."""
-    calls: list[tuple[str, tuple[Any, ...]]] = []
-    execute = cuda_launch.launch
-
-    def launch(name: str, *args: Any) -> None:
-        execute(name, *args)
-        calls.append((name, args))
-
-    with emulated.launching(launch):
-        yield calls
 
 
 @pytest.mark.parametrize("order", cuda_source.ORDERS)
@@ -93,9 +76,10 @@ def test_images_do_not_meet(op: str, name: str) -> None:
 
 @pytest.mark.parametrize(("name", "outer"), [("full", 0), ("difference", 1), ("tall", 1), ("float64", 1)])
 def test_outer_products_are_found(name: str, outer: float) -> None:
-    with emulated.executed_source(SOURCE), noted() as calls:
+    with emulated.executed_source(SOURCE) as calls:
         cuda.upfirdn2d(*CASES[name].arguments("upfirdn2d"))
-    assert [float(factors[0]) for _, (_, _, factors, *_) in calls] == [outer]
+    [(*_, factors, _)] = [call.tensors for call in calls]
+    assert float(factors[0]) == outer
 
 
 def test_correlation_is_the_same_in_every_order() -> None:
@@ -158,13 +142,13 @@ def test_patches(up: int, down: int, taps: int) -> None:
     boundaries = dict.fromkeys(BOUNDARIES, (half, half - 1, half + 1, half)) | {"zeros": (half - 1, half, -2, half)}
     dtypes = (torch.float32, torch.float16, torch.bfloat16)
     sizes = ((16, 32), (19, 21))
-    with emulated.executed_source(SOURCE), noted() as calls:
+    with emulated.executed_source(SOURCE) as calls:
         for number, (boundary, dtype, size) in enumerate(itertools.product(boundaries, dtypes, sizes)):
             factors = {"taps": (taps, taps), "up": (up, up), "down": (down, down), "padding": boundaries[boundary]}
             case = Case(size, **factors, boundary=boundary, dtype=dtype, outer=number % 4 < 2)
             check(cuda, "upfirdn2d", *case.arguments("upfirdn2d"))
             check(cuda, "upfirdn2d_transpose", *replace(case, boundary="zeros").arguments("upfirdn2d_transpose"))
-    assert {name for name, _ in calls} == {"upfirdn2d_patches"}
+    assert {call.name for call in calls} == {"upfirdn2d_patches"}
 
 
 @pytest.mark.parametrize(
@@ -173,11 +157,11 @@ def test_patches(up: int, down: int, taps: int) -> None:
 def test_what_patches_do_not_serve(change: dict[str, Any]) -> None:
     """Samples more than a period beyond an end, channels side by side, taps that are not the same along both axes."""
     case = Case((16, 16), (4, 4), (1, 1), (2, 2), (6, 1, 1, 1), "reflect")
-    with emulated.executed_source(SOURCE), noted() as calls:
+    with emulated.executed_source(SOURCE) as calls:
         check(cuda, "upfirdn2d", *case.arguments("upfirdn2d"))
         check(cuda, "upfirdn2d", *replace(case, **change).arguments("upfirdn2d"))
         check(cuda, "upfirdn2d_transpose", *case.arguments("upfirdn2d_transpose"))
-    assert [name for name, _ in calls] == ["upfirdn2d_patches", "upfirdn2d", "upfirdn2d"]
+    assert [call.name for call in calls] == ["upfirdn2d_patches", "upfirdn2d", "upfirdn2d"]
 
 
 @pytest.mark.parametrize("name", ["up 2, 12 taps", "down 2, 4 taps"])

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -71,6 +72,15 @@ def library(source: Path, sanitizer: str | None = None) -> Path:
     command = ["g++", "-std=c++20", "-O1", "-w", "-shared", "-fPIC", *options, "-x", "c++"]
     command += ["-include", str(HERE / "cuda_shim.h"), f"-I{toolkit()}/include", f"-I{root_of(source)}"]
     return _made(source, ".so", command, ["-ldl"])
+
+
+@functools.cache
+def register_raw_ops(source: Path) -> None:
+    """Registers the raw ops of a *_cuda.cu as torch.ops.specops_emulated.launch_*, for tensors on the CPU."""
+    torch_cpu = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    command = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", f"-DSPECOPS_OPS={source.stem}_ops"]
+    command += ["-include", str(HERE / "raw_ops.h"), f"-I{root_of(source)}", "-Wl,--no-as-needed"]
+    ctypes.CDLL(str(_made(source.with_suffix(".cpp"), ".so", [*command, str(library(source)), str(torch_cpu)])))
 
 
 def ptx(source: Path, arch: int, options: Sequence[str] = ()) -> str:

@@ -124,8 +124,8 @@ def _filter_arguments(how: Configuration, profile: Tensor, index: Tensor, weight
 class TritonKernels(AroundFft):
     """Kernels around torch.fft."""
 
-    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, sums: Tensor, scale: Scale) -> None:
-        n_points, n_bins = X.shape[-3] * X.shape[-2], sums.shape[-1]
+    def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale) -> Tensor:
+        n_points, sums = X.shape[-3] * X.shape[-2], X.new_empty(*X.shape[:-3], n_bins)
         spectra: dict[str, Any] = {"X": X, "Y": Y, "P": n_points, "SAME": Y is X, **_scale_arguments(scale)}
         tiles = bins.tiles_of(n_points, n_bins, X.dtype) if index.dim() == 2 else None
         if tiles is None:
@@ -137,7 +137,7 @@ class TritonKernels(AroundFft):
                 weight=points.weight, first=points.first, out=sums, K=n_bins, LANES=lanes, WARPS=SUM_WARPS,
                 num_warps=SUM_WARPS,
             )  # fmt: skip
-            return
+            return sums
         n_tiles, tile_points = tiles
         tables = tile_tables(index, weight, n_bins, n_tiles, tile_points, X.itemsize)
         n_images = sums.numel() // n_bins
@@ -150,6 +150,7 @@ class TritonKernels(AroundFft):
             around_fft_kernels.around_fft_totals_kernel[(-(-sums.numel() // BLOCK),)](
                 of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK
             )
+        return sums
 
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
@@ -165,14 +166,15 @@ class TritonKernels(AroundFft):
             X, n=pairs, rows=n_rows, columns=n_columns, edges=n_edges, BLOCK=BLOCK
         )
 
-    def clip(
-        self, filtered: Tensor, b: Tensor, swapped: Tensor, slope: Tensor, kept: Tensor, low: float, high: float
-    ) -> None:
-        n, keep = filtered.numel(), kept.numel() > 0
+    def clip(self, filtered: Tensor, b: Tensor, low: float, high: float, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+        n, swapped = filtered.numel(), torch.empty_like(filtered)
+        slope = torch.empty_like(swapped, dtype=torch.int8)
+        kept = swapped.new_empty(swapped.shape if keep else (0,))
         around_fft_kernels.around_fft_clip_kernel[(-(-n // BLOCK),)](
             filtered, b, swapped, slope, kept, n=n, low=float(low), high=float(high), ONE_VALUE=is_constant(b),
             KEEP=keep, BLOCK=BLOCK,
         )  # fmt: skip
+        return swapped, slope, kept
 
 
 AROUND_FFT = TritonKernels()
