@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: setup demo claims parity fixes test test-all test-asan test-gpu gpu-static gpu-check conformance bench lint format clean
+.PHONY: setup demo claims parity fixes test test-all test-asan test-gpu fuzz gpu-static gpu-check conformance bench lint format clean
 
 setup: $(VENV)/built
 
@@ -18,6 +18,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/built: $(VENV)/installed setup.py $(NATIVE)
 	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(BIN)/python setup.py --quiet build_core
 	$(BIN)/python -m specops info
 	touch $@
 
@@ -45,6 +46,11 @@ test: setup
 # What `make test` leaves out: long tests, and more cases of what it checks.
 test-all: setup
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m slow $(TESTS)
+
+# Properties of the library's core on arguments that nobody has drawn before, for so many SECONDS.
+SECONDS ?= 120
+fuzz: setup
+	$(BIN)/python tests/tools/fuzz_core.py --seconds $(SECONDS)
 
 # Of those, GPU kernels executed without a GPU.
 test-gpu: setup

@@ -14,18 +14,23 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from setuptools import Extension, setup
+from setuptools import Command, Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent.resolve()
+TORCH_FREE = ("csrc/isa/", "csrc/fft/", "csrc/spectral/cpu/plans/", "csrc/resample/cpu/operator.cpp", "csrc/numpy/")
 CPP_SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("csrc/**/*.cpp"))
 CPP_SOURCES.sort(key=lambda path: not path.startswith("csrc/isa/"))  # those that take longest come first
+CORE_SOURCES = [path for path in CPP_SOURCES if path.startswith(TORCH_FREE)]
+CPP_SOURCES = [path for path in CPP_SOURCES if not path.startswith("csrc/numpy/")]
 SOURCES = [path for path in CPP_SOURCES if not path.endswith("_cuda.cpp")]
 CUDA_SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("csrc/**/*_cuda.cu"))
 CUDA_ARCHITECTURES = (80, 90, 100)
@@ -59,11 +64,11 @@ def cxx() -> list[str]:
     return os.environ.get("CXX", "").split() or [found]
 
 
-def compiled(source: str, folder: Path, cuda_targets: str) -> Step:
+def compiled(source: str, folder: Path, cuda_targets: str = "", includes: Sequence[str] = ()) -> Step:
     """Compiles a C++ source."""
     made = str(folder / Path(source).with_suffix(".o"))
     macros = [f"-DSPECOPS_CUDA_TARGETS={cuda_targets}"] if cuda_targets and source == "csrc/library.cpp" else []
-    command = [*cxx(), *flags(), "-Icsrc", *macros, "-MD", "-MF", f"{made}.d", "-c", source, "-o", made]
+    command = [*cxx(), *flags(), "-Icsrc", *includes, *macros, "-MD", "-MF", f"{made}.d", "-c", source, "-o", made]
     return Step("C++", made, [source], command, f"{made}.d")
 
 
@@ -240,6 +245,29 @@ class BuildNative(build_ext):
             note.write_text(reason + "\n")
 
 
+class BuildCore(Command):
+    """Binds what needs no torch to NumPy's arrays: the module specops_core in build/core, for tests alone."""
+
+    user_options: ClassVar[list[tuple[str, str | None, str | None]]] = []
+
+    def initialize_options(self) -> None: ...
+
+    def finalize_options(self) -> None: ...
+
+    def run(self) -> None:
+        import pybind11
+
+        folder = Path(self.get_finalized_command("build").build_temp)
+        made = ROOT / "build" / "core" / f"specops_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+        for path in (made.parent, folder):
+            path.mkdir(parents=True, exist_ok=True)
+        includes = [f"-isystem{path}" for path in (pybind11.get_include(), sysconfig.get_path("include"))]
+        steps = [compiled(source, folder, includes=includes if "numpy" in source else ()) for source in CORE_SOURCES]
+        objects = [step.output for step in steps]
+        link = Step("link", str(made), objects, [*cxx(), *flags(), "-shared", *objects, "-o", str(made)])
+        run_with_ninja([*steps, link], folder)
+
+
 class Wheel(bdist_wheel):
     """A wheel for any Python, and with the library for one platform."""
 
@@ -253,4 +281,4 @@ if __name__ == "__main__":
     if not native:
         (ROOT / "specops" / NOTE).write_text("SPECOPS_BUILD=0 was set when the package was built\n")
     library = [Extension("specops._native", SOURCES)] if native else []
-    setup(ext_modules=library, cmdclass={"build_ext": BuildNative, "bdist_wheel": Wheel})
+    setup(ext_modules=library, cmdclass={"build_ext": BuildNative, "build_core": BuildCore, "bdist_wheel": Wheel})

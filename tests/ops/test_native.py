@@ -191,22 +191,10 @@ def test_the_build_lists_its_instruction_sets():
     assert info["isas"][-1] == "baseline"
 
 
-@pytest.mark.parametrize("isa", backends.build_info()["isas"])
-def test_each_instruction_set_gives_the_values_or_says_that_the_cpu_lacks_it(isa):
-    code = f"""
-import torch, test_native as t, test_native_inputs as i
-assert t.backends.isa() == {isa!r}
-for size in [(1, 1), (2, 2), (5, 7), (8, 8), (12, 20), (16, 16), (33, 18), (64, 64), (97, 6), (128, 96)]:
-    for kind in t.KINDS:
-        for dtype in t.UNIT:
-            t.check_values(size, kind, dtype)
-t.test_half_precision_values_are_rounded_once(torch.float16)
-t.test_half_precision_values_are_rounded_once(torch.bfloat16)
-i.test_images_of_any_strides(torch.bfloat16)
-"""
-    done = run_python(code, SPECOPS_ISA=isa)
-    if done.returncode:
-        assert f"SPECOPS_ISA={isa}: this CPU does not have it" in done.stderr
+def test_the_environment_names_the_instruction_set():
+    """Each gives the values: test_native_core.py."""
+    done = run_python("from specops import backends; print(backends.isa())", SPECOPS_ISA="baseline")
+    assert done.stdout == "baseline\n", done.stderr
 
 
 def test_an_unknown_instruction_set_is_refused_by_name():

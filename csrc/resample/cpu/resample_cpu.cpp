@@ -1,7 +1,6 @@
 #include "resample/cpu/resample_cpu.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <list>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "common/tensor.h"
 #include "resample/cpu/kernels.h"
 #include "resample/cpu/operator.h"
+#include "resample/memory_format.h"
 
 namespace specops {
 namespace {
@@ -23,20 +23,6 @@ using Axis = resample::Axis<int64_t>;
 constexpr int64_t kPixelsPerTask = 16384;
 constexpr int64_t kMostPartialSums = 64;
 constexpr int64_t kLargeOutput = int64_t{1} << 24;  // bytes; half of the third-level cache that cores share
-
-// Strides of images [N, C, H, W] whose channels lie side by side.
-std::array<int64_t, 4> channels_last_strides(const Ints& sizes) {
-  return {sizes[1] * sizes[2] * sizes[3], 1, sizes[1] * sizes[3], sizes[1]};
-}
-
-bool is_channels_last(const Tensor& x) {
-  if (x.dim() != 4 || x.is_contiguous()) return false;
-  const auto strides = channels_last_strides(x.sizes());
-  for (int64_t d = 0; d < 4; ++d) {
-    if (x.size(d) != 1 && x.stride(d) != strides[d]) return false;
-  }
-  return true;
-}
 
 // Images as planes [H, W, inner] whose rows are contiguous; a copy where x is laid out otherwise.
 class Planes2d {
@@ -300,18 +286,11 @@ void correlate_images(const Tensor& x, const Tensor& y, const Axis& along_y, con
   }
 }
 
-// Images of another size, channels_last where x is.
-Tensor empty_as(const Tensor& x, const Ints& sizes) {
-  if (!is_channels_last(x)) return empty(sizes, x.type(), cpu());
-  const auto strides = channels_last_strides(sizes);
-  return empty_strided(sizes, {strides.data(), 4}, x.type(), cpu());
-}
-
 Tensor resampled(const Tensor& x, const Tensor& taps, const Axis& along_y, const Axis& along_x, bool transposed) {
   std::vector<int64_t> shape = x.sizes().copy();
   shape[x.dim() - 2] = transposed ? along_y.n_in : along_y.n_out;
   shape[x.dim() - 1] = transposed ? along_x.n_in : along_x.n_out;
-  Tensor out = empty_as(x, shape);
+  Tensor out = empty_as(x, shape, cpu());
   if (out.numel() == 0) return out;
   const Contiguous taps_c(taps);
   for_real(taps.type() == ScalarType::kDouble,

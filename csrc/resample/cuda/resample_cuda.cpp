@@ -1,32 +1,23 @@
 #include "resample/cuda/resample_cuda.h"
 
+#include "common/checks.h"
 #include "common/cuda/glue.h"
-#include "common/pixel.h"
 #include "resample/cuda/layout.h"
 #include "resample/cuda/ops.h"
+#include "resample/memory_format.h"
 
 // The raw ops of resampling, on what specops/ops/resample/plans has prepared.
 namespace specops {
 namespace {
 
-ScalarType compute_type(ScalarType type) { return type == ScalarType::kDouble ? type : ScalarType::kFloat; }
-
-// Whether the channels of a pixel of x [N, C, H, W] lie side by side, and x has no gaps.
-bool is_channels_last(const Tensor& x) {
-  int64_t step = 1;
-  for (const int64_t d : {1, 3, 2, 0}) {
-    if (x.dim() != 4 || (x.size(d) != 1 && x.stride(d) != step)) return false;
-    step *= x.size(d);
-  }
-  return true;
-}
-
 resample::Layout checked_layout(const Tensor& x, const Integers& layout, const Integers& launch) {
   const auto how = checked<resample::Layout, int32_t>("layout", layout);
   const auto shape = checked<resample::Launch>("launch", launch);
-  SPECOPS_CHECK_TYPE(static_cast<int64_t>(x.type()) == shape.pixel, "launch is for other pixels; got ", x.type());
+  SPECOPS_CHECK_TYPE(x.type() <= ScalarType::kDouble && static_cast<int64_t>(pixel_type(x.type())) == shape.pixel,
+                     "launch is for other pixels; got ", x.type());
+  const bool channels_last = is_channels_last(x);
   SPECOPS_CHECK_VALUE(
-      x.dim() >= 2 && (x.is_contiguous() ? how.channels == 1 : is_channels_last(x) && how.channels == x.size(1)),
+      x.dim() >= 2 && (channels_last || x.is_contiguous()) && how.channels == (channels_last ? x.size(1) : 1),
       "images must be without gaps, as their layout says; got ", x.sizes(), " with strides ", x.strides());
   check_count("images", x, shape.planes * how.channels * how.y.n_in * how.x.n_in);
   return how;
@@ -37,12 +28,8 @@ void check_taps(const Tensor& x, const Tensor& taps, const resample::Layout& how
   check_count("taps", taps, int64_t{how.y.n_taps} * how.x.n_taps);
 }
 
-// Images [..., Ho, Wo] in the memory format of x.
 Tensor empty_resampled(const Tensor& x, const resample::Layout& how) {
-  const std::vector<int64_t> shape = shape_of_each(x, 2, {how.y.n_out, how.x.n_out});
-  if (x.is_contiguous()) return empty(shape, x.type(), x.device());
-  const int64_t channels = how.channels, row = channels * how.x.n_out;
-  return empty_strided(shape, std::vector<int64_t>{row * how.y.n_out, 1, row, channels}, x.type(), x.device());
+  return empty_as(x, shape_of_each(x, 2, {how.y.n_out, how.x.n_out}), x.device());
 }
 
 Tensor empty_factors(const Tensor& taps, const resample::Layout& how) {
