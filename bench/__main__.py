@@ -28,7 +28,7 @@ from bench import ROOT, accuracy, checks, resampling, spectral, testbeds
 from bench.measure import Row, WrongResultError, copy_bandwidth, measured
 from bench.registry import Entry, PeerError
 from bench.table import Table, read
-from specops import backends, cli
+from specops import _library, backends, cli
 
 QUICK_SECONDS = 90.0  # after which a quick run on a GPU begins no further entry
 CPU = torch.device("cpu")
@@ -66,7 +66,7 @@ def processor(device: torch.device) -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    isa = "no extension" if backends.no_extension() else backends.isa()
+    isa = "no extension" if backends.no_extension() else _library.isa()
     return f"{(names or [platform.processor() or platform.machine()])[0]}, {isa}"
 
 

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from specops import backends, compat, functional, geometry, losses, masks, nn, ops
-from specops.backends import library_path
+from specops._library import library_path
 from specops.functional import (
     downsample,
     fourier_ring_correlation,

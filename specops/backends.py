@@ -6,25 +6,23 @@ at each call, below autograd and outside compiled graphs, so that forcing a back
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib
 import importlib.util
-import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from specops._library import build_info, no_extension, note, told
+
 Kernel = Callable[..., Any]
 
 ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
-LIBRARY = Path(__file__).with_name("_native.so")
 RAISED_AGAIN = {each.__name__: each for each in (TypeError, ValueError)}
 
 _forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
@@ -114,75 +112,13 @@ def _named(error: Exception) -> Exception:
     return RAISED_AGAIN[name](text) if name in RAISED_AGAIN else error
 
 
-@functools.cache
-def library() -> ctypes.CDLL:
-    """Returns the compiled library, whose ops torch knows then. Raises OSError where that is impossible."""
-    torch.ops.load_library(LIBRARY)
-    loaded = ctypes.CDLL(str(LIBRARY))
-    for name in ("build_info", "isa", "isa_error", "cuda_missing", "registration_error"):
-        getattr(loaded, f"specops_{name}").restype = ctypes.c_char_p
-    if error := loaded.specops_registration_error():
-        raise OSError(error.decode())
-    loaded.specops_let_python_choose()
-    return loaded
-
-
-def library_path() -> str:
-    """Returns the path of the compiled library, which runs the ops on CPU tensors without this package.
-
-    A process that has torch alone calls torch.ops.load_library of it, or dlopen in C++, before it runs a program that
-    torch.export and AOTInductor or TorchScript have saved. On a GPU the ops need `import specops`: launches are
-    planned in Python.
-
-    Raises:
-        RuntimeError: there is no library that this torch can load; says why.
-
-    Example:
-        >>> import torch, specops
-        >>> torch.ops.load_library(specops.library_path())
-    """
-    if reason := no_extension():
-        raise RuntimeError(f"there is no compiled library: {reason}")
-    return str(LIBRARY)
-
-
-@functools.cache
-def build_info() -> dict[str, Any]:
-    """Returns compiler, instruction sets and CUDA targets of the compiled library."""
-    info: dict[str, Any] = json.loads(library().specops_build_info())
-    return info
-
-
-def isa() -> str:
-    """Returns the instruction set in use. Raises RuntimeError where SPECOPS_ISA asks for none that there is."""
-    name: bytes | None = library().specops_isa()
-    if name is None:
-        raise RuntimeError(library().specops_isa_error().decode())
-    return name.decode()
-
-
-@functools.cache
-def no_extension() -> str | None:
-    """Returns why the compiled library is not loaded, or None where it is."""
-    if not LIBRARY.exists():
-        note = LIBRARY.with_name("_native_build.txt")
-        return note.read_text().strip() if note.exists() else "the extension is not built (see README, Installation)"
-    try:
-        library()
-        return None
-    except OSError as error:
-        return f"the extension cannot be loaded: {error}"
-
-
 def cuda_build() -> str | None:
     """Returns why the extension has no CUDA kernels, or None where it has them."""
     if reason := no_extension():
         return reason
     if build_info()["cuda"]:
         return None
-    note = Path(__file__).with_name("_cuda_build.txt")
-    reason = note.read_text().strip() if note.exists() else "SPECOPS_CUDA=auto was not set"
-    return f"built without CUDA: {reason}"
+    return f"built without CUDA: {note('_cuda_build.txt') or 'SPECOPS_CUDA=auto was not set'}"
 
 
 @functools.cache
@@ -203,9 +139,7 @@ def no_gpu() -> str | None:
 @functools.cache
 def no_driver() -> str | None:
     """Returns why the CUDA runtime that the extension is linked with finds no device, or None where it finds one."""
-    missing: str | None = no_extension()
-    if missing is None and (told := library().specops_cuda_missing()):
-        missing = told.decode()
+    missing = no_extension() or told("cuda_missing")
     return f"the extension's CUDA runtime finds no device: {missing}" if missing else None
 
 

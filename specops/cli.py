@@ -12,7 +12,7 @@ from typing import NoReturn
 import torch
 
 import specops
-from specops import backends
+from specops import _library, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,10 +67,10 @@ def info() -> str:
     if missing := backends.no_extension():
         lines.append(f"extension  none: {missing}")
     else:
-        built = backends.build_info()
+        built = _library.build_info()
         lines.append(f"extension  built by {built['compiler']}")
         try:
-            isa = backends.isa()
+            isa = _library.isa()
         except RuntimeError as error:
             isa = f"none: {error}"
         lines.append(f"ISA        {isa} (compiled: {', '.join(built['isas'])})")

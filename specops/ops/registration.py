@@ -12,6 +12,7 @@ from torch.autograd import forward_ad
 from torch.autograd.forward_ad import _set_fwd_grad_enabled
 
 from specops import backends
+from specops._library import PATH
 
 _library = torch.library.Library("specops", "DEF")
 _below_autograd = torch._C._after_ADInplaceOrView_keyset.raw_repr()
@@ -69,7 +70,7 @@ def register(
     overload = getattr(torch.ops.specops, op).default
     if str(overload._schema) != f"specops::{schema}":
         raise ImportError(
-            f"{backends.LIBRARY} was built from other sources: it has {overload._schema}, where this package has "
+            f"{PATH} was built from other sources: it has {overload._schema}, where this package has "
             f"specops::{schema}. Build it again (see README, Installation)."
         )
     _library.impl(op, select, "CompositeExplicitAutograd")

@@ -11,7 +11,7 @@ import cuda_source
 import pytest
 import torch
 
-from specops import backends
+from specops import _library
 
 CSRC = cuda_source.CSRC
 DECLARATIONS = "common/torch_abi.h"
@@ -20,7 +20,7 @@ DECLARED = set(re.findall(r"\b((?:aoti_)?torch_\w+)\(", TEXT))
 WEAK = set(re.findall(r"__attribute__\(\(weak\)\)[^;]*?\b((?:aoti_)?torch_\w+)\(", TEXT))  # null where torch has none
 TORCH = Path(torch.__file__).parent
 HEADERS = ("torch/csrc/inductor/aoti_torch/c/shim.h", "torch/csrc/stable/c/shim.h")
-LIBRARY = Path(backends.__file__).with_name("_native.so")
+LIBRARY = _library.PATH
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="the library is not built")

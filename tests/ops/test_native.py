@@ -18,7 +18,7 @@ from oracle import binned_filter as exact_filter
 from oracle import exact as long
 from torch import Tensor
 
-from specops import backends
+from specops import _library, backends
 
 if (reason := backends.no_extension()) is not None:
     pytest.skip(reason, allow_module_level=True)
@@ -184,21 +184,21 @@ def test_what_is_not_finite_spreads_through_a_lowpass(bad: float) -> None:
 
 
 def test_the_build_lists_its_instruction_sets():
-    info = backends.build_info()
+    info = _library.build_info()
     assert set(info) == {"compiler", "isas", "cuda"}
     assert bool(info["cuda"]) == (backends.cuda_build() is None)
-    assert backends.isa() in info["isas"]
+    assert _library.isa() in info["isas"]
     assert info["isas"][-1] == "baseline"
 
 
 def test_the_environment_names_the_instruction_set():
     """Each gives the values: test_native_core.py."""
-    done = run_python("from specops import backends; print(backends.isa())", SPECOPS_ISA="baseline")
+    done = run_python("from specops import _library; print(_library.isa())", SPECOPS_ISA="baseline")
     assert done.stdout == "baseline\n", done.stderr
 
 
 def test_an_unknown_instruction_set_is_refused_by_name():
-    done = run_python("from specops import backends; backends.isa()", SPECOPS_ISA="sse9")
+    done = run_python("from specops import _library; _library.isa()", SPECOPS_ISA="sse9")
     assert "SPECOPS_ISA must be one of" in done.stderr
     assert "got sse9" in done.stderr
 
