@@ -10,7 +10,8 @@ from torch import Tensor
 from specops import geometry, ops
 from specops._tracing import cached_tensors
 from specops.functional._options import check_choice, number_pair
-from specops.ops._checks import check_image, check_pair, check_real
+from specops.functional._plans import planned
+from specops.ops._checks import check_dense_image, check_image, check_pair, check_real
 from specops.ops._layout import compute_dtype
 
 INTERPOLATIONS = ("nearest", "linear")
@@ -44,8 +45,10 @@ def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
         tensor([[2., 2.],
                 [2., 2.]])
     """
-    check_image("x", x)
-    return _gained(x, half_plane_gain(x, mask))
+    check_real("mask", mask)
+    run, (dtype, on_half_plane, *maps) = _filter_plan(x, mask, mask.shape, mask.device)
+    gain = mask if mask.dtype == dtype else mask.to(dtype)
+    return run.binned_filter(x, (gain if on_half_plane else _even_half(gain)).flatten(), *maps)
 
 
 def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", interpolation: str = "nearest") -> Tensor:
@@ -160,22 +163,27 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
     return shifted[0].to(real.dtype).contiguous(), shifted[1].to(imag.dtype).contiguous()
 
 
-def half_plane_gain(x: Tensor, mask: Tensor) -> Tensor:
-    """Returns the gain per coefficient, [H·(W//2+1)], of a mask [H, W//2+1] or [H, W], in the compute dtype."""
-    H, W = x.shape[-2:]
-    check_real("mask", mask)
-    if mask.shape != (H, W // 2 + 1) and mask.shape != (H, W):  # traced sizes compare, but are "in" nothing
+@planned
+def _filter_plan(
+    shape: torch.Size, dtype: torch.dtype, device: torch.device, mask_shape: torch.Size, mask_device: torch.device
+) -> tuple[torch.dtype, bool, Tensor, Tensor]:
+    """The dtype of gains, whether the mask is on the half plane, index and weight."""
+    H, W = check_dense_image("x", shape, dtype)
+    on_half_plane = mask_shape == (H, W // 2 + 1)
+    if not on_half_plane and mask_shape != (H, W):  # traced sizes compare, but are "in" nothing
         raise ValueError(
-            f"mask must be [{H}, {W // 2 + 1}] or [{H}, {W}] for x {list(x.shape)}; got {list(mask.shape)}. "
+            f"mask must be [{H}, {W // 2 + 1}] or [{H}, {W}] for x {list(shape)}; got {list(mask_shape)}. "
             f"Build it with specops.masks.lowpass(({H}, {W}), ...)."
         )
-    if mask.device != x.device:
-        raise ValueError(f"mask must be on {x.device} like x; got {mask.device}. Move it with mask.to(x.device).")
-    gain = mask.to(compute_dtype(x.dtype))
-    if mask.shape[-1] != W // 2 + 1:
-        reversed_mask = gain.roll((-1, -1), (0, 1)).flip(0, 1)
-        gain = ((gain + reversed_mask) / 2)[:, : W // 2 + 1]
-    return gain.flatten()
+    if mask_device != device:
+        raise ValueError(f"mask must be on {device} like x; got {mask_device}. Move it with mask.to(x.device).")
+    index, _, weight = geometry.coefficient_maps(H, W, compute_dtype(dtype), device)
+    return compute_dtype(dtype), on_half_plane, index, weight
+
+
+def _even_half(mask: Tensor) -> Tensor:
+    """The half plane of the even part of a mask [H, W]: [H, W//2+1]."""
+    return ((mask + mask.roll((-1, -1), (0, 1)).flip(0, 1)) / 2)[:, : mask.shape[1] // 2 + 1]
 
 
 def _gained(x: Tensor, gain: Tensor) -> Tensor:

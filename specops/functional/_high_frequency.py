@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import numbers
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from specops import geometry, masks, ops
+from specops import geometry, masks
 from specops._tracing import cached_tensors
 from specops.functional._filters import frequency_filter
-from specops.functional._options import check_choice, warn_of_units
+from specops.functional._options import check_choice, odd_units, warn_of_units
+from specops.functional._plans import planned, types_in
 from specops.functional._value_range import bounds, check_values
-from specops.ops._checks import check_image, check_pair
+from specops.ops._checks import check_dense_image, check_pair
 from specops.ops._layout import compute_dtype
 
 Parameter = masks.Parameter
@@ -55,12 +57,12 @@ def hff(
         tensor([[0., 0.],
                 [0., 0.]])
     """
-    check_image("x", x)
-    warn_of_units(radius, cutoff)
-    low, high = bounds(value_range)
-    check_values("x", x, low, high)
-    constant = x.new_full((), low).expand_as(x)
-    return _clipped_swap(x, constant, radius, cutoff, kind, (low, high), keep=False)[0]
+    options = radius, cutoff, kind, value_range, types_in(value_range)
+    run, plan = _swap_plan(x, x, *options)
+    if plan.odd_units:
+        warn_of_units(radius, cutoff)
+    check_values("x", x, *plan.bounds)
+    return run.clipped_band_swap(x, plan.low, *plan.gain_and_maps, *plan.bounds, False)[0]
 
 
 def hfc(
@@ -106,11 +108,13 @@ def hfc(
         tensor([[ 0.7500, -0.2500]])
     """
     wide_real, wide_fake = check_pair(("real", "fake"), real, fake)
-    warn_of_units(radius, cutoff)
-    low, high = bounds(value_range)
-    check_values("real", real, low, high)
-    check_values("fake", fake, low, high)
-    confused, kept = _clipped_swap(wide_fake, wide_real, radius, cutoff, kind, (low, high), keep=True)
+    options = radius, cutoff, kind, value_range, types_in(value_range)
+    run, plan = _swap_plan(wide_fake, wide_real, *options)
+    if plan.odd_units:
+        warn_of_units(radius, cutoff)
+    check_values("real", real, *plan.bounds)
+    check_values("fake", fake, *plan.bounds)
+    confused, _, kept = run.clipped_band_swap(wide_fake, wide_real, *plan.gain_and_maps, *plan.bounds, True)
     if real.dtype == fake.dtype:
         return kept, confused
     return kept.to(real.dtype), confused.to(fake.dtype)
@@ -146,25 +150,40 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     return (wide_b + frequency_filter(wide_a - wide_b, mask)).to(a.dtype).contiguous()
 
 
-def _clipped_swap(
-    a: Tensor,
-    b: Tensor,
+class _SwapPlan(NamedTuple):
+    """What `clipped_band_swap` takes beside images."""
+
+    low: Tensor  # the constant image of the range's lower end
+    gain_and_maps: tuple[Tensor, Tensor, Tensor]
+    bounds: tuple[float, float]
+    odd_units: bool
+
+
+@planned
+def _swap_plan(
+    shape: torch.Size,
+    dtype: torch.dtype,
+    device: torch.device,
     radius: Parameter | None,
     cutoff: Parameter | None,
     kind: str,
     value_range: tuple[float, float],
-    keep: bool,
-) -> tuple[Tensor, Tensor]:
-    """The low band of a with the rest of b, and b, both folded and clipped."""
+    *_: object,
+) -> _SwapPlan:
+    H, W = check_dense_image("x", shape, dtype)
+    low, high = bounds(value_range)
     check_choice("kind", kind, masks.KINDS)
-    H, W = a.shape[-2:]
-    dtype = compute_dtype(a.dtype)
     plain = isinstance(radius if cutoff is None else cutoff, numbers.Real) and (radius is None or cutoff is None)
     gain_of = _lowpass_gain if plain else _lowpass_gain.__wrapped__  # type: ignore[attr-defined]
-    gain = gain_of(H, W, radius, cutoff, kind, dtype, a.device)
-    index, _, weight = geometry.coefficient_maps(H, W, dtype, a.device)
-    swapped, _, kept = ops.clipped_band_swap(a, b, gain, index, weight, *value_range, keep)
-    return swapped, kept
+    gain = gain_of(H, W, radius, cutoff, kind, compute_dtype(dtype), device)
+    index, _, weight = geometry.coefficient_maps(H, W, compute_dtype(dtype), device)
+    constant = _constant(low, dtype, device).expand(shape)
+    return _SwapPlan(constant, (gain, index, weight), (low, high), odd_units(radius, cutoff) is not None)
+
+
+@cached_tensors
+def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.full((), value, dtype=dtype, device=device)
 
 
 @cached_tensors

@@ -16,21 +16,26 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
 
 
-def warn_of_units(radius: object, cutoff: object) -> None:
-    """Warns of a radius below 1 and of a cutoff from 1 on, each nearly always meant as the other.
+def odd_units(radius: object, cutoff: object) -> str | None:
+    """Returns what is odd about a radius below 1 or a cutoff from 1 on, each nearly always meant as the other.
 
-    The warning names the line that calls the caller; calls from within this package are silent. So is traced code,
-    since a graph keeps no warnings and a look at the number would bind the graph to its value.
+    Nothing is in traced code: a graph keeps no warnings, and a look at the number would bind the graph to its value.
     """
     if torch.compiler.is_compiling() or (radius is None) == (cutoff is None):
-        return
+        return None
     if isinstance(radius, numbers.Real) and 0 < float(radius) < 1:
         told = f"radius={radius} is in cycles per image, and every frequency but the mean lies above it. If you mean "
-        told += f"cycles per pixel, give cutoff={radius}."
-    elif isinstance(cutoff, numbers.Real) and not isinstance(cutoff, bool) and 1 <= float(cutoff) < math.inf:
+        return told + f"cycles per pixel, give cutoff={radius}."
+    if isinstance(cutoff, numbers.Real) and not isinstance(cutoff, bool) and 1 <= float(cutoff) < math.inf:
         told = f"cutoff={cutoff} is in cycles per pixel, and every frequency lies below it. If you mean cycles per "
-        told += f"image, give radius={cutoff}."
-    else:
+        return told + f"image, give radius={cutoff}."
+    return None
+
+
+def warn_of_units(radius: object, cutoff: object) -> None:
+    """Warns of odd units in the line that calls the caller; calls from within this package are silent."""
+    told = odd_units(radius, cutoff)
+    if told is None:
         return
     user = sys._getframe(1).f_back  # None where C calls the caller
     if user is None or user.f_globals.get("__name__", "").partition(".")[0] != "specops":

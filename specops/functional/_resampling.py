@@ -15,8 +15,11 @@ from specops import backends, ops
 from specops.functional import _taps
 from specops.functional._filters import frequency_filter
 from specops.functional._options import check_choice, number
-from specops.ops._checks import check_image, check_real
+from specops.functional._plans import planned, types_in
+from specops.ops._checks import check_dense_image, check_image, check_real
 from specops.ops._layout import compute_dtype, like_layout
+from specops.ops.registration import straight
+from specops.ops.resample.contract import check_sampling
 
 UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
 DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
@@ -92,25 +95,53 @@ def upfirdn2d(
         >>> specops.upfirdn2d(x, blur, up=2, padding=(2, 1), gain=4).shape
         torch.Size([1, 3, 127, 129])
     """
-    check_image("x", x)
-    dtype = compute_dtype(x.dtype)
-    up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     if f is None:
-        f = x.new_ones(1, 1, dtype=dtype)
+        check_image("x", x)
+        f = x.new_ones(1, 1, dtype=compute_dtype(x.dtype))
     check_filter(f)
-    gain = number("gain", gain)
-    f = f.to(dtype)
-    if flip_filter:
-        f = f.flip(tuple(range(f.dim())))
-    if f.dim() == 2:
-        return ops.upfirdn2d(x, f * gain if gain != 1 else f, up, down, padding, boundary)
-    along = f * gain if gain != 1 else f
-    if _in_one_pass(x.device.type):
-        return ops.upfirdn2d(x, torch.outer(along, f), up, down, padding, boundary)
-    across = ops.upfirdn2d(x.to(dtype), f.unsqueeze(0), (up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
-    return ops.upfirdn2d(across, along.unsqueeze(1), (1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary).to(
-        x.dtype
-    )
+    options = up, down, padding, boundary, gain, types_in(up), types_in(down), types_in(padding)
+    run, (dtype, gain, *passes) = _sampling_plan(x, f, f.shape, f.device, *options)
+    if run is straight and _taps.known_by_values(f):
+        filters = _taps.of_values(_taps.values_of(f), bool(flip_filter), gain, dtype, len(passes))
+    else:
+        filters = _taps.filters(f, flip_filter, gain, dtype, len(passes))
+    if len(passes) == 1:
+        return run.upfirdn2d(x, *filters, *passes[0])  # type: ignore[no-any-return]
+    across = run.upfirdn2d(x.to(dtype), filters[0], *passes[0])
+    return run.upfirdn2d(across, filters[1], *passes[1]).to(x.dtype)  # type: ignore[no-any-return]
+
+
+Sampling = tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], str]
+
+
+@planned
+def _sampling_plan(
+    shape: torch.Size,
+    dtype: torch.dtype,
+    device: torch.device,
+    f_shape: torch.Size,
+    f_device: torch.device,
+    up: int | Sequence[int],
+    down: int | Sequence[int],
+    padding: int | Sequence[int],
+    boundary: str,
+    gain: float,
+    *_: object,
+) -> tuple[Any, ...]:
+    """The dtype of taps, the gain, and the sampling of one op or of one along each axis."""
+    check_dense_image("x", shape, dtype)
+    up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
+    if f_device != device:
+        raise TypeError(f"f must be on {device} like x; got {f_device}. Move it with f.to(x.device).")
+    wide, gain = compute_dtype(dtype), number("gain", gain)
+    if len(f_shape) == 2 or _in_one_pass(device.type):
+        check_sampling(shape, f_shape if len(f_shape) == 2 else (*f_shape, *f_shape), up, down, padding, boundary)
+        return wide, gain, (up, down, padding, boundary)
+    across: Sampling = ((up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
+    along: Sampling = ((1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary)
+    check_sampling(shape, (1, *f_shape), *across)
+    check_sampling(shape, (*f_shape, 1), *along)
+    return wide, gain, across, along
 
 
 def check_filter(f: Tensor) -> None:
@@ -152,24 +183,35 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
         tensor([[1., 0., 1., 0.],
                 [0., 0., 0., 0.]])
     """
-    check_image("x", x)
+    run, plan = _upsample_plan(x, x, factor, mode)
+    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
+
+
+# What `upfirdn2d` of specops.ops takes after the images, or a function of them where something else is to be called.
+Plan = tuple[Any, ...] | Callable[[Tensor], Tensor]
+
+
+@planned
+def _upsample_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device, factor: int, mode: str) -> Plan:
+    check_dense_image("x", shape, dtype)
     check_choice("mode", mode, UPSAMPLE_MODES)
     factor = _factor(factor)
     if mode == "shuffle":
-        return _shuffled(x, factor)
+        return functools.partial(_shuffled, factor=factor)
     if mode == "fourier":
-        return _fourier_upsampled(x, factor)
-    if mode in ("nearest", "bilinear") and not _in_one_pass(x.device.type):
-        return _interpolated(x, factor, mode)
+        return functools.partial(_fourier_upsampled, factor=factor)
+    if mode in ("nearest", "bilinear") and not _in_one_pass(device.type):
+        return functools.partial(_interpolated, factor=factor, mode=mode)
+    filtered = functools.partial(_filtering, dtype, device, up=factor)
     if mode == "zeros":
-        return _filtered(x, (_taps.single, 1), (0, 0), "zeros", up=factor)
+        return filtered((_taps.single, 1), (0, 0), "zeros")
     if mode == "nearest":
-        return _filtered(x, (_taps.nearest, factor), (factor - 1, 0), "zeros", up=factor)
+        return filtered((_taps.nearest, factor), (factor - 1, 0), "zeros")
     if mode == "bilinear":
         padding = (3 * factor // 2 - 1, factor // 2) if factor % 2 == 0 else (3 * (factor // 2), factor // 2)
-        return _filtered(x, (_taps.bilinear, factor), padding, "replicate", up=factor)
+        return filtered((_taps.bilinear, factor), padding, "replicate")
     kind, reach = _low_pass(mode, factor)
-    return _filtered(x, (kind, factor), (reach, reach), "reflect", up=factor, gain=factor)
+    return filtered((kind, factor), (reach, reach), "reflect", gain=factor)
 
 
 def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tensor:
@@ -204,29 +246,47 @@ def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tenso
         >>> specops.downsample(torch.arange(4.0).expand(2, 4), mode="avg")
         tensor([[0.5000, 2.5000]])
     """
-    check_image("x", x)
+    run, plan = _downsample_plan(x, x, factor, mode, taps)
+    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
+
+
+@planned
+def _downsample_plan(
+    shape: torch.Size, dtype: torch.dtype, device: torch.device, factor: int, mode: str, taps: int
+) -> Plan:
+    check_dense_image("x", shape, dtype)
     check_choice("mode", mode, DOWNSAMPLE_MODES)
     factor = _factor(factor)
     if mode == "fourier":
-        return _fourier_downsampled(x, factor)
-    if mode in ("avg", "schwarz_blur") and min(x.shape[-2:]) < factor:
-        raise ValueError(f"{mode} needs images of at least {factor} pixels a side; got shape {list(x.shape)}.")
+        return functools.partial(_fourier_downsampled, factor=factor)
+    if mode in ("avg", "schwarz_blur") and min(shape[-2:]) < factor:
+        raise ValueError(f"{mode} needs images of at least {factor} pixels a side; got shape {list(shape)}.")
+    filtered = functools.partial(_filtering, dtype, device, down=factor)
     if mode == "avg":
-        return _mean(x, factor)
+        one_pass = _in_one_pass(device.type)
+        return filtered((_taps.mean, factor), (0, 0), "zeros") if one_pass else functools.partial(_mean, factor=factor)
     if mode == "schwarz_blur":
-        return _filtered(x, (_taps.schwarz, factor), (1, 1), "reflect", down=factor)
+        return filtered((_taps.schwarz, factor), (1, 1), "reflect")
     if mode == "stride":
-        return _filtered(x, (_taps.single, 1), (0, 0), "zeros", down=factor)
+        return filtered((_taps.single, 1), (0, 0), "zeros")
     if mode == "blur":
-        return blurred(x, taps, factor, "reflect")
+        return _blur_plan.__wrapped__(shape, dtype, device, taps, factor, "reflect")  # type: ignore[attr-defined, no-any-return]
     kind, reach = _low_pass(mode, factor)
-    return _filtered(x, (kind, factor), (reach, reach), "reflect", down=factor)
+    return filtered((kind, factor), (reach, reach), "reflect")
 
 
 def blurred(x: Tensor, taps: int, stride: int, boundary: str) -> Tensor:
     """Returns x [..., H, W] after a binomial filter of 1 to 7 taps and a stride."""
+    run, plan = _blur_plan(x, x, taps, stride, boundary)
+    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
+
+
+@planned
+def _blur_plan(
+    shape: torch.Size, dtype: torch.dtype, device: torch.device, taps: int, stride: int, boundary: str
+) -> Plan:
     taps = check_taps(taps)
-    return _filtered(x, (_taps.binomial, taps), ((taps - 1) // 2, taps // 2), boundary, down=stride)
+    return _filtering(dtype, device, (_taps.binomial, taps), ((taps - 1) // 2, taps // 2), boundary, down=stride)
 
 
 def _low_pass(mode: str, factor: int) -> tuple[Callable[[int], _taps.Taps], int]:
@@ -244,8 +304,9 @@ def check_taps(taps: int) -> int:
     return taps
 
 
-def _filtered(
-    x: Tensor,
+def _filtering(
+    dtype: torch.dtype,
+    device: torch.device,
     kernel: tuple[Callable[[int], _taps.Taps], int],
     padding: tuple[int, int],
     boundary: str,
@@ -253,14 +314,19 @@ def _filtered(
     up: int = 1,
     down: int = 1,
     gain: int = 1,
-) -> Tensor:
-    """Returns `upfirdn2d` of x with gain · kind(n), `kernel` = (kind, n), and padding (before, after), on both axes."""
-    dtype = compute_dtype(x.dtype)
-    if _in_one_pass(x.device.type) or kernel[0] is _taps.single:
-        taps = _taps.tap_tensor(*kernel, gain, dtype, x.device, 2)
-        return ops.upfirdn2d(x, taps, (up, up), (down, down), (*padding, *padding), boundary)
-    taps = _taps.tap_tensor(*kernel, gain, dtype, x.device, 1)
-    return upfirdn2d(x, taps, up=up, down=down, padding=(*padding, *padding), boundary=boundary)
+) -> Plan:
+    """The plan of `upfirdn2d` with gain · kind(n), `kernel` = (kind, n), and padding (before, after), on both axes."""
+    one_op = _in_one_pass(device.type) or kernel[0] is _taps.single
+    taps = _taps.tap_tensor(*kernel, gain, compute_dtype(dtype), device, 2 if one_op else 1)
+    if one_op:
+        return taps, (up, up), (down, down), (*padding, *padding), boundary
+    return functools.partial(upfirdn2d, f=taps, up=up, down=down, padding=(*padding, *padding), boundary=boundary)
+
+
+def _nails(x: Tensor, **factor: int) -> Tensor:
+    """x with zeros inserted, or every so many of its pixels."""
+    plan: Any = _filtering(x.dtype, x.device, (_taps.single, 1), (0, 0), "zeros", **factor)
+    return ops.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
 
 
 def _shuffled(x: Tensor, factor: int) -> Tensor:
@@ -279,8 +345,6 @@ def _interpolated(x: Tensor, factor: int, mode: str) -> Tensor:
 
 
 def _mean(x: Tensor, factor: int) -> Tensor:
-    if _in_one_pass(x.device.type):
-        return _filtered(x, (_taps.mean, factor), (0, 0), "zeros", down=factor)
     if x.numel() == 0:
         return x.new_empty(*x.shape[:-2], x.shape[-2] // factor, x.shape[-1] // factor)
     planes = x if x.dim() == 4 else x.reshape(-1, 1, *x.shape[-2:])
@@ -289,7 +353,7 @@ def _mean(x: Tensor, factor: int) -> Tensor:
 
 
 def _fourier_upsampled(x: Tensor, factor: int) -> Tensor:
-    nails = _filtered(x, (_taps.single, 1), (0, 0), "zeros", up=factor)
+    nails = _nails(x, up=factor)
     if factor == 1:
         return nails
     gain = _taps.zero_padding_gain(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
@@ -299,7 +363,7 @@ def _fourier_upsampled(x: Tensor, factor: int) -> Tensor:
 def _fourier_downsampled(x: Tensor, factor: int) -> Tensor:
     gain = _taps.cropping_gain(x.shape[-2], x.shape[-1], factor, compute_dtype(x.dtype), x.device)
     low = frequency_filter(x, gain) if factor > 1 else x
-    return like_layout(_filtered(low, (_taps.single, 1), (0, 0), "zeros", down=factor), x)
+    return like_layout(_nails(low, down=factor), x)
 
 
 def _factor(factor: int) -> int:

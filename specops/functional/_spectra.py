@@ -10,7 +10,8 @@ from torch import Tensor
 from specops import geometry, ops
 from specops._tracing import cached_tensors
 from specops.functional._options import check_choice, number
-from specops.ops._checks import check_image, check_pair, check_real
+from specops.functional._plans import planned
+from specops.ops._checks import check_dense_image, check_image, check_pair, check_real
 from specops.ops._layout import compute_dtype, promoted
 from specops.ops._reductions import ordered_share, ordered_sum
 
@@ -64,19 +65,27 @@ def radial_spectrum(
         >>> float(profile[0, 0, 0]), float(profile[0, 0, 1:].max())
         (1.0, 0.0)
     """
-    check_image("x", x)
+    run, (maps, settings) = _profile_plan(x, x, convention, scale, norm, eps)
+    if window is not None:
+        x = _windowed(x, window)
+    if scale == "power":
+        profile = run.binned_cross_spectrum(x, x, *maps)
+        return profile if norm == "backward" else profile * settings[1]
+    profile = run.binned_scaled_power(x, *maps, *settings)
+    return profile * DECIBELS if scale == "db" else profile
+
+
+@planned
+def _profile_plan(
+    shape: torch.Size, dtype: torch.dtype, device: torch.device, convention: str, scale: str, norm: str, eps: float
+) -> tuple[geometry.Maps, tuple[str, float, float]]:
+    """Maps, and what `binned_scaled_power` takes after them."""
+    H, W = check_dense_image("x", shape, dtype)
     check_choice("scale", scale, SCALES)
     eps = number("eps", eps, least=0)
-    factor = _power_factor(norm, x)
-    H, W = x.shape[-2:]
-    index, weight, n_bins = geometry.radial_mean_maps(H, W, convention, compute_dtype(x.dtype), x.device)
-    x = _windowed(x, window)
-    if scale == "power":
-        profile = ops.binned_cross_spectrum(x, x, index, weight, n_bins)
-        return profile if factor == 1 else profile * factor
     kind = "amplitude" if scale == "amplitude" else "log"
-    profile = ops.binned_scaled_power(x, index, weight, n_bins, kind, factor, eps)
-    return profile * DECIBELS if scale == "db" else profile
+    settings = kind, _power_factor(norm, H, W), eps
+    return geometry.radial_mean_maps(H, W, convention, compute_dtype(dtype), device), settings
 
 
 def radial_cross_spectrum(
@@ -111,8 +120,8 @@ def radial_cross_spectrum(
         True
     """
     x, y = check_pair(("x", "y"), x, y)
-    factor = _power_factor(norm, x)
     H, W = x.shape[-2:]
+    factor = _power_factor(norm, H, W)
     index, weight, n_bins = geometry.radial_mean_maps(H, W, convention, compute_dtype(x.dtype), x.device)
     x, y = _windowed(x, window), _windowed(y, window)
     return ops.binned_cross_spectrum(x, y, index, weight, n_bins) * factor
@@ -177,7 +186,7 @@ def power_spectrum(x: Tensor, *, norm: str = "backward", shift: bool = False) ->
     """
     check_image("x", x)
     H, W = x.shape[-2:]
-    half = _half_plane_power(x) * _power_factor(norm, x)
+    half = _half_plane_power(x) * _power_factor(norm, H, W)
     full = half.index_select(-1, geometry.full_plane_index(H, W, x.device)).unflatten(-1, (H, W))
     return torch.fft.fftshift(full, dim=(-2, -1)) if shift else full
 
@@ -263,11 +272,11 @@ def _root(power: Tensor) -> Tensor:
     return torch.where(zero, 0, torch.where(zero, 1, power).sqrt())
 
 
-def _power_factor(norm: str, x: Tensor) -> float:
+def _power_factor(norm: str, H: int, W: int) -> float:
     check_choice("norm", norm, NORMS)
     if norm == "backward":
         return 1.0
-    n_pixels = x.shape[-2] * x.shape[-1]
+    n_pixels = H * W
     return 1 / n_pixels if norm == "ortho" else 1 / n_pixels**2
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from specops._tracing import cached_tensors
 
+MOST_VALUES = 64  # of taps that are known by their values
 SINC_LOBES = 6  # zero crossings on each side
 SINC_BETA = 0.1102 * (60 - 8.7)  # Kaiser's window for 60 dB
 
@@ -107,6 +110,35 @@ def tap_tensor(
     """Returns gain · kind(n), 1-D, or its outer product with itself."""
     taps = torch.tensor([gain * tap for tap in _values(kind, n)], dtype=dtype, device=device)
     return taps if dimensions == 1 else torch.outer(taps, taps)
+
+
+def filters(f: Tensor, flip: bool, gain: float, dtype: torch.dtype, passes: int) -> tuple[Tensor, ...]:
+    """Returns gain · f as ops take it: f [fh, fw] or a 1-D one's outer product; for two passes [1, fw] and [fh, 1]."""
+    f = f.to(dtype)
+    if flip:
+        f = f.flip(tuple(range(f.dim())))
+    along = f * gain if gain != 1 else f
+    if f.dim() == 2:
+        return (along,)
+    return (torch.outer(along, f),) if passes == 1 else (f.unsqueeze(0), along.unsqueeze(1))
+
+
+def known_by_values(f: Tensor) -> bool:
+    """Returns whether f has no gradient and so few values that reading them takes less time than an operation."""
+    return f.is_cpu and f.numel() <= MOST_VALUES and not (f.requires_grad and torch.is_grad_enabled())
+
+
+@functools.lru_cache(256)
+def of_values(values: tuple[Any, ...], flip: bool, gain: float, dtype: torch.dtype, passes: int) -> tuple[Tensor, ...]:
+    """Returns the filters of taps with these values, on the CPU."""
+    with torch.inference_mode(False), torch.no_grad():
+        return filters(torch.tensor(values, dtype=dtype, device="cpu"), flip, gain, dtype, passes)
+
+
+def values_of(f: Tensor) -> tuple[Any, ...]:
+    """Returns the values of f, 1-D or 2-D, with a hash."""
+    values = f.tolist()
+    return tuple(values) if f.dim() == 1 else tuple(map(tuple, values))
 
 
 @cached_tensors

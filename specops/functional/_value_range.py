@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
+import torch
 from torch import Tensor
 
 from specops._tracing import traced
@@ -65,8 +66,8 @@ def bounds(value_range: object) -> tuple[float, float]:
 
 def check_values(name: str, x: Tensor, low: float, high: float) -> None:
     """Raises ValueError unless x has its values in [low, high], if `check_value_range` is on."""
-    # traced() first: torch.compile then does not depend on the switch, and compiles nothing again when it changes.
-    if traced() or not _thread.checked or x.is_meta or x.numel() == 0:
+    # Compiled code must not depend on the switch, so that nothing is compiled again when it changes.
+    if torch.compiler.is_compiling() or not _thread.checked or traced() or x.is_meta or x.numel() == 0:
         return
     least, most = x.detach().aminmax()
     if not bool((least >= low) & (most <= high)):  # compared in the dtype of x, to which its own range was rounded

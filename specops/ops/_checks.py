@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,25 +12,31 @@ from specops.ops._layout import promoted
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def check_image(name: str, x: object) -> None:
-    """Raises TypeError or ValueError unless `x` is a real floating-point tensor [..., H, W] with H, W >= 1."""
+def check_image(name: str, x: object) -> tuple[int, int]:
+    """Returns (H, W), or raises TypeError or ValueError unless `x` is a real float tensor [..., H, W], H, W >= 1."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor [..., H, W]; got {type(x).__name__}. Use torch.as_tensor.")
     if x.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor; got layout {x.layout}. Use {name}.to_dense().")
-    if x.dtype not in DTYPES:
-        if x.is_complex():
-            raise TypeError(f"{name} must be real; got {x.dtype}. Pass {name}.real and {name}.imag separately.")
+    return check_dense_image(name, x.shape, x.dtype)
+
+
+def check_dense_image(name: str, shape: Sequence[int], dtype: torch.dtype) -> tuple[int, int]:
+    """Returns (H, W), or raises as `check_image` for a dense tensor."""
+    if dtype not in DTYPES:
+        if dtype.is_complex:
+            raise TypeError(f"{name} must be real; got {dtype}. Pass {name}.real and {name}.imag separately.")
         raise TypeError(
-            f"{name} must be float16, bfloat16, float32 or float64; got {x.dtype}. Convert it with {name}.float()."
+            f"{name} must be float16, bfloat16, float32 or float64; got {dtype}. Convert it with {name}.float()."
         )
-    if x.dim() < 2:
+    if len(shape) < 2:
         raise ValueError(
-            f"{name} must have the two dimensions [..., H, W]; got shape {list(x.shape)}. Reshape it to [H, W] first."
+            f"{name} must have the two dimensions [..., H, W]; got shape {list(shape)}. Reshape it to [H, W] first."
         )
-    H, W = x.shape[-2:]
+    H, W = shape[-2:]
     if H < 1 or W < 1:
-        raise ValueError(f"{name} [..., H, W] must have H, W >= 1; got shape {list(x.shape)}.")
+        raise ValueError(f"{name} [..., H, W] must have H, W >= 1; got shape {list(shape)}.")
+    return H, W
 
 
 def check_real(name: str, t: object) -> Tensor:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
-from torch.autograd.forward_ad import _set_fwd_grad_enabled
 
-from specops import backends
+from specops import _torch, backends
 from specops._library import PATH
 
 _library = torch.library.Library("specops", "DEF")
-_below_autograd = torch._C._after_ADInplaceOrView_keyset.raw_repr()
-_plain = {torch._C.DispatchKeySet(key).raw_repr() for key in (torch._C.DispatchKey.CPU, torch._C.DispatchKey.CUDA)}
-
 
 KERNELS = ("cpp", "triton", "cuda")  # backends beside the reference
 
 exported: dict[str, Callable[..., Any]] = {}  # what specops.ops publishes, by name
+unchecked = SimpleNamespace()  # what `register` returns, by name
+straight = SimpleNamespace()  # the same for calls that nothing disturbs: see `_torch.undisturbed`
 
 
 def register(
@@ -35,9 +34,12 @@ def register(
     residual: int | None = None,
     kernels: Sequence[str] = KERNELS,
 ) -> Callable[..., Any]:
-    """Registers an op as torch.ops.specops.<name> and specops.ops.<name>. Returns the former: it checks nothing.
+    """Registers an op as torch.ops.specops.<name> and specops.ops.<name>. Returns it as a function that checks nothing.
 
-    Its kernel is chosen at each call, below autograd: see `specops.backends`. The reference and kernels are functions
+    The function goes straight to the kernel where nothing traces, transforms or intercepts the call, else through
+    torch.ops.specops.<name>, which gives the same results in more time. It takes its arguments by position.
+
+    The kernel is chosen at each call, below autograd: see `specops.backends`. The reference and kernels are functions
     of the op's name, in modules of the backend's name beside the contract; those in C++ are in the extension.
 
     Args:
@@ -74,77 +76,111 @@ def register(
             f"specops::{schema}. Build it again (see README, Installation)."
         )
     _library.impl(op, select, "CompositeExplicitAutograd")
-    kernel = _autograd(overload, select, backward, jvp or bilinear_jvp, residual)
-    _library.impl(op, kernel, "Autograd", with_keyset=True)
     torch.library.register_fake(f"specops::{op}", fake, lib=_library)
     torch.library.register_vmap(f"specops::{op}", vmap, lib=_library)
-    return overload
+    n_tensors = schema[: schema.index("->")].count("Tensor ")
+    save, formula = _derivative(n_tensors, backward, residual)
+    at_once = overload
+    if _torch.recording:
+        kernel, at_once = _recorded(overload, save, formula, jvp or bilinear_jvp)
+        _library.impl(op, kernel, "Autograd", with_keyset=True)
+    else:
+        torch.library.register_autograd(overload, formula, setup_context=save, lib=_library)
+
+    def call(*args: Any) -> Any:
+        return at_once(*args) if _torch.undisturbed(*args[:n_tensors]) else overload(*args)
+
+    setattr(straight, op, at_once)
+    setattr(unchecked, op, call)
+    return call
 
 
-def _autograd(
-    overload: Any,
-    select: Callable[..., Any],
-    backward: Callable[..., Any],
-    jvp: Callable[..., Any],
-    residual: int | None,
-) -> Callable[..., Any]:
-    """Returns the Autograd kernel of an op.
+def _derivative(
+    n_tensors: int, backward: Callable[..., tuple[Tensor | None, ...]], residual: int | None
+) -> tuple[Callable[..., None], Callable[..., Any]]:
+    """Returns setup_context and backward of a torch.autograd.Function."""
+
+    def save(ctx: Any, args: tuple[Any, ...], out: Any) -> None:
+        tensors = args[:n_tensors]
+        ctx.settings, ctx.same, ctx.has_residual = args[n_tensors:], args[0] is args[1], residual is not None
+        if residual is not None:
+            ctx.set_materialize_grads(False)
+            ctx.mark_non_differentiable(out[residual])
+            tensors = (*tensors, out[residual])
+        ctx.save_for_backward(*tensors)
+        if forward_ad._current_level >= 0:
+            ctx.save_for_forward(*tensors)
+
+    def formula(ctx: Any, *grads: Tensor) -> Any:
+        needs = ctx.needs_input_grad
+        gradients = backward(needs, *grads, *_arguments(ctx))
+        return *gradients, *(None,) * (len(needs) - len(gradients))
+
+    return save, formula
+
+
+def _recorded(
+    overload: Any, save: Callable[..., None], formula: Callable[..., Any], jvp: Callable[..., Any]
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Returns the Autograd kernel of an op, and the function that does its work where torch has no other to do.
 
     torch.library.register_autograd makes a Function that refuses to run under torch.func.grad and drops forward
     tangents. A dispatcher kernel runs at one level of nested transforms, which is what a single-level function is for.
     """
+    op = overload.name().partition("::")[2].partition(".")[0]
+    private = _torch.recording
 
-    def below(keyset: Any, *args: Any) -> Any:
-        with torch._C._AutoDispatchBelowAutograd():
-            if _only_a_backend_follows(keyset):  # the dispatcher would call it too, 2 µs later
-                return select(*args)
-            return overload.redispatch(keyset & torch._C._after_autograd_keyset, *args)
+    @functools.cache
+    def below_autograd(kernel: Callable[..., Any]) -> Callable[..., Any]:
+        if kernel is backends.BACKENDS["cpp"].kernels.get(op):  # makes tensors that autograd knows nothing of
+            return kernel
 
-    class Recorded(torch.autograd.function._SingleLevelFunction):
+        def guarded(*args: Any) -> Any:
+            with private._AutoDispatchBelowAutograd():
+                return kernel(*args)
+
+        return guarded
+
+    def direct(*args: Any) -> Any:
+        return below_autograd(backends.kernel(op, "cpu" if args[0].is_cpu else args[0].device.type))(*args)
+
+    def redispatched(keyset: Any, *args: Any) -> Any:
+        with private._AutoDispatchBelowAutograd():
+            return overload.redispatch(keyset & private._after_autograd_keyset, *args)
+
+    class Recorded(private._SingleLevelFunction):  # type: ignore[misc, name-defined]
         @staticmethod
-        def forward(ctx: Any, *args_and_keyset: Any) -> Any:
-            *args, keyset = args_and_keyset
-            if _only_a_backend_follows(keyset):
-                out = below(keyset, *args)
+        def forward(ctx: Any, *args_and_run: Any) -> Any:
+            args, run = args_and_run[:-1], args_and_run[-1]
+            if run is direct:
+                out = direct(*args)
             else:
-                with torch.enable_grad(), _set_fwd_grad_enabled(True):  # outer transforms record the same call
-                    out = below(keyset, *args)
-            tensors = [arg for arg in args if isinstance(arg, Tensor)]
-            ctx.settings, ctx.same = args[len(tensors) :], args[0] is args[1]
-            if residual is not None:
-                ctx.set_materialize_grads(False)
-                ctx.mark_non_differentiable(out[residual])
-                tensors.append(out[residual])
-            ctx.has_residual = residual is not None
-            ctx.save_for_backward(*tensors)
-            ctx.save_for_forward(*tensors)
+                with torch.enable_grad(), private._set_fwd_grad_enabled(True):  # outer transforms record the same call
+                    out = run(*args)
+            save(ctx, args, out)
             return out
 
-        @staticmethod
-        def backward(ctx: Any, *grads: Tensor) -> Any:
-            args = _arguments(ctx)
-            gradients = backward(ctx.needs_input_grad, *grads, *args)
-            return *gradients, *(None,) * (len(ctx.needs_input_grad) - len(gradients))
+        backward = staticmethod(formula)
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:
             args = [forward_ad.unpack_dual(arg).primal if isinstance(arg, Tensor) else arg for arg in _arguments(ctx)]
-            with _set_fwd_grad_enabled(True):
+            with private._set_fwd_grad_enabled(True):
                 return jvp(tangents, *args)
 
     def kernel(keyset: Any, *args: Any) -> Any:
-        recorded = torch.is_grad_enabled() and torch._C._any_requires_grad(*args)
-        if not recorded and forward_ad._current_level < 0:
-            return below(keyset, *args)
-        with enable_single_level_autograd_function():
-            return Recorded.apply(*args, keyset)  # type: ignore[attr-defined]
+        run = direct if _torch.only_a_kernel_follows(keyset) else functools.partial(redispatched, keyset)
+        if forward_ad._current_level < 0 and not (torch.is_grad_enabled() and private._any_requires_grad(*args)):
+            return run(*args)
+        with private.enable_single_level_autograd_function():
+            return Recorded.apply(*args, run)
 
-    return kernel
+    apply, recorded = Recorded.apply, _torch.recorded
 
+    def at_once(*args: Any) -> Any:
+        return apply(*args, direct) if recorded(*args) else direct(*args)
 
-def _only_a_backend_follows(keyset: Any) -> bool:
-    """Whether no tracing, transform or dispatch mode is to see a call after autograd has."""
-    return keyset.raw_repr() & _below_autograd in _plain
+    return kernel, at_once
 
 
 def _arguments(ctx: Any) -> list[Any]:

@@ -66,12 +66,7 @@ def upfirdn2d(
     """
     check_image("x", x)
     _check_taps(x, taps)
-    _check_sampling(up, down, padding, boundary)
-    if min(output_size(x.shape[-2:], taps.shape, up, down, padding)) < 1:
-        raise ValueError(
-            f"the filter {list(taps.shape)} is larger than the padded image: x {list(x.shape)}, up {list(up)}, padding "
-            f"{list(padding)}. Pad more or use fewer taps."
-        )
+    check_sampling(x.shape, taps.shape, up, down, padding, boundary)
     return _upfirdn2d(x, taps, up, down, padding, boundary)
 
 
@@ -97,7 +92,7 @@ def upfirdn2d_transpose(
     """
     check_image("y", y)
     _check_taps(y, taps)
-    _check_sampling(up, down, padding, boundary)
+    _check_factors(up, down, padding, boundary)
     _check_output(size, y.shape[-2:], taps.shape, up, down, padding)
     return _upfirdn2d_transpose(y, taps, up, down, padding, boundary, size)
 
@@ -130,9 +125,28 @@ def upfirdn2d_filter_correlation(
             f"x and y must have one dtype, device and batch; got {list(x.shape)} {x.dtype} on {x.device} and "
             f"{list(y.shape)} {y.dtype} on {y.device}."
         )
-    _check_sampling(up, down, padding, boundary)
+    _check_factors(up, down, padding, boundary)
     _check_output(x.shape[-2:], y.shape[-2:], taps_size, up, down, padding)
     return _upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps_size)
+
+
+def check_sampling(
+    shape: Sequence[int],
+    taps_shape: Sequence[int],
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+) -> None:
+    """Raises ValueError unless images [..., H, W] can be resampled so by taps [fh, fw]."""
+    if len(taps_shape) != 2 or min(taps_shape) < 1:
+        raise ValueError(f"taps must be [fh, fw] with at least one tap; got {list(taps_shape)}.")
+    _check_factors(up, down, padding, boundary)
+    if min(output_size(shape[-2:], taps_shape, up, down, padding)) < 1:
+        raise ValueError(
+            f"the filter {list(taps_shape)} is larger than the padded image: x {list(shape)}, up {list(up)}, padding "
+            f"{list(padding)}. Pad more or use fewer taps."
+        )
 
 
 def _check_taps(x: Tensor, taps: Tensor) -> None:
@@ -145,7 +159,7 @@ def _check_taps(x: Tensor, taps: Tensor) -> None:
         )
 
 
-def _check_sampling(up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str) -> None:
+def _check_factors(up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str) -> None:
     for name, factor in (("up", up), ("down", down)):
         if len(factor) != 2 or min(factor) < 1:
             raise ValueError(f"{name} must be two factors (x, y) >= 1; got {factor}.")

@@ -168,7 +168,8 @@ def register_spectral(schema: str, public: Callable[..., Any], **functions: Any)
         return out, tuple(0 if each.dim() > 1 else None for each in out)  # what was not asked for is [0]
 
     op: Any = register(schema, public, vmap=vmap, **functions)
-    names = [argument.name for argument in op._schema.arguments]
+    overload = getattr(torch.ops.specops, public.__name__).default
+    names = [argument.name for argument in overload._schema.arguments]
     return op
 
 

@@ -1,0 +1,51 @@
+"""What calls with images and options alike have in common is checked and made once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from specops import _torch
+from specops.ops._checks import check_image
+from specops.ops.registration import straight, unchecked
+
+T = TypeVar("T")
+
+
+def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[SimpleNamespace, T]]:
+    """Returns a function (x, second, *options) -> ops and the plan for the images x.
+
+    The plan is what `build` makes of shape, dtype, device and options, which it checks. Where nothing disturbs a call
+    with x and `second`, which may be x again, plans are kept, unless an option is a tensor, and the ops are `straight`.
+    """
+
+    @functools.lru_cache(entries, typed=True)
+    def kept(*arguments: Any) -> T:
+        if any(isinstance(argument, Tensor) for argument in arguments):
+            raise TypeError("a tensor is known by its values, which may change")
+        return build(*arguments)
+
+    undisturbed = _torch.undisturbed
+
+    @functools.wraps(build)
+    def plan(x: Tensor, second: Tensor, *options: Any) -> tuple[SimpleNamespace, T]:
+        ops = unchecked
+        if undisturbed(x, second):
+            ops = straight
+            try:
+                return ops, kept(x.shape, x.dtype, x.device, *options)
+            except TypeError:  # also where an option, as a list, has no hash, or is a wrong one
+                pass
+        check_image("x", x)
+        return ops, build(x.shape, x.dtype, x.device, *options)
+
+    return plan
+
+
+def types_in(option: object) -> tuple[type, ...] | None:
+    """Returns the types inside a tuple; (1, 1) and (True, 1.0) are equal, but a cache must not take them for one."""
+    return (*map(type, option),) if isinstance(option, tuple) else None
