@@ -27,6 +27,8 @@ from specops.functional import (
 
 __version__ = "0.1.0"
 
+backends.warn_without_extension()
+
 if TYPE_CHECKING:
     from specops import metrics as metrics
 

@@ -18,11 +18,12 @@ TELLS = ("build_info", "isa", "isa_error", "cuda_missing", "registration_error")
 def no_extension() -> str | None:
     """Returns why the library is not loaded, or None where it is: torch then knows its ops."""
     if not PATH.exists():
-        return note("_native_build.txt") or "the extension is not built (see README, Installation)"
+        unbuilt = f"the extension is not built. `pip install --editable .` in {PATH.parents[1]} builds it"
+        return note("_native_build.txt") or unbuilt
     try:
         torch.ops.load_library(PATH)
     except OSError as error:
-        return f"the extension cannot be loaded beside torch {torch.__version__}: {error}"
+        return f"the extension cannot be loaded beside torch {torch.__version__}: {error.__cause__ or error}"
     if error := told("registration_error"):
         return f"the extension cannot register its ops with torch {torch.__version__}: {error}"
     _loaded().specops_let_python_choose()

@@ -247,17 +247,22 @@ def _check_name(backend: str) -> None:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
 
 
+def warn_without_extension() -> None:
+    """Warns where ops run on the reference for want of the extension, in the name of the line that imports specops."""
+    if not _forcing and (reason := no_extension()):
+        text = f"specops runs on its pure-torch reference, which is slower: {reason}"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)  # the caller is specops/__init__.py
+
+
 def _start() -> None:
-    """Reads SPECOPS_BACKEND, loads the extension and warns once where there is none."""
-    wanted, reason = os.environ.get("SPECOPS_BACKEND"), no_extension()
+    """Reads SPECOPS_BACKEND and loads the extension, before ops are registered."""
+    wanted, _ = os.environ.get("SPECOPS_BACKEND"), no_extension()
     if wanted:
         try:
             _check_name(wanted)
         except ValueError as error:
             raise ValueError(f"environment variable SPECOPS_BACKEND: {error}") from None
         _forcing.append((object(), wanted))
-    elif reason:
-        warnings.warn(f"specops runs on its pure-torch reference: {reason}", RuntimeWarning, stacklevel=2)
 
 
 _start()
