@@ -3,21 +3,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: setup demo claims parity fixes test test-all test-asan test-gpu fuzz gpu-static gpu-check conformance bench lint format clean
+.PHONY: setup demo claims parity fixes test test-all test-torch test-asan test-gpu fuzz gpu-static gpu-check conformance \
+	bench wheels lint format clean
 
 setup: $(VENV)/built
 
-# Build tools and torch first: the extension is compiled against the torch that is installed, without build isolation.
-# Last torch-mimicry, without what its metrics need: TensorFlow and torchvision.
+# Build tools first, for the extension that is compiled in place. Last torch-mimicry, without what its metrics need:
+# TensorFlow and torchvision.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy setuptools wheel ninja pybind11
+	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy setuptools ninja pybind11
 	SPECOPS_BUILD=0 $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[examples,metrics,peers,test,lint]'
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torch-mimicry
 	touch $@
 
 $(VENV)/built: $(VENV)/installed setup.py $(NATIVE)
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(BIN)/python setup.py build_ext --inplace
 	$(BIN)/python setup.py --quiet build_core
 	$(BIN)/python -m specops info
 	touch $@
@@ -56,6 +57,21 @@ fuzz: setup
 test-gpu: setup
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m emulated_gpu $(TESTS)
 
+# The quick tests beside another torch, on an installed wheel: WHEEL=, or that of `make wheels`. They run in a copy of the
+# tree without the package, so that they import the wheel's. torch brings its own Triton.
+TORCH ?= 2.15.0
+BESIDE := .venvs/torch-$(TORCH)
+test-torch: $(if $(WHEEL),,dist/built)
+	test -d $(BESIDE) || $(PYTHON) -m venv $(BESIDE)
+	grep --invert-match --extended-regexp '^(torch|triton|setuptools)==' constraints.txt > $(BESIDE)/constraints.txt
+	wheel=$$(ls $(or $(WHEEL),dist/*.whl)) && pip="$(BESIDE)/bin/pip install --quiet --constraint $(BESIDE)/constraints.txt" && \
+	$$pip torch==$(TORCH) "$$wheel[examples,metrics,peers,test]" && $$pip --no-deps torch-mimicry && \
+	$$pip --no-deps --force-reinstall "$$wheel"
+	rm -rf $(BESIDE)/tree && mkdir $(BESIDE)/tree
+	git ls-files -z --cached --others --exclude-standard -- . ':!specops' | xargs -0 cp --parents --target-directory $(BESIDE)/tree
+	cd $(BESIDE)/tree && ../bin/python -m specops info && \
+	../bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(TESTS)
+
 # Writes docs/internals/gpu_kernels_*.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
 gpu-static: setup
 	SPECOPS_WRITE_TABLES=1 $(BIN)/python -m pytest tests/gpu/test_gpu_static.py
@@ -85,6 +101,15 @@ conformance: setup
 bench: setup
 	$(BIN)/python -m bench $(if $(CHECK),--check) $(if $(ONLY),--only '$(ONLY)')
 
+# A wheel for this machine in dist/. The wheels for all machines are those of cibuildwheel: see pyproject.toml.
+wheels: dist/built
+
+dist/built: $(VENV)/installed setup.py pyproject.toml $(NATIVE) $(shell find specops -name '*.py')
+	rm -rf dist build/lib*
+	$(BIN)/pip wheel --verbose --no-deps --wheel-dir dist .
+	! command -v auditwheel || auditwheel show dist/*.whl
+	touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -97,4 +122,4 @@ format: setup
 	$(BIN)/clang-format -i $(NATIVE)
 
 clean:
-	rm -rf build output $(VENV) specops/_native*
+	rm -rf build dist output $(VENV) .venvs specops/_native*
