@@ -1,29 +1,33 @@
-"""Builds specops/_native.so; where that is impossible, installs the pure-torch package and notes the reason.
+"""Builds specops/_native.so and the package around it.
 
 The library needs a C++ compiler alone: neither torch nor Python's headers, since torch's C functions are found when it
-is loaded. SPECOPS_BUILD=0 skips it. SPECOPS_SANITIZE=address,undefined builds it for the sanitizers.
-SPECOPS_CUDA=0 (the default) leaves the CUDA kernels out, 1 fails where they cannot be built, auto builds them where a
-CUDA toolkit is found and notes the reason where it cannot; neither asks for a GPU.
+is loaded. What does not compile fails the installation.
+
+SPECOPS_BUILD=0 leaves the library out, as a machine without a compiler does: the package runs on torch alone.
+SPECOPS_CUDA=1 builds CUDA kernels for all GPUs and 0 none; unset, for the GPUs of this machine where it has a toolkit.
+SPECOPS_SANITIZE=address,undefined builds the library for the sanitizers.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from setuptools import Command, Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+from setuptools.errors import CompileError
 
 ROOT = Path(__file__).parent.resolve()
 TORCH_FREE = ("csrc/isa/", "csrc/fft/", "csrc/spectral/cpu/plans/", "csrc/resample/cpu/operator.cpp", "csrc/numpy/")
@@ -38,6 +42,15 @@ TORCH_LIBRARIES = ("torch_cpu", "torch")  # the second brings torch's CUDA funct
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-g0"]
 NOTE = "_native_build.txt"
 CUDA_NOTE = "_cuda_build.txt"
+COMPILERS = ("c++", "g++", "clang++")
+
+
+class Cuda(NamedTuple):
+    """What the CUDA kernels are built with and for: 90 is sm_90, `ptx` is for GPUs newer than those."""
+
+    toolkit: Path
+    architectures: tuple[int, ...]
+    ptx: bool
 
 
 @dataclass(frozen=True)
@@ -60,8 +73,7 @@ def flags() -> list[str]:
 
 def cxx() -> list[str]:
     """Returns the command of the C++ compiler."""
-    found = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), "c++")
-    return os.environ.get("CXX", "").split() or [found]
+    return os.environ.get("CXX", "").split() or [next(filter(shutil.which, COMPILERS))]
 
 
 def compiled(source: str, folder: Path, cuda_targets: str = "", includes: Sequence[str] = ()) -> Step:
@@ -72,12 +84,14 @@ def compiled(source: str, folder: Path, cuda_targets: str = "", includes: Sequen
     return Step("C++", made, [source], command, f"{made}.d")
 
 
-def compiled_cuda(source: str, folder: Path, toolkit: Path) -> Step:
-    """Compiles a CUDA source for all architectures."""
-    made, newest = str(folder / Path(source).with_suffix(".cu.o")), CUDA_ARCHITECTURES[-1]
-    targets = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in CUDA_ARCHITECTURES]
-    targets.append(f"-gencode=arch=compute_{newest},code=compute_{newest}")  # for GPUs to come
-    command = [str(toolkit / "bin" / "nvcc"), "-std=c++17", "-O3", "-Icsrc", *targets, "--threads=2"]
+def compiled_cuda(source: str, folder: Path, cuda: Cuda) -> Step:
+    """Compiles a CUDA source."""
+    made = str(folder / Path(source).with_suffix(".cu.o"))
+    targets = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in cuda.architectures]
+    if cuda.ptx:
+        newest = cuda.architectures[-1]
+        targets.append(f"-gencode=arch=compute_{newest},code=compute_{newest}")
+    command = [str(cuda.toolkit / "bin" / "nvcc"), "-std=c++17", "-O3", "-Icsrc", *targets, "--threads=2"]
     command += ["-Xptxas=-warn-spills,-Werror", "-Xcompiler=-fPIC,-fvisibility=hidden", "-MD", "-MF", f"{made}.d"]
     return Step("CUDA", made, [source], [*command, "-c", source, "-o", made], f"{made}.d")
 
@@ -89,14 +103,15 @@ def named_library(name: str, folder: Path) -> Step:
     return Step("name", made, [], command)
 
 
-def build_steps(made: Path, folder: Path, toolkit: Path | None) -> list[Step]:
-    """Returns the steps that make the library, with CUDA kernels where there is a toolkit; the last one links."""
-    targets = ",".join(f"sm_{arch}" for arch in CUDA_ARCHITECTURES) if toolkit else ""
-    steps = [compiled(source, folder, targets) for source in (CPP_SOURCES if toolkit else SOURCES)]
+def build_steps(made: Path, folder: Path, cuda: Cuda | None) -> list[Step]:
+    """Returns the steps that make the library, with CUDA kernels or without; the last one links."""
+    targets = ",".join(f"sm_{arch}" for arch in cuda.architectures) if cuda else ""
+    steps = [compiled(source, folder, targets) for source in (CPP_SOURCES if cuda else SOURCES)]
     libraries: list[str] = []
-    if toolkit:
-        steps += [compiled_cuda(source, folder, toolkit) for source in CUDA_SOURCES]
-        libraries = [f"-L{toolkit / 'lib64'}", *map("-l{}".format, ("cudart_static", "culibos", "dl", "rt", "pthread"))]
+    if cuda:
+        steps += [compiled_cuda(source, folder, cuda) for source in CUDA_SOURCES]
+        static = ("cudart_static", "culibos", "dl", "rt", "pthread")
+        libraries = [f"-L{cuda.toolkit / 'lib64'}", *map("-l{}".format, static)]
     objects = [step.output for step in steps]
     names = [named_library(name, folder) for name in TORCH_LIBRARIES]
     empty = [step.output for step in names]
@@ -105,11 +120,14 @@ def build_steps(made: Path, folder: Path, toolkit: Path | None) -> list[Step]:
     return [*steps, *names, Step("link", str(made), [*objects, *empty], command)]
 
 
-def run_with_ninja(steps: Sequence[Step], folder: Path) -> None:
-    """Runs those steps whose command or inputs have changed, included headers among them."""
-    import ninja
-    from ninja import ninja_syntax as syntax
-
+def run_steps(steps: Sequence[Step], folder: Path) -> None:
+    """Runs those steps whose command or inputs have changed, or all of them where there is no ninja."""
+    try:
+        import ninja
+        from ninja import ninja_syntax as syntax
+    except ImportError:
+        run_all(steps)
+        return
     with (folder / "build.ninja").open("w") as file:
         writer = syntax.Writer(file)
         writer.variable("builddir", syntax.escape_path(str(folder)))
@@ -151,20 +169,35 @@ def run(command: Sequence[str]) -> None:
         )
 
 
-def compiler_missing() -> str | None:
-    wanted = os.environ.get("CXX", "").split() or ["c++", "g++", "clang++"]
-    if any(shutil.which(name) for name in ([wanted[0]] if "CXX" in os.environ else wanted)):
+def pure_torch() -> str | None:
+    """Returns why the package is to have no library and how that is mended, or None where the library is built."""
+    again = "`pip install --force-reinstall --no-deps .` in its checkout"
+    if os.environ.get("SPECOPS_BUILD", "1") == "0":
+        return f"it was built with SPECOPS_BUILD=0. {again}, without that, builds the extension"
+    if os.environ.get("CXX") or any(map(shutil.which, COMPILERS)):
         return None
-    return f"no C++ compiler was found (looked for {', '.join(wanted)})"
+    return f"no C++ compiler was found ({', '.join(COMPILERS)}) when it was built. Install one, then {again}"
+
+
+def cuda() -> Cuda | str:
+    """Returns what the CUDA kernels are built with, or why there are none. Exits where SPECOPS_CUDA asks in vain."""
+    wanted = os.environ.get("SPECOPS_CUDA", "")
+    if wanted not in ("", "0", "1"):
+        choice = "1 (CUDA kernels for all GPUs), 0 (none) or unset (for the GPUs of this machine)"
+        raise SystemExit(f"SPECOPS_CUDA must be {choice}; got {wanted!r}")
+    if wanted == "0":
+        return "SPECOPS_CUDA=0 was set"
+    toolkit = cuda_toolkit()
+    if wanted == "1":
+        if isinstance(toolkit, str):
+            raise SystemExit(f"SPECOPS_CUDA=1, but {toolkit}")
+        return Cuda(toolkit, CUDA_ARCHITECTURES, ptx=True)
+    gpus = toolkit if isinstance(toolkit, str) else gpu_architectures()
+    return gpus if isinstance(gpus, str) else Cuda(toolkit, gpus, ptx=False)
 
 
 def cuda_toolkit() -> Path | str:
-    """Returns the root of the CUDA toolkit, or why the CUDA kernels are not built."""
-    wanted = os.environ.get("SPECOPS_CUDA", "0")
-    if wanted not in ("0", "1", "auto"):
-        raise SystemExit(f"SPECOPS_CUDA must be 0, 1 or auto; got {wanted!r}")
-    if wanted == "0":
-        return "SPECOPS_CUDA=auto was not set"
+    """Returns the root of the CUDA toolkit, or why there is none."""
     if os.environ.get("SPECOPS_SANITIZE"):
         return "the build for the sanitizers has no CUDA kernels"
     home, nvcc = os.environ.get("CUDA_HOME"), shutil.which("nvcc")
@@ -174,75 +207,75 @@ def cuda_toolkit() -> Path | str:
     for root in candidates:
         if (root / "bin" / "nvcc").exists() and (root / "lib64" / "libcudart_static.a").exists():
             return root
-    reason = f"no CUDA toolkit was found (no bin/nvcc and lib64/libcudart_static.a in {candidates[-1]})"
-    if wanted == "1":
-        raise SystemExit(f"SPECOPS_CUDA=1, but {reason}")
-    return reason
+    return f"no CUDA toolkit was found (no bin/nvcc and lib64/libcudart_static.a in {candidates[-1]})"
+
+
+def gpu_architectures() -> tuple[int, ...] | str:
+    """Returns the architectures of this machine's GPUs, as the driver tells, or why there are none for the kernels."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "no GPU was found when it was built: no driver is installed"
+    count, device, number = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
+        return "no GPU was found when it was built: the driver has none"
+    found = set()
+    for place in range(count.value):
+        driver.cuDeviceGet(ctypes.byref(device), place)
+        version = []
+        for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
+            driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device)
+            version.append(number.value)
+        found.add(10 * version[0] + version[1])
+    oldest = CUDA_ARCHITECTURES[0]
+    return tuple(sorted(each for each in found if each >= oldest)) or (
+        f"the GPU is sm_{max(found)}; the kernels are for sm_{oldest} and later"
+    )
+
+
+class BuildPackage(build_py):
+    """Copies the package, with a note where it gets no library."""
+
+    def run(self) -> None:
+        package = (ROOT if self.editable_mode else Path(self.build_lib)) / "specops"
+        if not self.editable_mode:
+            shutil.rmtree(package, ignore_errors=True)  # with modules that are gone
+        super().run()
+        write_note(package / NOTE, pure_torch())
 
 
 class BuildNative(build_ext):
-    """Builds the library, or notes why it could not."""
+    """Builds the library. Raises CompileError where that fails, after what the compiler tells."""
 
     def run(self) -> None:
-        self.in_source = bool(self.inplace or getattr(self, "editable_mode", False))  # a failing build resets inplace
-        reason = compiler_missing()
-        if reason is None:
-            try:
-                super().run()
-            except (Exception, SystemExit) as error:
-                first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-                reason = f"compiling the extension failed: {first_line}"
-        self._note(reason)
+        in_source = bool(self.inplace or self.editable_mode)  # the next call resets inplace
+        self.without_cuda: str | None = None
+        super().run()
+        package = (ROOT if in_source else Path(self.build_lib)) / "specops"
+        write_note(package / NOTE, pure_torch())
+        write_note(package / CUDA_NOTE, self.without_cuda)
 
     def get_ext_filename(self, fullname: str) -> str:
         return fullname.replace(".", os.sep) + ".so"  # of no version of Python
 
     def build_extension(self, ext: Extension) -> None:
-        """With the CUDA kernels where there is a toolkit; without them, notes why."""
-        toolkit = cuda_toolkit()
-        reason = toolkit if isinstance(toolkit, str) else None
-        if isinstance(toolkit, Path):
-            try:
-                self._make(ext, toolkit)
-            except RuntimeError as error:
-                if os.environ.get("SPECOPS_CUDA") == "1":
-                    raise
-                reason = f"nvcc cannot compile the kernels: {error}"
-                print(f"specops: without CUDA kernels, {reason}", file=sys.stderr)
-        if reason is not None:
-            self._make(ext, None)
-        self._write_note(CUDA_NOTE, reason)
-
-    def _make(self, ext: Extension, toolkit: Path | None) -> None:
+        found = cuda()
+        self.without_cuda = found if isinstance(found, str) else None
         made, folder = Path(self.get_ext_fullpath(ext.name)), Path(self.build_temp)
         for path in (made.parent, folder):
             path.mkdir(parents=True, exist_ok=True)
-        steps = build_steps(made, folder, toolkit)
         try:
-            run_with_ninja(steps, folder)
-        except ImportError:
-            run_all(steps)
+            run_steps(build_steps(made, folder, found if isinstance(found, Cuda) else None), folder)
+        except RuntimeError as error:
+            without = "; SPECOPS_CUDA=0 leaves the CUDA kernels out" if isinstance(found, Cuda) else ""
+            raise CompileError(f"the extension of specops does not compile: {error}{without}") from None
 
-    def get_outputs(self) -> list[str]:
-        return [path for path in super().get_outputs() if Path(path).exists()]
 
-    def _note(self, reason: str | None) -> None:
-        self._write_note(NOTE, reason)
-        if reason is None:
-            return
-        for stale in self._package().glob("_native*.so"):
-            stale.unlink()
-        print(f"specops: pure-torch install, {reason}", file=sys.stderr)
-
-    def _package(self) -> Path:
-        return (ROOT if self.in_source else Path(self.build_lib)) / "specops"
-
-    def _write_note(self, name: str, reason: str | None) -> None:
-        note = self._package() / name
-        note.unlink(missing_ok=True)
-        if reason is not None:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(reason + "\n")
+def write_note(path: Path, text: str | None) -> None:
+    """Makes a file of the text; of none, no file."""
+    path.unlink(missing_ok=True)
+    if text is not None:
+        path.write_text(text + "\n")
 
 
 class BuildCore(Command):
@@ -265,7 +298,7 @@ class BuildCore(Command):
         steps = [compiled(source, folder, includes=includes if "numpy" in source else ()) for source in CORE_SOURCES]
         objects = [step.output for step in steps]
         link = Step("link", str(made), objects, [*cxx(), *flags(), "-shared", *objects, "-o", str(made)])
-        run_with_ninja([*steps, link], folder)
+        run_steps([*steps, link], folder)
 
 
 class Wheel(bdist_wheel):
@@ -277,8 +310,6 @@ class Wheel(bdist_wheel):
 
 
 if __name__ == "__main__":
-    native = os.environ.get("SPECOPS_BUILD", "1") != "0"
-    if not native:
-        (ROOT / "specops" / NOTE).write_text("SPECOPS_BUILD=0 was set when the package was built\n")
-    library = [Extension("specops._native", SOURCES)] if native else []
-    setup(ext_modules=library, cmdclass={"build_ext": BuildNative, "build_core": BuildCore, "bdist_wheel": Wheel})
+    libraries = [] if pure_torch() else [Extension("specops._native", SOURCES)]
+    commands = {"build_py": BuildPackage, "build_ext": BuildNative, "build_core": BuildCore, "bdist_wheel": Wheel}
+    setup(ext_modules=libraries, cmdclass=commands)
