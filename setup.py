@@ -20,6 +20,7 @@ import sysconfig
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -120,23 +121,20 @@ def build_steps(made: Path, folder: Path, cuda: Cuda | None) -> list[Step]:
     return [*steps, *names, Step("link", str(made), [*objects, *empty], command)]
 
 
-def run_steps(steps: Sequence[Step], folder: Path) -> None:
-    """Runs those steps whose command or inputs have changed, or all of them where there is no ninja."""
-    try:
-        import ninja
-        from ninja import ninja_syntax as syntax
-    except ImportError:
-        run_all(steps)
-        return
+def run_with_ninja(steps: Sequence[Step], folder: Path) -> None:
+    """Runs those steps whose command or inputs have changed, included headers among them."""
+    import ninja
+    from ninja import ninja_syntax as syntax
+
     with (folder / "build.ninja").open("w") as file:
-        writer = syntax.Writer(file)
+        writer = syntax.Writer(file)  # type: ignore[arg-type]
         writer.variable("builddir", syntax.escape_path(str(folder)))
         writer.rule("compile", "$run", description="$kind $in", depfile="$depfile", deps="gcc")
         writer.rule("make", "$run", description="$kind $out")
         for step in steps:
             variables = {"run": syntax.escape(shlex.join(step.command)), "kind": step.kind, "depfile": step.depfile}
             rule = "compile" if step.depfile else "make"
-            writer.build(step.output, rule, list(step.inputs), variables={k: v for k, v in variables.items() if v})
+            writer.build([step.output], rule, list(step.inputs), variables={k: v for k, v in variables.items() if v})
     run([str(Path(ninja.BIN_DIR) / "ninja"), "-f", str(folder / "build.ninja")])
 
 
@@ -188,11 +186,13 @@ def cuda() -> Cuda | str:
     if wanted == "0":
         return "SPECOPS_CUDA=0 was set"
     toolkit = cuda_toolkit()
-    if wanted == "1":
-        if isinstance(toolkit, str):
+    if isinstance(toolkit, str):
+        if wanted == "1":
             raise SystemExit(f"SPECOPS_CUDA=1, but {toolkit}")
+        return toolkit
+    if wanted == "1":
         return Cuda(toolkit, CUDA_ARCHITECTURES, ptx=True)
-    gpus = toolkit if isinstance(toolkit, str) else gpu_architectures()
+    gpus = gpu_architectures()
     return gpus if isinstance(gpus, str) else Cuda(toolkit, gpus, ptx=False)
 
 
@@ -233,7 +233,7 @@ def gpu_architectures() -> tuple[int, ...] | str:
     )
 
 
-class BuildPackage(build_py):
+class BuildPackage(build_py):  # type: ignore[misc]
     """Copies the package, with a note where it gets no library."""
 
     def run(self) -> None:
@@ -244,7 +244,7 @@ class BuildPackage(build_py):
         write_note(package / NOTE, pure_torch())
 
 
-class BuildNative(build_ext):
+class BuildNative(build_ext):  # type: ignore[misc]
     """Builds the library. Raises CompileError where that fails, after what the compiler tells."""
 
     def run(self) -> None:
@@ -264,8 +264,12 @@ class BuildNative(build_ext):
         made, folder = Path(self.get_ext_fullpath(ext.name)), Path(self.build_temp)
         for path in (made.parent, folder):
             path.mkdir(parents=True, exist_ok=True)
+        steps = build_steps(made, folder, found if isinstance(found, Cuda) else None)
         try:
-            run_steps(build_steps(made, folder, found if isinstance(found, Cuda) else None), folder)
+            if find_spec("ninja"):
+                run_with_ninja(steps, folder)
+            else:
+                run_all(steps)
         except RuntimeError as error:
             without = "; SPECOPS_CUDA=0 leaves the CUDA kernels out" if isinstance(found, Cuda) else ""
             raise CompileError(f"the extension of specops does not compile: {error}{without}") from None
@@ -278,7 +282,7 @@ def write_note(path: Path, text: str | None) -> None:
         path.write_text(text + "\n")
 
 
-class BuildCore(Command):
+class BuildCore(Command):  # type: ignore[misc]
     """Binds what needs no torch to NumPy's arrays: the module specops_core in build/core, for tests alone."""
 
     user_options: ClassVar[list[tuple[str, str | None, str | None]]] = []
@@ -298,10 +302,10 @@ class BuildCore(Command):
         steps = [compiled(source, folder, includes=includes if "numpy" in source else ()) for source in CORE_SOURCES]
         objects = [step.output for step in steps]
         link = Step("link", str(made), objects, [*cxx(), *flags(), "-shared", *objects, "-o", str(made)])
-        run_steps([*steps, link], folder)
+        run_with_ninja([*steps, link], folder)
 
 
-class Wheel(bdist_wheel):
+class Wheel(bdist_wheel):  # type: ignore[misc]
     """A wheel for any Python, and with the library for one platform."""
 
     def get_tag(self) -> tuple[str, str, str]:

@@ -118,7 +118,7 @@ def cuda_build() -> str | None:
         return reason
     if build_info()["cuda"]:
         return None
-    return f"built without CUDA: {note('_cuda_build.txt') or 'SPECOPS_CUDA=auto was not set'}"
+    return f"built without CUDA: {note('_cuda_build.txt') or 'nothing says why'}"
 
 
 @functools.cache

@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import types
@@ -51,11 +50,9 @@ def test_the_extension_is_built() -> None:
     assert backends.no_extension() is None, backends.no_extension()
 
 
-def test_the_cuda_kernels_are_built_where_there_is_a_toolkit() -> None:
-    if backends.no_extension() is not None or os.environ.get("SPECOPS_CUDA", "0") == "0":
-        pytest.skip("SPECOPS_CUDA=auto is not set: the CUDA kernels were left out on purpose")
-    if shutil.which("nvcc") is None:
-        pytest.skip("no CUDA toolkit: nvcc is not on PATH")
+def test_the_cuda_kernels_are_built_where_they_are_asked_for() -> None:
+    if backends.no_extension() is not None or os.environ.get("SPECOPS_CUDA") != "1":
+        pytest.skip("SPECOPS_CUDA=1 is not set: the CUDA kernels may be left out")
     assert backends.cuda_build() is None, backends.cuda_build()
 
 
@@ -291,16 +288,3 @@ def test_a_driver_too_old_for_the_kernels_is_said(monkeypatch: pytest.MonkeyPatc
     )
     missing = ""
     assert backends.why_not("cuda", "upfirdn2d", "cuda") is None
-
-
-def test_the_build_says_why_it_has_no_cuda_kernels(tmp_path: Path) -> None:
-    """Without running a compiler: what setup.py decides."""
-    decided = "import runpy; print(runpy.run_path('setup.py')['cuda_toolkit']())"
-    nowhere = {"CUDA_HOME": str(tmp_path)}
-    assert "SPECOPS_CUDA=auto was not set" in python(decided, SPECOPS_CUDA="0").stdout
-    assert (
-        f"no CUDA toolkit was found (no bin/nvcc and lib64/libcudart_static.a in {tmp_path}"
-        in python(decided, SPECOPS_CUDA="auto", **nowhere).stdout
-    )
-    assert "SPECOPS_CUDA=1, but no CUDA toolkit was found" in python(decided, SPECOPS_CUDA="1", **nowhere).stderr
-    assert "SPECOPS_CUDA must be 0, 1 or auto; got 'yes'" in python(decided, SPECOPS_CUDA="yes").stderr

@@ -92,7 +92,8 @@ def ptx(source: Path, arch: int, options: Sequence[str] = ()) -> str:
 def built(source: Path) -> Path:
     """Returns the object file that setup.py makes of `source`, for the architectures of the package."""
     build = runpy.run_path(str(ROOT / "setup.py"))
-    step = build["compiled_cuda"](source.relative_to(ROOT).as_posix(), KEPT, toolkit())
+    cuda = build["Cuda"](toolkit(), build["CUDA_ARCHITECTURES"], ptx=True)
+    step = build["compiled_cuda"](source.relative_to(ROOT).as_posix(), KEPT, cuda)
     KEPT.mkdir(parents=True, exist_ok=True)
     build["run_with_ninja"]([step], KEPT)
     return Path(step.output)
