@@ -40,7 +40,9 @@ SOURCES = [path for path in CPP_SOURCES if not path.endswith("_cuda.cpp")]
 CUDA_SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("csrc/**/*_cuda.cu"))
 CUDA_ARCHITECTURES = (80, 90, 100)
 TORCH_LIBRARIES = ("torch_cpu", "torch")  # the second brings torch's CUDA functions where there are such
-FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-g0"]
+# -fwrapv, with which Python's extensions are built: it has a part in which products of a sum the compiler fuses.
+FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+FLAGS += ["-Wall", "-g0"]
 NOTE = "_native_build.txt"
 CUDA_NOTE = "_cuda_build.txt"
 COMPILERS = ("c++", "g++", "clang++")
