@@ -63,6 +63,13 @@ def test_the_cpu_kernels_are_in_it_too(package: Path) -> None:
     assert run.stdout == "tensor(16.)\n", run.stderr
 
 
+def test_a_cuda_kernel_has_no_implementation_for_tensors_on_the_cpu(package: Path) -> None:
+    code = "import specops, torch; x = torch.ones(1, 32, 32); "
+    code += "torch.ops.specops_native.launch_binned_filter(x, x, x, x, [1, 32, 32, 0])"
+    run = python(package, "-c", code)
+    assert "NotImplementedError: Could not run 'specops_native::launch_binned_filter'" in run.stderr
+
+
 def test_a_driver_that_is_missing_or_too_old_is_said(package: Path, tmp_path: Path) -> None:
     if torch.version.cuda is not None and torch.cuda.is_available():
         pytest.skip("there is a driver")
