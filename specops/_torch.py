@@ -116,5 +116,5 @@ def recorded(*args: Any) -> bool:
     return (
         torch.is_grad_enabled()
         and recording._any_requires_grad(*args)
-        and not direct._dispatch_tls_is_dispatch_key_excluded(recording.DispatchKey.AutogradCPU)
+        and not direct._dispatch_tls_is_dispatch_key_excluded(recording.DispatchKey.AutogradOther)
     )

@@ -9,7 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
-from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+
+from specops import _torch
 
 CPU = torch.device("cpu")
 
@@ -19,11 +20,13 @@ T = TypeVar("T")
 
 def traced() -> bool:
     """Returns whether torch traces, transforms or intercepts what runs now: tensors then have no values to look at."""
-    return _intercepted() or torch._C._functorch.peek_interpreter_stack() is not None
+    return _intercepted() or _torch.interception.peek_interpreter_stack() is not None
 
 
 def _intercepted() -> bool:
-    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+    if torch.compiler.is_compiling() or not _torch.interception:
+        return True
+    return bool(_torch.interception._len_torch_dispatch_stack() > 0)
 
 
 def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
@@ -45,7 +48,7 @@ def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
             return kept(*args, **kwargs)  # type: ignore[arg-type]
         if _intercepted():
             return build(*args, **kwargs)
-        with temporarily_clear_interpreter_stack():
+        with _torch.interception.temporarily_clear_interpreter_stack():
             return kept(*args, **kwargs)  # type: ignore[arg-type]
 
     return lookup

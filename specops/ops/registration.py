@@ -100,13 +100,13 @@ def _derivative(
 ) -> tuple[Callable[..., None], Callable[..., Any]]:
     """Returns setup_context and backward of a torch.autograd.Function."""
 
-    def save(ctx: Any, args: tuple[Any, ...], out: Any) -> None:
-        tensors = args[:n_tensors]
-        ctx.settings, ctx.same, ctx.has_residual = args[n_tensors:], args[0] is args[1], residual is not None
+    def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        tensors = inputs[:n_tensors]
+        ctx.settings, ctx.same, ctx.has_residual = inputs[n_tensors:], inputs[0] is inputs[1], residual is not None
         if residual is not None:
             ctx.set_materialize_grads(False)
-            ctx.mark_non_differentiable(out[residual])
-            tensors = (*tensors, out[residual])
+            ctx.mark_non_differentiable(output[residual])
+            tensors = (*tensors, output[residual])
         ctx.save_for_backward(*tensors)
         if forward_ad._current_level >= 0:
             ctx.save_for_forward(*tensors)
