@@ -5,10 +5,13 @@
 | `direct` | every call of an op goes through torch's dispatcher, as those do that are traced or transformed |
 | `recording` | gradients by torch.library.register_autograd: no torch.func.grad, no forward mode |
 | `interception` | maps and plans are made anew in each call |
+| of `outside_jit_trace` | a traced program makes its maps itself |
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,6 +58,20 @@ interception = _group(
     "_C._len_torch_dispatch_stack",
     "_functorch.pyfunctorch.temporarily_clear_interpreter_stack",
 )
+
+
+@contextmanager
+def outside_jit_trace() -> Iterator[None]:
+    """Leaves torch.jit.trace for a while, so that what is made is a constant of the traced program."""
+    tracing = _group("_C._get_tracing_state", "_C._set_tracing_state") if torch.jit.is_tracing() else None
+    state = tracing and tracing._get_tracing_state()
+    if tracing:
+        tracing._set_tracing_state(None)
+    try:
+        yield
+    finally:
+        if tracing:
+            tracing._set_tracing_state(state)
 
 
 def _raw(*names: str) -> int:

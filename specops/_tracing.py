@@ -39,7 +39,7 @@ def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
     @functools.lru_cache(maxsize=entries, typed=True)  # typed: True is no radius, though 1 was one
     def kept(*args: P.args, **kwargs: P.kwargs) -> T:
         device = next(arg for arg in args if isinstance(arg, torch.device))
-        with torch.inference_mode(False), torch.no_grad():
+        with _torch.outside_jit_trace(), torch.inference_mode(False), torch.no_grad():
             return _moved(build(*(CPU if arg is device else arg for arg in args), **kwargs), device)  # type: ignore[arg-type]
 
     @functools.wraps(build)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from specops import _torch
@@ -41,7 +42,8 @@ def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[
             except TypeError:  # also where an option, as a list, has no hash, or is a wrong one
                 pass
         check_image("x", x)
-        return ops, build(x.shape, x.dtype, x.device, *options)
+        shape = torch.Size(map(int, x.shape)) if torch.jit.is_tracing() else x.shape  # there, of tensors
+        return ops, build(shape, x.dtype, x.device, *options)
 
     return plan
 

@@ -131,9 +131,9 @@ def _sampling_plan(
     """The dtype of taps, the gain, and the sampling of one op or of one along each axis."""
     check_dense_image("x", shape, dtype)
     up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
-    if f_device != device:
-        raise TypeError(f"f must be on {device} like x; got {f_device}. Move it with f.to(x.device).")
     wide, gain = compute_dtype(dtype), number("gain", gain)
+    if f_device != device:
+        raise TypeError(f"the filter's taps must be {wide} on {device} like x; got {wide} on {f_device}. Move them.")
     if len(f_shape) == 2 or _in_one_pass(device.type):
         check_sampling(shape, f_shape if len(f_shape) == 2 else (*f_shape, *f_shape), up, down, padding, boundary)
         return wide, gain, (up, down, padding, boundary)
