@@ -228,20 +228,6 @@ def ratios_to_ourselves() -> Iterator[Entry]:
             yield Entry(claim, case, TESTS, setup, 1.15, 1.0, 96 * size**2)
 
 
-def overhead(backward: bool, device: torch.device) -> Sides:
-    """A call on one image of a sample; without a peer, whose time counts as 1 µs, the ratio is our time in µs."""
-    sample = next(each for each in SPECTRAL if str(each) == "binned_cross_spectrum-19x8x8-radial")
-    images, _, *maps = sample.arguments(torch.float32)
-    x = images[:1].to(device).requires_grad_(backward)
-    return Sides(Side(functools.partial(specops.ops.binned_cross_spectrum, x, x, *maps)), {}, combine=lambda _: 1e-6)
-
-
-def overheads() -> Iterator[Entry]:
-    claim = "µs per call of binned_cross_spectrum, 1 x 8²"
-    for case, must, aim in (("no gradient", 30, 15), ("recorded for backward", 80, 50)):
-        yield Entry(claim, case, TESTS, functools.partial(overhead, "backward" in case), must, aim)
-
-
 def against_reference(sample: Sample, device: torch.device) -> Sides:
     made = sample.arguments(torch.float32)
     arguments = tuple(each.to(device) if isinstance(each, Tensor) else each for each in made)
@@ -334,7 +320,6 @@ def entries() -> Iterator[Entry]:
     yield from ratios_to_compiled()
     yield from ratios_to_published()
     yield from ratios_to_ourselves()
-    yield from overheads()
     yield from ratios_to_reference(SPECTRAL, "3x3x64x32-")
     yield from peaks_of_memory()
     yield from gpu_entries()
