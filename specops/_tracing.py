@@ -39,11 +39,15 @@ def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
     @functools.lru_cache(maxsize=entries, typed=True)  # typed: True is no radius, though 1 was one
     def kept(*args: P.args, **kwargs: P.kwargs) -> T:
         device = next(arg for arg in args if isinstance(arg, torch.device))
-        with _torch.outside_jit_trace(), torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             return _moved(build(*(CPU if arg is device else arg for arg in args), **kwargs), device)  # type: ignore[arg-type]
 
     @functools.wraps(build)
     def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
+        if torch.jit.is_tracing():  # sizes are tensors to it
+            with _torch.outside_jit_trace():
+                args = tuple(int(arg) if isinstance(arg, Tensor) else arg for arg in args)  # type: ignore[assignment]
+                return kept(*args, **kwargs)  # type: ignore[arg-type]
         if not traced():
             return kept(*args, **kwargs)  # type: ignore[arg-type]
         if _intercepted():

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from specops import _torch
 from specops._half_plane import bin_sums, multiplicity, own_bins
 from specops._tracing import cached_tensors, traced
 
@@ -369,6 +370,9 @@ def placed(device: torch.device | str | None) -> torch.device:
 def checked_size(size: Size) -> tuple[int, int]:
     """Returns (H, W), or raises TypeError or ValueError unless size is that or the side of squares, integers >= 1."""
     sides: Any = (size, size) if _is_integer(size) else size
+    if torch.jit.is_tracing() and isinstance(sides, (tuple, list)):  # a trace makes tensors of x.shape
+        with _torch.outside_jit_trace():
+            sides = [int(n) if isinstance(n, Tensor) else n for n in sides]
     try:
         H, W = sides
     except (TypeError, ValueError):

@@ -42,7 +42,10 @@ def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[
             except TypeError:  # also where an option, as a list, has no hash, or is a wrong one
                 pass
         check_image("x", x)
-        shape = torch.Size(map(int, x.shape)) if torch.jit.is_tracing() else x.shape  # there, of tensors
+        if not torch.jit.is_tracing():
+            return ops, build(x.shape, x.dtype, x.device, *options)
+        with _torch.outside_jit_trace():
+            shape = x.shape  # numbers, where the trace would make tensors of them
         return ops, build(shape, x.dtype, x.device, *options)
 
     return plan

@@ -36,6 +36,7 @@ class Program(torch.nn.Module):
             specops.radial_spectrum(x),
             specops.radial_spectrum(x, scale="log"),
             specops.hff(x, 3),
+            specops.frequency_filter(x, specops.masks.lowpass(x.shape[-2:], 3)),
             specops.upsample(x, mode="binomial"),
             specops.upfirdn2d(x, self.taps, up=2, padding=(2, 1, 2, 1), gain=4),
         )
