@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 PATH = Path(__file__).with_name("_native.so")
+CLASSES = {each.__name__: each for each in (TypeError, ValueError)}
 TELLS = ("build_info", "isa", "isa_error", "cuda_missing", "registration_error")  # C functions that return text
 
 
@@ -52,6 +54,24 @@ def library_path() -> str:
     if reason := no_extension():
         raise RuntimeError(f"there is no compiled library: {reason}")
     return str(PATH)
+
+
+@functools.cache
+def raw_op(name: str) -> Callable[..., Any]:
+    """Returns torch.ops.specops_native.<name>, the class of whose errors does not depend on the version of torch.
+
+    C++ puts the name of the class in front of the text, of which each torch makes an exception of its own.
+    """
+    raw = getattr(torch.ops.specops_native, name).default
+
+    def call(*args: Any) -> Any:
+        try:
+            return raw(*args)
+        except (RuntimeError, ValueError) as error:
+            kind, _, text = str(error).partition(": ")
+            raise (CLASSES[kind](text) if kind in CLASSES else error) from None
+
+    return call
 
 
 @functools.cache

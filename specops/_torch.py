@@ -43,7 +43,6 @@ recording = _group(
     "_C._after_autograd_keyset",
     "_C._any_requires_grad",
     "_functorch.utils.enable_single_level_autograd_function",
-    "autograd.forward_ad._current_level",
     "autograd.forward_ad._set_fwd_grad_enabled",
     "autograd.function._SingleLevelFunction",
 )
@@ -87,6 +86,11 @@ if recording:
     _kernels = frozenset((_raw("CPU"), _raw("CUDA")))
 
 
+def in_forward_mode() -> bool:
+    """Returns whether tensors may carry the tangents of forward-mode derivatives."""
+    return getattr(forward_ad, "_current_level", -1) >= 0
+
+
 def only_a_kernel_follows(keyset: Any) -> bool:
     """Returns whether no tracing, transform or dispatch mode is to see a call after autograd has."""
     return keyset.raw_repr() & _below_autograd in _kernels
@@ -115,7 +119,7 @@ def _undisturbed(first: Any, second: Any, *rest: Any) -> bool:
         _is_compiling()
         or _included().raw_repr() not in _of_threads
         or _has_function_mode()
-        or forward_ad._current_level >= 0
+        or in_forward_mode()
         or first.__class__ not in _classes
         or _keys(first).raw_repr() not in _of_tensors
     ):

@@ -18,12 +18,11 @@ from typing import Any
 
 import torch
 
-from specops._library import build_info, no_extension, note, told
+from specops._library import build_info, no_extension, note, raw_op, told
 
 Kernel = Callable[..., Any]
 
 ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
-RAISED_AGAIN = {each.__name__: each for each in (TypeError, ValueError)}
 
 _forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
@@ -71,15 +70,7 @@ class Extension(Backend):
         return reason
 
     def _found(self, op: str) -> Kernel:
-        raw = getattr(torch.ops.specops_native, op).default._op  # from C++: saves a call in Python
-
-        def kernel(*args: Any) -> Any:
-            try:
-                return raw(*args)
-            except (RuntimeError, ValueError) as error:
-                raise _named(error) from None
-
-        return kernel
+        return raw_op(op)
 
 
 class Triton(Backend):
@@ -104,12 +95,6 @@ def ops() -> tuple[str, ...]:
 def backends_of(op: str) -> tuple[str, ...]:
     """Returns the backends that implement `op`, built or not."""
     return tuple(name for name, backend in BACKENDS.items() if op in backend.families)
-
-
-def _named(error: Exception) -> Exception:
-    """Returns an exception of the class whose name C++ put in front of the text; torch has made another of it."""
-    name, _, text = str(error).partition(": ")
-    return RAISED_AGAIN[name](text) if name in RAISED_AGAIN else error
 
 
 def cuda_build() -> str | None:

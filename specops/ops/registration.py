@@ -108,7 +108,7 @@ def _derivative(
             ctx.mark_non_differentiable(output[residual])
             tensors = (*tensors, output[residual])
         ctx.save_for_backward(*tensors)
-        if forward_ad._current_level >= 0:
+        if _torch.in_forward_mode():
             ctx.save_for_forward(*tensors)
 
     def formula(ctx: Any, *grads: Tensor) -> Any:
@@ -170,7 +170,7 @@ def _recorded(
 
     def kernel(keyset: Any, *args: Any) -> Any:
         run = direct if _torch.only_a_kernel_follows(keyset) else functools.partial(redispatched, keyset)
-        if forward_ad._current_level < 0 and not (torch.is_grad_enabled() and private._any_requires_grad(*args)):
+        if not _torch.in_forward_mode() and not (torch.is_grad_enabled() and private._any_requires_grad(*args)):
             return run(*args)
         with private.enable_single_level_autograd_function():
             return Recorded.apply(*args, run)
