@@ -27,7 +27,7 @@ import specops
 from bench import ROOT, accuracy, checks, host, resampling, spectral, testbeds
 from bench.measure import Row, WrongResultError, copy_bandwidth, measured
 from bench.registry import Entry, PeerError
-from bench.table import Table, read
+from bench.table import Table, read, save_plot
 from specops import _library, backends, cli
 
 QUICK_SECONDS = 90.0  # after which a quick run on a GPU begins no further entry
@@ -133,8 +133,6 @@ def speed(chosen: Sequence[Entry], device: torch.device, options: argparse.Names
 
 def plot(path: Path, folder: Path | None = None) -> None:
     """Draws a file of rows beside it, or in another folder."""
-    from bench.plot import save_plot
-
     save_plot(path, (folder or path.parent) / f"{path.stem}.png")
 
 

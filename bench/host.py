@@ -14,7 +14,7 @@ import specops
 from bench.registry import Entry, Figure
 from specops import backends, geometry
 
-TESTS = ("ops/test_straight_calls.py",)
+TESTS = ("functional/test_straight_calls.py",)
 ROUNDS, CALLS = 2000, 16
 
 MASK = torch.rand(8, 5, generator=torch.Generator().manual_seed(0))

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from specops import functional
 from specops.compat._replacement import Replacement
-from specops.functional._resampling import check_filter, four_paddings, pair_of_factors
+from specops.functional._resampling import check_filter
+from specops.functional._sampling import four_paddings, pair_of_factors
 
 sys.modules[__name__].__class__ = Replacement
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,33 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from specops import backends, ops
+from specops import ops
 from specops.functional import _taps
 from specops.functional._filters import frequency_filter
-from specops.functional._options import check_choice, number
+from specops.functional._options import check_choice
 from specops.functional._plans import planned, types_in
+from specops.functional._sampling import in_one_pass, integers, sampling_plan
 from specops.ops._checks import check_dense_image, check_image, check_real
 from specops.ops._layout import compute_dtype, like_layout
 from specops.ops.registration import straight
-from specops.ops.resample.contract import check_sampling
 
 UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
 DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
 MOST_TAPS = 7
-
-
-@functools.cache
-def _has_kernels(device: str) -> bool:
-    return any(backends.why_not(kernels, "upfirdn2d", device) is None for kernels in ("cpp", "cuda", "triton"))
-
-
-def _in_one_pass(device: str) -> bool:
-    """Whether kernels run both passes of a separable filter as one; if not, two ops or torch's own are faster."""
-    return _has_kernels(device)
-
-
-# What torch.compiler.assume_constant_result does, without two seconds for the import of the compiler.
-_in_one_pass._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def upfirdn2d(
@@ -100,7 +85,7 @@ def upfirdn2d(
         f = x.new_ones(1, 1, dtype=compute_dtype(x.dtype))
     check_filter(f)
     options = up, down, padding, boundary, gain, types_in(up), types_in(down), types_in(padding)
-    run, (dtype, gain, *passes) = _sampling_plan(x, f, f.shape, f.device, *options)
+    run, (dtype, gain, *passes) = sampling_plan(x, f, f.shape, f.device, *options)
     if run is straight and _taps.known_by_values(f):
         filters = _taps.of_values(_taps.values_of(f), bool(flip_filter), gain, dtype, len(passes))
     else:
@@ -109,39 +94,6 @@ def upfirdn2d(
         return run.upfirdn2d(x, *filters, *passes[0])  # type: ignore[no-any-return]
     across = run.upfirdn2d(x.to(dtype), filters[0], *passes[0])
     return run.upfirdn2d(across, filters[1], *passes[1]).to(x.dtype)  # type: ignore[no-any-return]
-
-
-Sampling = tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], str]
-
-
-@planned
-def _sampling_plan(
-    shape: torch.Size,
-    dtype: torch.dtype,
-    device: torch.device,
-    f_shape: torch.Size,
-    f_device: torch.device,
-    up: int | Sequence[int],
-    down: int | Sequence[int],
-    padding: int | Sequence[int],
-    boundary: str,
-    gain: float,
-    *_: object,
-) -> tuple[Any, ...]:
-    """The dtype of taps, the gain, and the sampling of one op or of one along each axis."""
-    check_dense_image("x", shape, dtype)
-    up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
-    wide, gain = compute_dtype(dtype), number("gain", gain)
-    if f_device != device:
-        raise TypeError(f"the filter's taps must be {wide} on {device} like x; got {wide} on {f_device}. Move them.")
-    if len(f_shape) == 2 or _in_one_pass(device.type):
-        check_sampling(shape, f_shape if len(f_shape) == 2 else (*f_shape, *f_shape), up, down, padding, boundary)
-        return wide, gain, (up, down, padding, boundary)
-    across: Sampling = ((up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
-    along: Sampling = ((1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary)
-    check_sampling(shape, (1, *f_shape), *across)
-    check_sampling(shape, (*f_shape, 1), *along)
-    return wide, gain, across, along
 
 
 def check_filter(f: Tensor) -> None:
@@ -200,7 +152,7 @@ def _upsample_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device, 
         return functools.partial(_shuffled, factor=factor)
     if mode == "fourier":
         return functools.partial(_fourier_upsampled, factor=factor)
-    if mode in ("nearest", "bilinear") and not _in_one_pass(device.type):
+    if mode in ("nearest", "bilinear") and not in_one_pass(device.type):
         return functools.partial(_interpolated, factor=factor, mode=mode)
     filtered = functools.partial(_filtering, dtype, device, up=factor)
     if mode == "zeros":
@@ -263,7 +215,7 @@ def _downsample_plan(
         raise ValueError(f"{mode} needs images of at least {factor} pixels a side; got shape {list(shape)}.")
     filtered = functools.partial(_filtering, dtype, device, down=factor)
     if mode == "avg":
-        one_pass = _in_one_pass(device.type)
+        one_pass = in_one_pass(device.type)
         return filtered((_taps.mean, factor), (0, 0), "zeros") if one_pass else functools.partial(_mean, factor=factor)
     if mode == "schwarz_blur":
         return filtered((_taps.schwarz, factor), (1, 1), "reflect")
@@ -298,7 +250,7 @@ def _low_pass(mode: str, factor: int) -> tuple[Callable[[int], _taps.Taps], int]
 
 def check_taps(taps: int) -> int:
     """Returns `taps`, or raises TypeError or ValueError unless it is an integer from 1 to 7."""
-    (taps,) = _integers("taps", taps, "an integer") if not isinstance(taps, (tuple, list)) else (0,)
+    (taps,) = integers("taps", taps, "an integer") if not isinstance(taps, (tuple, list)) else (0,)
     if not 1 <= taps <= MOST_TAPS:
         raise ValueError(f"taps must be 1 to {MOST_TAPS}; got {taps}.")
     return taps
@@ -316,7 +268,7 @@ def _filtering(
     gain: int = 1,
 ) -> Plan:
     """The plan of `upfirdn2d` with gain · kind(n), `kernel` = (kind, n), and padding (before, after), on both axes."""
-    one_op = _in_one_pass(device.type) or kernel[0] is _taps.single
+    one_op = in_one_pass(device.type) or kernel[0] is _taps.single
     taps = _taps.tap_tensor(*kernel, gain, compute_dtype(dtype), device, 2 if one_op else 1)
     if one_op:
         return taps, (up, up), (down, down), (*padding, *padding), boundary
@@ -367,36 +319,9 @@ def _fourier_downsampled(x: Tensor, factor: int) -> Tensor:
 
 
 def _factor(factor: int) -> int:
-    values = _integers("factor", factor, "an integer")
+    values = integers("factor", factor, "an integer")
     if len(values) != 1 or isinstance(factor, (tuple, list)):
         raise TypeError(f"factor must be an integer; got {factor!r}.")
     if values[0] < 1:
         raise ValueError(f"factor must be at least 1; got {values[0]}.")
     return values[0]
-
-
-def pair_of_factors(name: str, value: int | Sequence[int]) -> tuple[int, int]:
-    """Returns (x, y) from an integer or a pair, or raises TypeError or ValueError."""
-    parts = _integers(name, value, "an integer or (x, y)")
-    if len(parts) not in (1, 2):
-        raise ValueError(f"{name} must be an integer or (x, y); got {value!r}.")
-    return parts[0], parts[-1]
-
-
-def four_paddings(name: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
-    """Returns (x0, x1, y0, y1) from an integer, (x, y) or all four, or raises TypeError or ValueError."""
-    parts = _integers(name, value, "an integer, (x, y) or (x0, x1, y0, y1)")
-    if len(parts) == 4:
-        return parts[0], parts[1], parts[2], parts[3]
-    if len(parts) not in (1, 2):
-        raise ValueError(f"{name} must be an integer, (x, y) or (x0, x1, y0, y1); got {value!r}.")
-    return parts[0], parts[0], parts[-1], parts[-1]
-
-
-def _integers(name: str, value: int | Sequence[int], expected: str) -> list[int]:
-    """Returns the integers of a number or sequence, or raises TypeError; NumPy's count, bools do not."""
-    parts: list[Any] = list(value) if isinstance(value, (tuple, list)) else [value]
-    for part in parts:
-        if isinstance(part, bool) or not isinstance(part, (numbers.Integral, torch.SymInt)):
-            raise TypeError(f"{name} must be {expected}; got {value!r}.")
-    return [part if isinstance(part, torch.SymInt) else int(part) for part in parts]  # type: ignore[misc]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from specops import backends, downsample, upfirdn2d, upsample
-from specops.functional import _resampling, _taps
+from specops.functional import _sampling, _taps
 
 UPSAMPLE = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier")
 DOWNSAMPLE = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
@@ -199,4 +199,4 @@ def test_every_width_around_a_vector(boundary: str) -> None:
 @pytest.mark.parametrize("running", ["cpp", "cuda", "triton", None])
 def test_both_passes_in_one_where_kernels_run(running: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "why_not", lambda backend, op, device: None if backend == running else "not here")
-    assert _resampling._has_kernels.__wrapped__("cuda") == (running is not None)
+    assert _sampling._has_kernels.__wrapped__("cuda") == (running is not None)

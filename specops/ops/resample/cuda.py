@@ -11,7 +11,6 @@ from torch import Tensor
 
 from specops.ops import cuda_launch
 from specops.ops._layout import compute_dtype, like_layout
-from specops.ops.cuda_launch import integers_of
 from specops.ops.resample import reference
 from specops.ops.resample.plans import launches
 from specops.ops.resample.plans.axes import Images, axes_of, transposed
@@ -26,9 +25,7 @@ def _aligned(x: Tensor) -> Tensor:
 
 
 def _resampled(x: Tensor, taps: Tensor, plan: Plan) -> Tensor:
-    folds = (plan.row_folds, plan.column_folds) if plan.op == "upfirdn2d" else ()
-    structs = (integers_of(plan.layout), integers_of(plan.launch))
-    return cuda_launch.launch(plan.op, _aligned(x), taps.contiguous(), *folds, *structs)
+    return cuda_launch.launch(plan.op, _aligned(x), taps.contiguous(), *plan.arguments)  # type: ignore[no-any-return]
 
 
 def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
@@ -64,5 +61,5 @@ def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps_size: 
     plan = launches.plan(*axes, Images.of(x), sums=True)
     if plan is None:
         return reference.upfirdn2d_filter_correlation(x, y, *sampling_and_taps_size)
-    structs = (integers_of(plan.layout), integers_of(plan.launch))
+    structs = plan.arguments[-2:]
     return cuda_launch.launch("upfirdn2d_filter_correlation", _aligned(x), _aligned(y), *structs)

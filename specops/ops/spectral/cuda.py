@@ -6,7 +6,10 @@ kernels of csrc/spectral/cuda/around_fft_kernels.cuh.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -122,8 +125,8 @@ def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n
     images = (pixels(x),) if same_images(x, y) else (pixels(x), pixels(y))
     name = "binned_power" if len(images) == 1 else "binned_cross_spectrum"
     tables = (circle_of(x), plan.points, plan.pools)
-    launch = BinnedSums(**shape_of(x), n_bins=n_bins, bins_per_pool=plan.bins_per_pool)
-    return cuda_launch.launch(name, *images, *tables, integers_of(launch))
+    launch = numbers(BinnedSums, *planes_of(x), n_bins, plan.bins_per_pool)
+    return cuda_launch.launch(name, *images, *tables, launch)
 
 
 def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -136,7 +139,7 @@ def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> 
         circle_of(x),
         gains(index, weight, profile.shape[-1]),
         profile.contiguous(),
-        integers_of(BinnedFilter(**shape_of(x), profile_stride=stride_of(profile))),
+        numbers(BinnedFilter, *planes_of(x), stride_of(profile)),
     )
     return y.to(x.dtype)
 
@@ -160,7 +163,7 @@ def clipped_band_swap(
         circle_of(a),
         gains(index, weight, profile.shape[-1]),
         profile.contiguous(),
-        integers_of(BandSwap(**shape_of(a), profile_stride=stride_of(profile), constant=constant, keep=keep)),
+        numbers(BandSwap, *planes_of(a), stride_of(profile), constant, keep),
         low,
         high,
     )
@@ -235,7 +238,13 @@ def circle_of(x: Tensor) -> Tensor:
     return transform.unit_circle(max(x.shape[-2:]), x.device)
 
 
-def shape_of(x: Tensor) -> dict[str, int]:
-    """Returns the fields of a launch that say how many images there are, and of which size."""
+def planes_of(x: Tensor) -> tuple[int, int, int]:
+    """Returns how many images there are, and their size: the first fields of a launch."""
     height, width = x.shape[-2:]
-    return {"n_images": x.numel() // (height * width), "height": height, "width": width}
+    return x.numel() // (height * width), height, width
+
+
+@functools.lru_cache(maxsize=1024)
+def numbers(struct: Callable[..., Any], *values: int) -> list[int]:
+    """Returns the integers of a struct with these fields."""
+    return integers_of(struct(*values))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from specops.ops.cuda_launch import Int32, Int64
+from specops.ops.cuda_launch import Int32, Int64, integers_of
 from specops.ops.resample.plans import tilings
 from specops.ops.resample.plans.axes import NO_FOLDS, Axis, Folds, Images, folds_of
 from specops.ops.resample.plans.tilings import VECTOR_BYTES, TiledAxis
@@ -57,6 +58,12 @@ class Plan:
     launch: Launch
     row_folds: Tensor
     column_folds: Tensor
+
+    @functools.cached_property
+    def arguments(self) -> tuple[Any, ...]:
+        """What the raw op takes after images and taps."""
+        folds = (self.row_folds, self.column_folds) if self.op == "upfirdn2d" else ()
+        return *folds, integers_of(self.layout), integers_of(self.launch)
 
 
 @functools.lru_cache(maxsize=1024)

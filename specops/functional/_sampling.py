@@ -1,0 +1,91 @@
+"""How `upfirdn2d` samples: its factors and paddings from their short forms, in one op or one along each axis."""
+
+from __future__ import annotations
+
+import functools
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from specops import backends
+from specops.functional._options import number
+from specops.functional._plans import planned
+from specops.ops._checks import check_dense_image
+from specops.ops._layout import compute_dtype
+from specops.ops.resample.contract import check_sampling
+
+
+@functools.cache
+def _has_kernels(device: str) -> bool:
+    return any(backends.why_not(kernels, "upfirdn2d", device) is None for kernels in ("cpp", "cuda", "triton"))
+
+
+def in_one_pass(device: str) -> bool:
+    """Whether kernels run both passes of a separable filter as one; if not, two ops or torch's own are faster."""
+    return _has_kernels(device)
+
+
+# What torch.compiler.assume_constant_result does, without two seconds for the import of the compiler.
+in_one_pass._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+Sampling = tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], str]
+
+
+@planned
+def sampling_plan(
+    shape: torch.Size,
+    dtype: torch.dtype,
+    device: torch.device,
+    f_shape: torch.Size,
+    f_device: torch.device,
+    up: int | Sequence[int],
+    down: int | Sequence[int],
+    padding: int | Sequence[int],
+    boundary: str,
+    gain: float,
+    *_: object,
+) -> tuple[Any, ...]:
+    """The dtype of taps, the gain, and the sampling of one op or of one along each axis."""
+    check_dense_image("x", shape, dtype)
+    up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
+    wide, gain = compute_dtype(dtype), number("gain", gain)
+    if f_device != device:
+        raise TypeError(f"the filter's taps must be {wide} on {device} like x; got {wide} on {f_device}. Move them.")
+    if len(f_shape) == 2 or in_one_pass(device.type):
+        check_sampling(shape, f_shape if len(f_shape) == 2 else (*f_shape, *f_shape), up, down, padding, boundary)
+        return wide, gain, (up, down, padding, boundary)
+    across: Sampling = ((up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
+    along: Sampling = ((1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary)
+    check_sampling(shape, (1, *f_shape), *across)
+    check_sampling(shape, (*f_shape, 1), *along)
+    return wide, gain, across, along
+
+
+def pair_of_factors(name: str, value: int | Sequence[int]) -> tuple[int, int]:
+    """Returns (x, y) from an integer or a pair, or raises TypeError or ValueError."""
+    parts = integers(name, value, "an integer or (x, y)")
+    if len(parts) not in (1, 2):
+        raise ValueError(f"{name} must be an integer or (x, y); got {value!r}.")
+    return parts[0], parts[-1]
+
+
+def four_paddings(name: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Returns (x0, x1, y0, y1) from an integer, (x, y) or all four, or raises TypeError or ValueError."""
+    parts = integers(name, value, "an integer, (x, y) or (x0, x1, y0, y1)")
+    if len(parts) == 4:
+        return parts[0], parts[1], parts[2], parts[3]
+    if len(parts) not in (1, 2):
+        raise ValueError(f"{name} must be an integer, (x, y) or (x0, x1, y0, y1); got {value!r}.")
+    return parts[0], parts[0], parts[-1], parts[-1]
+
+
+def integers(name: str, value: int | Sequence[int], expected: str) -> list[int]:
+    """Returns the integers of a number or sequence, or raises TypeError; NumPy's count, bools do not."""
+    parts: list[Any] = list(value) if isinstance(value, (tuple, list)) else [value]
+    for part in parts:
+        if isinstance(part, bool) or not isinstance(part, (numbers.Integral, torch.SymInt)):
+            raise TypeError(f"{name} must be {expected}; got {value!r}.")
+    return [part if isinstance(part, torch.SymInt) else int(part) for part in parts]  # type: ignore[misc]
