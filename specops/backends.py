@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from specops._library import build_info, no_extension, note, raw_op, told
+from specops._library import build_info, note, raw_op, told
+from specops._library import no_extension as no_extension
 
 Kernel = Callable[..., Any]
 
