@@ -65,8 +65,11 @@ CASES: dict[str, tuple[Callable[[Callable[[Tensor], Tensor]], Callable[[], Any]]
 }
 
 
-def raw_calls() -> dict[str, Callable[[], Any]]:
-    """Returns a call of each raw op that the functions need."""
+RAW = ("binned_cross_spectrum", "binned_filter", "clipped_band_swap", "upfirdn2d")
+
+
+def raw_call(op: str) -> Callable[[], Any]:
+    """Returns a call of a raw op of RAW."""
     x, device = torch.randn(1, 8, 8), torch.device("cpu")
     index, _, weight = geometry.coefficient_maps(8, 8, x.dtype, device)
     gain, low = MASK.flatten(), torch.full((), -1.0).expand(1, 8, 8)
@@ -76,8 +79,7 @@ def raw_calls() -> dict[str, Callable[[], Any]]:
         "clipped_band_swap": (x, low, gain, index, weight, -1.0, 1.0, False),
         "upfirdn2d": (x, torch.outer(TAPS, TAPS), (2, 2), (1, 1), (2, 1, 2, 1), "zeros"),
     }
-    cpp = backends.BACKENDS["cpp"]
-    return {op: functools.partial(cpp.kernel(op), *args) for op, args in arguments.items()}
+    return functools.partial(backends.BACKENDS["cpp"].kernel(op), *arguments[op])
 
 
 def timed(call: Callable[[], Callable[[], Any]], gradient: bool, allowed: float, device: torch.device) -> Figure:
@@ -97,6 +99,6 @@ def entries() -> Iterator[Entry]:
             call = functools.partial(prepare, function)
             setup = functools.partial(timed, call, case != "no gradient", allowed)
             yield Entry(f"host: µs per call of {name}, 1 x 8²", case, TESTS, setup)
-    for op in ("binned_cross_spectrum", "binned_filter", "clipped_band_swap", "upfirdn2d"):
-        setup = functools.partial(timed, lambda op=op: raw_calls()[op], False, 4)
+    for op in RAW:
+        setup = functools.partial(timed, functools.partial(raw_call, op), False, 4)
         yield Entry(f"host: µs per call of raw {op}, 1 x 8²", "no gradient", TESTS, setup)

@@ -62,7 +62,7 @@ interception = _group(
 @contextmanager
 def outside_jit_trace() -> Iterator[None]:
     """Leaves torch.jit.trace for a while, so that what is made is a constant of the traced program."""
-    tracing = _group("_C._get_tracing_state", "_C._set_tracing_state") if torch.jit.is_tracing() else None
+    tracing = _group("_C._get_tracing_state", "_C._set_tracing_state") if torch.jit.is_tracing() else None  # type: ignore[attr-defined, no-untyped-call]
     state = tracing and tracing._get_tracing_state()
     if tracing:
         tracing._set_tracing_state(None)

@@ -168,7 +168,7 @@ def _swap_plan(
     cutoff: Parameter | None,
     kind: str,
     value_range: tuple[float, float],
-    *_: object,
+    *types: object,
 ) -> _SwapPlan:
     H, W = check_dense_image("x", shape, dtype)
     low, high = bounds(value_range)

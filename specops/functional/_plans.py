@@ -42,7 +42,7 @@ def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[
             except TypeError:  # also where an option, as a list, has no hash, or is a wrong one
                 pass
         check_image("x", x)
-        if not torch.jit.is_tracing():
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return ops, build(x.shape, x.dtype, x.device, *options)
         with _torch.outside_jit_trace():
             shape = x.shape  # numbers, where the trace would make tensors of them

@@ -91,9 +91,9 @@ def upfirdn2d(
     else:
         filters = _taps.filters(f, flip_filter, gain, dtype, len(passes))
     if len(passes) == 1:
-        return run.upfirdn2d(x, *filters, *passes[0])  # type: ignore[no-any-return]
+        return run.upfirdn2d(x, *filters, *passes[0])
     across = run.upfirdn2d(x.to(dtype), filters[0], *passes[0])
-    return run.upfirdn2d(across, filters[1], *passes[1]).to(x.dtype)  # type: ignore[no-any-return]
+    return run.upfirdn2d(across, filters[1], *passes[1]).to(x.dtype)
 
 
 def check_filter(f: Tensor) -> None:
@@ -136,7 +136,7 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
                 [0., 0., 0., 0.]])
     """
     run, plan = _upsample_plan(x, x, factor, mode)
-    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
+    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)
 
 
 # What `upfirdn2d` of specops.ops takes after the images, or a function of them where something else is to be called.
@@ -199,7 +199,7 @@ def downsample(x: Tensor, factor: int = 2, *, mode: str, taps: int = 3) -> Tenso
         tensor([[0.5000, 2.5000]])
     """
     run, plan = _downsample_plan(x, x, factor, mode, taps)
-    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
+    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)
 
 
 @planned
@@ -222,7 +222,7 @@ def _downsample_plan(
     if mode == "stride":
         return filtered((_taps.single, 1), (0, 0), "zeros")
     if mode == "blur":
-        return _blur_plan.__wrapped__(shape, dtype, device, taps, factor, "reflect")  # type: ignore[attr-defined, no-any-return]
+        return _blur_plan.__wrapped__(shape, dtype, device, taps, factor, "reflect")  # type: ignore[attr-defined]
     kind, reach = _low_pass(mode, factor)
     return filtered((kind, factor), (reach, reach), "reflect")
 
@@ -230,7 +230,7 @@ def _downsample_plan(
 def blurred(x: Tensor, taps: int, stride: int, boundary: str) -> Tensor:
     """Returns x [..., H, W] after a binomial filter of 1 to 7 taps and a stride."""
     run, plan = _blur_plan(x, x, taps, stride, boundary)
-    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
+    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)
 
 
 @planned
@@ -278,7 +278,7 @@ def _filtering(
 def _nails(x: Tensor, **factor: int) -> Tensor:
     """x with zeros inserted, or every so many of its pixels."""
     plan: Any = _filtering(x.dtype, x.device, (_taps.single, 1), (0, 0), "zeros", **factor)
-    return ops.upfirdn2d(x, *plan)  # type: ignore[no-any-return]
+    return ops.upfirdn2d(x, *plan)
 
 
 def _shuffled(x: Tensor, factor: int) -> Tensor:

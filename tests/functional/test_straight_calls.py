@@ -77,7 +77,7 @@ def batched_gradients(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor]
 
     def run(x: Tensor) -> Any:
         leaf = x.clone().requires_grad_()
-        return torch.autograd.grad(Identity.apply(leaf), leaf, torch.stack([x, x]), is_grads_batched=True)
+        return torch.autograd.grad(Identity.apply(leaf), leaf, torch.stack([x, x]), is_grads_batched=True)  # type: ignore[no-untyped-call]
 
     return run
 
@@ -196,7 +196,12 @@ def test_hooks_checkpoints_and_threads_work_around_a_call(function: Callable[[Te
 
     expected = gradient()
     packed: list[Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t) or t.clone(), lambda t: t):
+
+    def pack(tensor: Tensor) -> Tensor:
+        packed.append(tensor)
+        return tensor.clone()
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         assert torch.equal(gradient(), expected)
     assert packed
     with torch.autograd.detect_anomaly(check_nan=True):

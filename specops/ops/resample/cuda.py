@@ -25,7 +25,7 @@ def _aligned(x: Tensor) -> Tensor:
 
 
 def _resampled(x: Tensor, taps: Tensor, plan: Plan) -> Tensor:
-    return cuda_launch.launch(plan.op, _aligned(x), taps.contiguous(), *plan.arguments)  # type: ignore[no-any-return]
+    return cuda_launch.launch(plan.op, _aligned(x), taps.contiguous(), *plan.arguments)
 
 
 def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
