@@ -26,8 +26,8 @@ def no_extension() -> str | None:
         torch.ops.load_library(PATH)
     except OSError as error:
         return f"the extension cannot be loaded beside torch {torch.__version__}: {error.__cause__ or error}"
-    if error := told("registration_error"):
-        return f"the extension cannot register its ops with torch {torch.__version__}: {error}"
+    if reason := told("registration_error"):
+        return f"the extension cannot register its ops with torch {torch.__version__}: {reason}"
     _loaded().specops_let_python_choose()
     return None
 

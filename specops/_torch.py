@@ -59,10 +59,15 @@ interception = _group(
 )
 
 
+def in_jit_trace() -> bool:
+    """Returns whether torch.jit.trace records what runs; sizes are tensors then."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
+
+
 @contextmanager
 def outside_jit_trace() -> Iterator[None]:
     """Leaves torch.jit.trace for a while, so that what is made is a constant of the traced program."""
-    tracing = _group("_C._get_tracing_state", "_C._set_tracing_state") if torch.jit.is_tracing() else None  # type: ignore[attr-defined, no-untyped-call]
+    tracing = _group("_C._get_tracing_state", "_C._set_tracing_state") if in_jit_trace() else None
     state = tracing and tracing._get_tracing_state()
     if tracing:
         tracing._set_tracing_state(None)

@@ -44,7 +44,7 @@ def cached_tensors(build: Callable[P, T], entries: int = 128) -> Callable[P, T]:
 
     @functools.wraps(build)
     def lookup(*args: P.args, **kwargs: P.kwargs) -> T:
-        if torch.jit.is_tracing():  # sizes are tensors to it
+        if _torch.in_jit_trace():  # sizes are tensors to it
             with _torch.outside_jit_trace():
                 args = tuple(int(arg) if isinstance(arg, Tensor) else arg for arg in args)  # type: ignore[assignment]
                 return kept(*args, **kwargs)  # type: ignore[arg-type]

@@ -370,7 +370,7 @@ def placed(device: torch.device | str | None) -> torch.device:
 def checked_size(size: Size) -> tuple[int, int]:
     """Returns (H, W), or raises TypeError or ValueError unless size is that or the side of squares, integers >= 1."""
     sides: Any = (size, size) if _is_integer(size) else size
-    if torch.jit.is_tracing() and isinstance(sides, (tuple, list)):  # a trace makes tensors of x.shape
+    if _torch.in_jit_trace() and isinstance(sides, (tuple, list)):  # a trace makes tensors of x.shape
         with _torch.outside_jit_trace():
             sides = [int(n) if isinstance(n, Tensor) else n for n in sides]
     try:

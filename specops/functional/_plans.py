@@ -7,7 +7,6 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from specops import _torch
@@ -42,7 +41,7 @@ def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[
             except TypeError:  # also where an option, as a list, has no hash, or is a wrong one
                 pass
         check_image("x", x)
-        if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        if not _torch.in_jit_trace():
             return ops, build(x.shape, x.dtype, x.device, *options)
         with _torch.outside_jit_trace():
             shape = x.shape  # numbers, where the trace would make tensors of them

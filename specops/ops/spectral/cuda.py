@@ -192,8 +192,8 @@ class CudaKernels(AroundFft):
             n_threads=LANES * bins.warps_of_tiles(tile_points),
             bins_per_pool=plan.bins_per_pool,
         )
-        tables = (plan.points, plan.pools)
-        return cuda_launch.launch("around_fft_tile_sums", X, Y, *tables, integers_of(tile_launch), *astuple(scale))
+        numbers_and_scale = (integers_of(tile_launch), *astuple(scale))
+        return cuda_launch.launch("around_fft_tile_sums", X, Y, plan.points, plan.pools, *numbers_and_scale)
 
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
