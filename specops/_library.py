@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from specops import _torch
+
 PATH = Path(__file__).with_name("_native.so")
 CLASSES = {each.__name__: each for each in (TypeError, ValueError)}
 TELLS = ("build_info", "isa", "isa_error", "cuda_missing", "registration_error")  # C functions that return text
@@ -62,7 +64,7 @@ def raw_op(name: str) -> Callable[..., Any]:
 
     C++ puts the name of the class in front of the text, of which each torch makes an exception of its own.
     """
-    raw = getattr(torch.ops.specops_native, name).default
+    raw = _torch.bare(getattr(torch.ops.specops_native, name).default)
 
     def call(*args: Any) -> Any:
         try:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +89,11 @@ def _raw(*names: str) -> int:
 if recording:
     _below_autograd = recording._after_ADInplaceOrView_keyset.raw_repr()
     _kernels = frozenset((_raw("CPU"), _raw("CUDA")))
+
+
+def bare(overload: Any) -> Callable[..., Any]:
+    """Returns what an op of torch.ops calls itself, in C++."""
+    return getattr(overload, "_op", overload)
 
 
 def in_forward_mode() -> bool:

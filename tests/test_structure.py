@@ -20,7 +20,7 @@ import specops
 from specops import backends, ops
 
 PACKAGE = Path(specops.__file__).parent
-LAYERS = ["_library", "_torch", "_tracing", "_half_plane", "backends", "ops", "geometry", "masks"]
+LAYERS = ["_torch", "_library", "_tracing", "_half_plane", "backends", "ops", "geometry", "masks"]
 LAYERS += ["functional", "losses", "nn", "metrics", "report", "spectra", "cli"]
 MODULES = [name for _, name, _ in pkgutil.walk_packages(specops.__path__, "specops.") if "_native" not in name]
 
