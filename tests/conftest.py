@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("reproducible")
 
 # Warnings of torch itself that are no errors: from which version on, of what text and class, and where they come from.
 WARNINGS_OF_TORCH = (
-    ("2.10", "`torch.jit.script", "torch loads forward derivatives or inductor"),
+    ("2.10", "`torch.jit.", "torch loads forward derivatives or inductor, and tests trace programs"),
     ("2.10", "Attempting to run cuFFT, but there was no current CUDA context", "a thread of torch's autograd"),
     ("2.15", "The .grad attribute of a Tensor that is not a leaf:UserWarning", "AOTAutograd looks at a graph's inputs"),
 )

@@ -29,6 +29,8 @@ def run(tree: Path, *command: str, **options: str) -> str:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the tree, to which the diff is applied."""
+    if not (ROOT / "specops").exists():
+        pytest.skip("the tests run on an installed package, without its sources")
     for name in ("specops", "csrc", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

@@ -55,12 +55,11 @@ def run_without_specops(code: str, folder: Path, images: Tensor) -> None:
     assert len(results) == len(expected) and all(map(torch.equal, results, expected))
     """
     program = PROLOGUE + textwrap.dedent(code) + textwrap.dedent(epilogue)
-    command = [sys.executable, "-I", "-W", "error", "-W", "ignore::DeprecationWarning", "-c", program]
+    command = [sys.executable, "-I", "-W", "error", "-W", "ignore:`torch.jit.", "-c", program]
     done = subprocess.run([*command, specops.library_path(), folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.jit
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # a trace is of one size
 def test_a_torchscript_file_runs_without_specops(tmp_path: Path, images: Tensor) -> None:
     torch.jit.trace(Program(), images).save(tmp_path / "program.pt")
