@@ -4,7 +4,7 @@
 |---|---|
 | `direct` | every call of an op goes through torch's dispatcher, as those do that are traced or transformed |
 | `recording` | gradients by torch.library.register_autograd: no torch.func.grad, no forward mode |
-| `interception` | maps and plans are made anew in each call |
+| `interception` | maps are made anew in each call, but for those of plans that are kept |
 | of `outside_jit_trace` | a traced program makes its maps itself |
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from specops import _torch
@@ -20,14 +21,15 @@ def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[
     """Returns a function (x, second, *options) -> ops and the plan for the images x.
 
     The plan is what `build` makes of shape, dtype, device and options, which it checks. Where nothing disturbs a call
-    with x and `second`, which may be x again, plans are kept, unless an option is a tensor, and the ops are `straight`.
+    with x and `second`, which may be x again, plans are kept and the ops are `straight`, unless an option is a tensor.
     """
 
     @functools.lru_cache(entries, typed=True)
     def kept(*arguments: Any) -> T:
-        if any(isinstance(argument, Tensor) for argument in arguments):
+        if has_tensor(arguments):
             raise TypeError("a tensor is known by its values, which may change")
-        return build(*arguments)
+        with torch.inference_mode(False), torch.no_grad():
+            return build(*arguments)
 
     undisturbed = _torch.undisturbed
 
@@ -35,11 +37,10 @@ def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[
     def plan(x: Tensor, second: Tensor, *options: Any) -> tuple[SimpleNamespace, T]:
         ops = unchecked
         if undisturbed(x, second):
-            ops = straight
             try:
-                return ops, kept(x.shape, x.dtype, x.device, *options)
+                return straight, kept(x.shape, x.dtype, x.device, *options)
             except TypeError:  # also where an option, as a list, has no hash, or is a wrong one
-                pass
+                ops = unchecked if has_tensor(options) else straight  # of one comes what may be no ordinary tensor
         check_image("x", x)
         if not _torch.in_jit_trace():
             return ops, build(x.shape, x.dtype, x.device, *options)
@@ -48,6 +49,11 @@ def planned(build: Callable[..., T], entries: int = 256) -> Callable[..., tuple[
         return ops, build(shape, x.dtype, x.device, *options)
 
     return plan
+
+
+def has_tensor(arguments: tuple[object, ...]) -> bool:
+    """Returns whether one of the arguments is a tensor."""
+    return any(isinstance(argument, Tensor) for argument in arguments)
 
 
 def types_in(option: object) -> tuple[type, ...] | None:

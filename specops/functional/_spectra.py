@@ -65,7 +65,8 @@ def radial_spectrum(
         >>> float(profile[0, 0, 0]), float(profile[0, 0, 1:].max())
         (1.0, 0.0)
     """
-    run, (maps, settings) = _profile_plan(x, x, convention, scale, norm, eps)
+    second = window if isinstance(window, Tensor) else x
+    run, (maps, settings) = _profile_plan(x, second, convention, scale, norm, eps)
     if window is not None:
         x = _windowed(x, window)
     if scale == "power":

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 from torch.utils.checkpoint import checkpoint
 
 import specops
@@ -50,6 +51,26 @@ class Recorder(TorchDispatchMode):
 
 class Subclass(Tensor):
     pass
+
+
+class Watched(Tensor):
+    """A tensor around another one, whose operations are noted."""
+
+    seen: list[str]
+    inner: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor, seen: list[str]) -> Watched:
+        made = Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype, device=inner.device)
+        made.inner, made.seen = inner, seen
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        [seen] = {id(arg.seen): arg.seen for arg in args if isinstance(arg, cls)}.values()
+        seen.append(str(func))
+        out = func(*(arg.inner if isinstance(arg, cls) else arg for arg in args), **(kwargs or {}))
+        return tree_map(lambda each: cls(each, seen) if isinstance(each, Tensor) else each, out)
 
 
 def undisturbed_under(transform: Callable[[Callable[[Tensor], Tensor]], Any], x: Tensor = X) -> bool:
@@ -138,6 +159,24 @@ def test_an_unusual_tensor_is_disturbed(make: Callable[[], Tensor]) -> None:
 def test_a_subclass_is_seen_at_any_place() -> None:
     assert _torch.undisturbed(X, X, X)
     assert not _torch.undisturbed(X, X, X.as_subclass(Subclass))
+
+
+@pytest.mark.parametrize(
+    ("op", "function"),
+    [
+        ("binned_cross_spectrum", lambda watched: specops.radial_spectrum(X, window=watched(torch.ones(8, 8)))),
+        ("clipped_band_swap", lambda watched: specops.hff(X, watched(torch.tensor(3.0)))),
+        ("clipped_band_swap", lambda watched: specops.hfc(X, X + 1, cutoff=watched(torch.tensor(0.25)))),
+        ("binned_filter", lambda watched: specops.frequency_filter(X, watched(MASK))),
+        ("upfirdn2d", lambda watched: specops.upfirdn2d(X, watched(torch.ones(3)))),
+    ],
+    ids=["window", "radius", "cutoff", "mask", "taps"],
+)
+def test_a_subclass_of_tensors_sees_the_op_wherever_it_is_given(op: str, function: Callable[..., Any]) -> None:
+    seen: list[str] = []
+    function(lambda inner: Watched(inner, seen))
+    assert f"specops.{op}.default" in seen
+    assert not [name for name in seen if name.startswith("specops_native.")]
 
 
 @pytest.mark.parametrize("context", ORDINARY.values(), ids=ORDINARY)
@@ -247,6 +286,8 @@ assert getattr(specops._torch, group) is None
 COMPUTED = """
 import torch, specops
 x = torch.linspace(-1, 1, 64, dtype=torch.float64).sin().reshape(1, 8, 8).requires_grad_()
+with torch.inference_mode():
+    specops.hff(x, 3)  # what it keeps must serve a training
 out = specops.hff(x, 3)
 (first,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)
 (second,) = torch.autograd.grad(first.square().sum(), x)
