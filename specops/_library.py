@@ -14,7 +14,7 @@ import torch
 from specops import _torch
 
 PATH = Path(__file__).with_name("_native.so")
-CLASSES = {each.__name__: each for each in (TypeError, ValueError)}
+CLASSES = {each.__name__: each for each in (TypeError, ValueError, torch.OutOfMemoryError)}
 TELLS = ("build_info", "isa", "isa_error", "cuda_missing", "registration_error")  # C functions that return text
 
 

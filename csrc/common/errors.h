@@ -26,12 +26,25 @@ std::string text(const Parts&... parts) {
 #define SPECOPS_CHECK_VALUE(condition, ...) SPECOPS_CHECK("ValueError", condition, __VA_ARGS__)
 #define SPECOPS_CHECK_TYPE(condition, ...) SPECOPS_CHECK("TypeError", condition, __VA_ARGS__)
 
+// Why a function of torch failed.
+inline std::string reason() {
+  const bool told = torch_exception_get_what_without_backtrace != nullptr;
+  return told ? torch_exception_get_what_without_backtrace() : "its reason is on stderr";
+}
+
 // Throws unless a function of torch succeeded.
 inline void succeed(int32_t failed, const char* what) {
+  if (failed != 0) throw std::runtime_error(text("torch cannot ", what, ": ", reason()));
+}
+
+// The same of an allocation on a GPU. Programs that try again with less catch a class of its own, which a torch that
+// does not tell the reason is taken to mean.
+inline void succeed_on_gpu(int32_t failed) {
   if (failed == 0) return;
-  const bool told = torch_exception_get_what_without_backtrace != nullptr;
-  const char* reason = told ? torch_exception_get_what_without_backtrace() : "its reason is on stderr";
-  throw std::runtime_error(text("torch cannot ", what, ": ", reason));
+  const std::string why = reason();
+  const bool other = torch_exception_get_what_without_backtrace != nullptr && why.find("out of memory") == why.npos;
+  throw std::runtime_error(
+      text(other ? "" : "OutOfMemoryError: CUDA out of memory. ", "torch cannot allocate a tensor: ", why));
 }
 
 }  // namespace specops

@@ -195,9 +195,10 @@ class Tensor {
 
 inline Tensor empty_strided(const Ints& sizes, const Ints& strides, ScalarType type, Device device) {
   AtenTensorOpaque* made = nullptr;
-  succeed(aoti_torch_empty_strided(sizes.size(), sizes.data(), strides.data(), code_of(type), device.type, device.index,
-                                   &made),
-          "allocate a tensor");
+  const int32_t failed = aoti_torch_empty_strided(sizes.size(), sizes.data(), strides.data(), code_of(type),
+                                                  device.type, device.index, &made);
+  if (device.type == aoti_torch_device_type_cuda()) succeed_on_gpu(failed);
+  succeed(failed, "allocate a tensor");
   return Tensor(made);
 }
 
