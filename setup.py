@@ -164,9 +164,8 @@ def run(command: Sequence[str]) -> None:
             print(line, end="", flush=True)
             lines.append(line.strip())
     if process.returncode:
-        raise RuntimeError(
-            next((line for line in lines if re.search(r"\berror *:", line)), lines[-1] if lines else command[0])
-        )
+        telling = (line for line in lines if re.search(r"\berror *:|not found", line))
+        raise RuntimeError(next(telling, lines[-1] if lines else command[0]))
 
 
 def pure_torch() -> str | None:

@@ -30,6 +30,7 @@ Registration register_ops() {
   try {
     static Library schemas("specops"), raw_schemas("specops_native");
     static Library kernels("specops", "CPU"), raw_kernels("specops_native", "CPU");
+    made.chosen = &kernels;
     for (const auto& ops : {spectral_cpu_ops(), resample_cpu_ops()}) {
       for (const Op& op : ops) {
         schemas.define(op.schema);
@@ -47,7 +48,6 @@ Registration register_ops() {
       }
     }
 #endif
-    made.chosen = &kernels;
   } catch (const std::exception& error) {  // one that left the library while it is loaded would end the process
     made.error = error.what();
   }

@@ -28,9 +28,9 @@ def no_extension() -> str | None:
         torch.ops.load_library(PATH)
     except OSError as error:
         return f"the extension cannot be loaded beside torch {torch.__version__}: {error.__cause__ or error}"
+    _loaded().specops_let_python_choose()
     if reason := told("registration_error"):
         return f"the extension cannot register its ops with torch {torch.__version__}: {reason}"
-    _loaded().specops_let_python_choose()
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from specops.ops._checks import check_dense_image, check_pair
 from specops.ops._layout import compute_dtype
 
 Parameter = masks.Parameter
+RADII = 32  # whose gains are kept: a training may change the radius at each step
 
 
 def hff(
@@ -159,7 +161,7 @@ class _SwapPlan(NamedTuple):
     odd_units: bool
 
 
-@planned
+@functools.partial(planned, entries=RADII)
 def _swap_plan(
     shape: torch.Size,
     dtype: torch.dtype,
@@ -186,7 +188,7 @@ def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.full((), value, dtype=dtype, device=device)
 
 
-@cached_tensors
+@functools.partial(cached_tensors, entries=RADII)
 def _lowpass_gain(
     H: int,
     W: int,

@@ -56,6 +56,11 @@ def has_tensor(arguments: tuple[object, ...]) -> bool:
     return any(isinstance(argument, Tensor) for argument in arguments)
 
 
+def known(option: Any) -> Any:
+    """Returns a list as the tuple that a cache can look up, anything else as it is."""
+    return tuple(option) if option.__class__ is list else option
+
+
 def types_in(option: object) -> tuple[type, ...] | None:
     """Returns the types inside a tuple; (1, 1) and (True, 1.0) are equal, but a cache must not take them for one."""
     return (*map(type, option),) if isinstance(option, tuple) else None

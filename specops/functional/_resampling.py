@@ -14,7 +14,7 @@ from specops import ops
 from specops.functional import _taps
 from specops.functional._filters import frequency_filter
 from specops.functional._options import check_choice
-from specops.functional._plans import planned, types_in
+from specops.functional._plans import known, planned, types_in
 from specops.functional._sampling import in_one_pass, integers, sampling_plan
 from specops.ops._checks import check_dense_image, check_image, check_real
 from specops.ops._layout import compute_dtype, like_layout
@@ -84,6 +84,7 @@ def upfirdn2d(
         check_image("x", x)
         f = x.new_ones(1, 1, dtype=compute_dtype(x.dtype))
     check_filter(f)
+    up, down, padding = known(up), known(down), known(padding)
     options = up, down, padding, boundary, gain, types_in(up), types_in(down), types_in(padding)
     run, (dtype, gain, *passes) = sampling_plan(x, f, f.shape, f.device, *options)
     if run is straight and _taps.known_by_values(f):
