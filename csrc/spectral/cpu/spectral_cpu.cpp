@@ -154,11 +154,12 @@ bool is_constant(const Tensor& image) {
 
 template <class T>
 T first_element(const Tensor& image) {
+  constexpr ScalarType type = sizeof(T) == 4 ? ScalarType::kFloat : ScalarType::kDouble;
+  if (image.type() == type) return *image.data<T>();
   constexpr int64_t one = 1;
   const Ints single(&one, 1);
   T value;
-  copy(over_memory(&value, single, single, sizeof(T) == 4 ? ScalarType::kFloat : ScalarType::kDouble),
-       over_memory(image.data(), single, single, image.type()));
+  copy(over_memory(&value, single, single, type), over_memory(image.data(), single, single, image.type()));
   return value;
 }
 
