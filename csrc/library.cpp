@@ -34,8 +34,12 @@ Registration register_ops() {
     for (const auto& ops : {spectral_cpu_ops(), resample_cpu_ops()}) {
       for (const Op& op : ops) {
         schemas.define(op.schema);
-        raw_schemas.define(op.schema);
         kernels.implement(op);
+      }
+    }
+    for (const auto& ops : {spectral_cpu_ops(), resample_cpu_raw_ops()}) {
+      for (const Op& op : ops) {
+        raw_schemas.define(op.schema);
         raw_kernels.implement(op);
       }
     }

@@ -71,7 +71,8 @@ class Extension(Backend):
         return reason
 
     def _found(self, op: str) -> Kernel:
-        return raw_op(op)
+        module = f"{self.families[op]}.{self.name}"  # where raw ops take other arguments than ops
+        return getattr(importlib.import_module(module), op) if importlib.util.find_spec(module) else raw_op(op)
 
 
 class Triton(Backend):

@@ -18,6 +18,7 @@ enum class ScalarType : int8_t {
   kDouble,
   kInt8,
   kInt32,
+  kInt64,
   kComplexFloat,
   kComplexDouble,
   kOther
@@ -27,10 +28,10 @@ constexpr int kScalarTypes = static_cast<int>(ScalarType::kOther);
 
 // torch's number for a type.
 inline int32_t code_of(ScalarType type) {
-  static const int32_t codes[kScalarTypes] = {aoti_torch_dtype_float16(),   aoti_torch_dtype_bfloat16(),
-                                              aoti_torch_dtype_float32(),   aoti_torch_dtype_float64(),
-                                              aoti_torch_dtype_int8(),      aoti_torch_dtype_int32(),
-                                              aoti_torch_dtype_complex64(), aoti_torch_dtype_complex128()};
+  static const int32_t codes[kScalarTypes] = {
+      aoti_torch_dtype_float16(), aoti_torch_dtype_bfloat16(),  aoti_torch_dtype_float32(),
+      aoti_torch_dtype_float64(), aoti_torch_dtype_int8(),      aoti_torch_dtype_int32(),
+      aoti_torch_dtype_int64(),   aoti_torch_dtype_complex64(), aoti_torch_dtype_complex128()};
   return codes[static_cast<int>(type)];
 }
 
@@ -41,14 +42,14 @@ inline ScalarType type_of(int32_t code) {
 }
 
 inline std::ostream& operator<<(std::ostream& out, ScalarType type) {
-  constexpr const char* names[] = {"float16", "bfloat16",  "float32",    "float64",      "int8",
-                                   "int32",   "complex64", "complex128", "another dtype"};
+  constexpr const char* names[] = {"float16", "bfloat16", "float32",   "float64",    "int8",
+                                   "int32",   "int64",    "complex64", "complex128", "another dtype"};
   return out << names[static_cast<int>(type)];
 }
 
 // In bytes; of the types that have a name here.
 constexpr int64_t size_of(ScalarType type) {
-  constexpr int64_t sizes[] = {2, 2, 4, 8, 1, 4, 8, 16, 0};
+  constexpr int64_t sizes[] = {2, 2, 4, 8, 1, 4, 8, 8, 16, 0};
   return sizes[static_cast<int>(type)];
 }
 

@@ -23,6 +23,7 @@ int32_t aoti_torch_dtype_complex64();
 int32_t aoti_torch_dtype_complex128();
 int32_t aoti_torch_dtype_int8();
 int32_t aoti_torch_dtype_int32();
+int32_t aoti_torch_dtype_int64();
 int32_t aoti_torch_device_type_cpu();
 int32_t aoti_torch_device_type_cuda();
 

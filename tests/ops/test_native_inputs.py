@@ -6,6 +6,8 @@ import pytest
 import torch
 from test_native import allowed, cross, error, exact_filter, filtered, images, maps, size_name
 
+from specops._library import raw_op
+
 LAYOUTS = {
     "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last),
     "transposed": lambda x: x.mT.contiguous().mT,
@@ -126,3 +128,25 @@ def test_wrong_arguments_of_the_filter_raise(name):
     arguments, expected, message = WRONG_FILTER[name]
     with pytest.raises(expected, match=message):
         filtered(*arguments)
+
+
+NUMBERS = torch.tensor([1, 1, 1, 1, 0, 0, 0, 0, 0])
+WRONG_SAMPLING = {
+    "of another type": (NUMBERS.int(), TypeError, "int64"),
+    "too few": (NUMBERS[:8], ValueError, "two sides or none"),
+    "one side": (torch.cat([NUMBERS, NUMBERS[:1]]), ValueError, "two sides or none"),
+    "an unknown boundary": (torch.cat([NUMBERS[:8], torch.tensor([4])]), ValueError, "boundary 0 to 3"),
+    "a factor of 0": (torch.cat([NUMBERS[:1] - 1, NUMBERS[1:]]), ValueError, "factors"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SAMPLING)
+def test_wrong_numbers_of_a_raw_resampling_raise(name):
+    sampling, expected, message = WRONG_SAMPLING[name]
+    with pytest.raises(expected, match=message):
+        raw_op("upfirdn2d")(X, torch.ones(1, 1), sampling)
+
+
+def test_a_raw_transpose_asks_for_a_size():
+    with pytest.raises(ValueError, match="two numbers >= 1"):
+        raw_op("upfirdn2d_transpose")(X, torch.ones(1, 1), NUMBERS)

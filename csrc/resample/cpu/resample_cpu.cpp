@@ -185,21 +185,42 @@ resample::Boundary boundary_of(const std::string& name) {
   return resample::Boundary::kCircular;
 }
 
+// How to sample: factors as (x, y), padding as (x0, x1, y0, y1); and a size, of the image or of the taps, for the ops
+// whose tensors do not tell it. See specops/ops/resample/contract.py.
+struct Sampling {
+  Ints up, down, padding;
+  resample::Boundary boundary;
+  Ints size = {nullptr, 0};
+};
+
+// As the raw ops are told: all numbers in one tensor, the boundary's before the size. torch takes half a microsecond
+// for each list or text.
+Sampling sampling_of(const Tensor& numbers) {
+  constexpr int64_t kNumbers = 9;
+  SPECOPS_CHECK_TYPE(numbers.type() == ScalarType::kInt64 && numbers.is_cpu() && numbers.is_contiguous(),
+                     "sampling must be contiguous int64 on the CPU; got ", numbers.type(), " on ", numbers.device());
+  const int64_t count = numbers.numel(), *first = numbers.data<int64_t>();
+  const bool fits = (count == kNumbers || count == kNumbers + 2) && first[kNumbers - 1] >= 0 && first[kNumbers - 1] < 4;
+  SPECOPS_CHECK_VALUE(fits, "sampling must be up, down, padding, a boundary 0 to 3, and two sides or none; got ",
+                      Ints(first, count));
+  return {
+      {first, 2}, {first + 2, 2}, {first + 4, 4}, static_cast<resample::Boundary>(first[8]), {first + 9, count - 9}};
+}
+
 // The axes of upfirdn2d on images [..., size] with a filter of these taps, along y and along x.
-std::pair<Axis, Axis> axes_of(const Ints& size, const Ints& taps_size, const Ints& up, const Ints& down,
-                              const Ints& padding, const std::string& boundary) {
+std::pair<Axis, Axis> axes_of(const Ints& size, const Ints& taps_size, const Sampling& sampling) {
+  const auto& [up, down, padding, boundary, _] = sampling;
   SPECOPS_CHECK_VALUE(up.size() == 2 && down.size() == 2 && std::min({up[0], up[1], down[0], down[1]}) >= 1,
                       "up and down must be two factors (x, y) >= 1; got ", up, " and ", down);
   SPECOPS_CHECK_VALUE(padding.size() == 4, "padding must be (x0, x1, y0, y1); got ", padding);
   SPECOPS_CHECK_VALUE(
       size.size() == 2 && taps_size.size() == 2 && std::min({size[0], size[1], taps_size[0], taps_size[1]}) >= 1,
       "sizes and taps must be two numbers >= 1; got ", size, " and ", taps_size);
-  const resample::Boundary kind = boundary_of(boundary);
-  const auto axis = [&](int64_t n, int64_t n_taps, int64_t d) -> Axis {
-    const int64_t padded = n * up[d] + padding[2 * d] + padding[2 * d + 1];
+  const auto axis = [&s = sampling](int64_t n, int64_t n_taps, int64_t d) -> Axis {
+    const int64_t padded = n * s.up[d] + s.padding[2 * d] + s.padding[2 * d + 1];
     SPECOPS_CHECK_VALUE(padded >= n_taps, "the filter is larger than the padded image: ", n_taps, " taps, ", padded,
                         " samples");
-    return {n, (padded - n_taps) / down[d] + 1, n_taps, up[d], down[d], padding[2 * d], true, kind};
+    return {n, (padded - n_taps) / s.down[d] + 1, n_taps, s.up[d], s.down[d], s.padding[2 * d], true, s.boundary};
   };
   return {axis(size[0], taps_size[0], 1), axis(size[1], taps_size[1], 0)};
 }
@@ -298,37 +319,30 @@ Tensor resampled(const Tensor& x, const Tensor& taps, const Axis& along_y, const
   return out;
 }
 
-// up, down as (x, y); padding as (x0, x1, y0, y1); see specops/ops/resample/contract.py.
-Tensor upfirdn2d_cpu(const Tensor& x, const Tensor& taps, const std::vector<int64_t>& up,
-                     const std::vector<int64_t>& down, const std::vector<int64_t>& padding,
-                     const std::string& boundary) {
+Tensor upfirdn2d(const Tensor& x, const Tensor& taps, const Sampling& sampling) {
   check_image("x", x);
   check_taps(x, taps);
-  const auto [along_y, along_x] = axes_of(x.sizes().from(-2), taps.sizes(), up, down, padding, boundary);
+  const auto [along_y, along_x] = axes_of(x.sizes().from(-2), taps.sizes(), sampling);
   return resampled(x, taps, along_y, along_x, false);
 }
 
-Tensor upfirdn2d_transpose_cpu(const Tensor& y, const Tensor& taps, const std::vector<int64_t>& up,
-                               const std::vector<int64_t>& down, const std::vector<int64_t>& padding,
-                               const std::string& boundary, const std::vector<int64_t>& size) {
+Tensor upfirdn2d_transpose(const Tensor& y, const Tensor& taps, const Sampling& sampling) {
   check_image("y", y);
   check_taps(y, taps);
-  const auto [along_y, along_x] = axes_of(size, taps.sizes(), up, down, padding, boundary);
+  const auto [along_y, along_x] = axes_of(sampling.size, taps.sizes(), sampling);
   check_output(y, along_y, along_x);
   return resampled(y, taps, along_y, along_x, true);
 }
 
-Tensor upfirdn2d_filter_correlation_cpu(const Tensor& x, const Tensor& y, const std::vector<int64_t>& up,
-                                        const std::vector<int64_t>& down, const std::vector<int64_t>& padding,
-                                        const std::string& boundary, const std::vector<int64_t>& taps_size) {
+Tensor upfirdn2d_filter_correlation(const Tensor& x, const Tensor& y, const Sampling& sampling) {
   check_image("x", x);
   check_image("y", y);
   SPECOPS_CHECK_VALUE(x.type() == y.type() && x.sizes().before(-2) == y.sizes().before(-2),
                       "x and y must have one dtype and batch; got ", x.sizes(), " ", x.type(), " and ", y.sizes(), " ",
                       y.type());
-  const auto [along_y, along_x] = axes_of(x.sizes().from(-2), taps_size, up, down, padding, boundary);
+  const auto [along_y, along_x] = axes_of(x.sizes().from(-2), sampling.size, sampling);
   check_output(y, along_y, along_x);
-  Tensor out = empty(taps_size, compute_type(x.type()), cpu());
+  Tensor out = empty(sampling.size, compute_type(x.type()), cpu());
   std::memset(out.mutable_data(), 0, out.numel() * out.element_size());
   if (x.numel() == 0) return out;
   for_real(out.type() == ScalarType::kDouble, [&, along_y = along_y, along_x = along_x](auto zero) {
@@ -337,18 +351,47 @@ Tensor upfirdn2d_filter_correlation_cpu(const Tensor& x, const Tensor& y, const 
   return out;
 }
 
+using Function = Tensor (*)(const Tensor&, const Tensor&, const Sampling&);
+using Numbers = std::vector<int64_t>;
+
+template <Function function>
+Tensor of_lists(const Tensor& first, const Tensor& second, const Numbers& up, const Numbers& down,
+                const Numbers& padding, const std::string& boundary) {
+  return function(first, second, {up, down, padding, boundary_of(boundary)});
+}
+
+template <Function function>
+Tensor of_lists_and_size(const Tensor& first, const Tensor& second, const Numbers& up, const Numbers& down,
+                         const Numbers& padding, const std::string& boundary, const Numbers& size) {
+  return function(first, second, {up, down, padding, boundary_of(boundary), size});
+}
+
+template <Function function>
+Tensor of_tensor(const Tensor& first, const Tensor& second, const Tensor& sampling) {
+  return function(first, second, sampling_of(sampling));
+}
+
 }  // namespace
 
 std::vector<Op> resample_cpu_ops() {
   return {
       {"upfirdn2d(Tensor x, Tensor taps, int[] up, int[] down, SymInt[] padding, str boundary) -> Tensor",
-       boxed<upfirdn2d_cpu>},
+       boxed<of_lists<upfirdn2d>>},
       {"upfirdn2d_transpose(Tensor y, Tensor taps, int[] up, int[] down, SymInt[] padding, str boundary, SymInt[] "
        "size) -> Tensor",
-       boxed<upfirdn2d_transpose_cpu>},
+       boxed<of_lists_and_size<upfirdn2d_transpose>>},
       {"upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] up, int[] down, SymInt[] padding, str boundary, "
        "SymInt[] taps_size) -> Tensor",
-       boxed<upfirdn2d_filter_correlation_cpu>},
+       boxed<of_lists_and_size<upfirdn2d_filter_correlation>>},
+  };
+}
+
+std::vector<Op> resample_cpu_raw_ops() {
+  return {
+      {"upfirdn2d(Tensor x, Tensor taps, Tensor sampling) -> Tensor", boxed<of_tensor<upfirdn2d>>},
+      {"upfirdn2d_transpose(Tensor y, Tensor taps, Tensor sampling) -> Tensor", boxed<of_tensor<upfirdn2d_transpose>>},
+      {"upfirdn2d_filter_correlation(Tensor x, Tensor y, Tensor sampling) -> Tensor",
+       boxed<of_tensor<upfirdn2d_filter_correlation>>},
   };
 }
 

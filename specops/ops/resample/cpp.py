@@ -1,0 +1,49 @@
+"""Resampling by the compiled library, whose raw ops are told how to sample by one tensor; arguments as in `contract`.
+
+torch takes half a microsecond to hand over a list or a text.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from specops import _torch
+from specops._library import raw_op
+from specops.ops.resample.contract import BOUNDARIES
+
+
+def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
+    """x [..., H, W], taps [fh, fw] -> [..., Ho, Wo]."""
+    return raw_op("upfirdn2d")(x, taps, _numbers(sampling))
+
+
+def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
+    """y [..., Ho, Wo], taps [fh, fw] -> [..., H, W] with (H, W) = size."""
+    return raw_op("upfirdn2d_transpose")(y, taps, _numbers(sampling_and_size))
+
+
+def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps_size: Any) -> Tensor:
+    """x [..., H, W], y [..., Ho, Wo] -> taps [fh, fw] of taps_size."""
+    return raw_op("upfirdn2d_filter_correlation")(x, y, _numbers(sampling_and_taps_size))
+
+
+def _numbers(sampling: tuple[Any, ...]) -> Tensor:
+    """up, down, padding, the boundary's number and a size: int64 [9] or [11]."""
+    try:
+        return _kept(sampling)
+    except TypeError:  # lists, which the dispatcher makes, have no hash
+        return _kept(tuple(tuple(part) if isinstance(part, list) else part for part in sampling))
+
+
+@functools.lru_cache(256)
+def _kept(sampling: tuple[Any, ...]) -> Tensor:
+    up, down, padding, boundary, *size = sampling
+    if boundary not in BOUNDARIES:
+        raise ValueError(f"boundary must be {', '.join(BOUNDARIES[:-1])} or {BOUNDARIES[-1]}; got {boundary}")
+    numbers = [*up, *down, *padding, BOUNDARIES.index(boundary), *(size[0] if size else ())]
+    with torch.inference_mode(False), _torch.outside_jit_trace():
+        return torch.tensor(numbers, device="cpu")
