@@ -57,9 +57,10 @@ fuzz: setup
 test-gpu: setup
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m emulated_gpu $(TESTS)
 
-# The quick tests beside another torch, on an installed wheel: WHEEL=, or that of `make wheels`. They run in a copy of the
-# tree without the package, so that they import the wheel's. torch brings its own Triton.
+# The quick tests that call ops beside another torch, on an installed wheel: WHEEL=, or that of `make wheels`. They run in a
+# copy of the tree without the package, so that they import the wheel's. torch brings its own Triton.
 TORCH ?= 2.15.0
+CALLERS := $(addprefix tests/,ops functional geometry nn losses metrics compat csrc installation)
 BESIDE := .venvs/torch-$(TORCH)
 test-torch: $(if $(WHEEL),,dist/built)
 	test -d $(BESIDE) || $(PYTHON) -m venv $(BESIDE)
@@ -70,7 +71,7 @@ test-torch: $(if $(WHEEL),,dist/built)
 	rm -rf $(BESIDE)/tree && mkdir $(BESIDE)/tree
 	git ls-files -z --cached --others --exclude-standard -- . ':!specops' | xargs -0 cp --parents --target-directory $(BESIDE)/tree
 	cd $(BESIDE)/tree && ../bin/python -m specops info && \
-	../bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(TESTS)
+	../bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(or $(TESTS),$(CALLERS))
 
 # Writes docs/internals/gpu_kernels_*.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
 gpu-static: setup
