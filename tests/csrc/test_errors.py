@@ -26,6 +26,7 @@ int32_t aoti_torch_dtype_complex64() { return 4; }
 int32_t aoti_torch_dtype_complex128() { return 5; }
 int32_t aoti_torch_dtype_int8() { return 6; }
 int32_t aoti_torch_dtype_int32() { return 7; }
+int32_t aoti_torch_dtype_int64() { return 8; }
 int32_t aoti_torch_device_type_cpu() { return 0; }
 int32_t aoti_torch_device_type_cuda() { return 1; }
 int32_t aoti_torch_empty_strided(int64_t, const int64_t*, const int64_t*, int32_t, int32_t, int32_t,
