@@ -65,18 +65,18 @@ CASES: dict[str, tuple[Callable[[Callable[[Tensor], Tensor]], Callable[[], Any]]
 }
 
 
-RAW = ("binned_cross_spectrum", "binned_filter", "clipped_band_swap", "upfirdn2d")
+RAW = ("binned_cross_spectrum", "binned_filter", "clipped_filter", "upfirdn2d")
 
 
 def raw_call(op: str) -> Callable[[], Any]:
     """Returns a call of a raw op of RAW."""
     x, device = torch.randn(1, 8, 8), torch.device("cpu")
     index, _, weight = geometry.coefficient_maps(8, 8, x.dtype, device)
-    gain, low = MASK.flatten(), torch.full((), -1.0).expand(1, 8, 8)
+    gain = MASK.flatten()
     arguments: dict[str, tuple[Any, ...]] = {
         "binned_cross_spectrum": (x, x, *geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, device)),
         "binned_filter": (x, gain, index, weight),
-        "clipped_band_swap": (x, low, gain, index, weight, -1.0, 1.0, False),
+        "clipped_filter": (x, gain, index, weight, -1.0, 1.0),
         "upfirdn2d": (x, torch.outer(TAPS, TAPS), (2, 2), (1, 1), (2, 1, 2, 1), "zeros"),
     }
     return functools.partial(backends.BACKENDS["cpp"].kernel(op), *arguments[op])

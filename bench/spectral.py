@@ -276,7 +276,7 @@ def on_gpu(size: Size, planes: int, dtype: torch.dtype = torch.float32, quick: b
         ("radial_spectrum", "binned_cross_spectrum", spectrum, 1, 1),
         ("radial_spectrum with backward", "binned_cross_spectrum", spectrum, 1, 3),
         ("frequency_filter", "binned_filter", frequency_filter, 1, 2),
-        ("hff", "clipped_band_swap", hff, 1, 2),
+        ("hff", "clipped_filter", hff, 1, 2),
         ("hfc", "clipped_band_swap", hfc, 2, 4),
     ]
     shape, pixels = (planes, *size), planes * size[0] * size[1]

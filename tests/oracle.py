@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.fft
+import torch
 from torch import Tensor
 
 Array = np.ndarray
@@ -75,6 +76,13 @@ def clipped_band_swap(
     turning = np.minimum(np.abs(u - low), np.abs(folded - high)) < 1e-4
     kept = np.minimum(np.abs(exact(b) - low) + low, high) if keep else np.zeros(0)
     return np.minimum(folded, high), np.where(turning, np.nan, slope), kept
+
+
+def clipped_filter(
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float
+) -> tuple[Array, Array]:
+    constant = torch.tensor(low, dtype=x.dtype)
+    return clipped_band_swap(x, constant, profile, index, weight, low, high, False)[:2]
 
 
 def _scale(q: Array, scale: str, eps: float) -> Array:

@@ -172,6 +172,13 @@ SPECTRAL_OPS = {
         },
         {"images": (0, 1), "profiles": (2,), "leaves": (0, 1, 2), "linear": (), "results": ("image", "slope", "image")},
     ),
+    "clipped_filter": Spectral(
+        {
+            "": lambda d: (d.image(), d.profile().sigmoid(), *d.gain_maps(), -1.0, 1.5),
+            "shared": lambda d: (d.image(), d.profile(True).sigmoid(), *d.gain_maps(), -0.3, 1.0),
+        },
+        {"profiles": (1,), "linear": (), "results": ("image", "slope")},
+    ),
 }
 
 

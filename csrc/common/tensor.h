@@ -53,6 +53,10 @@ constexpr int64_t size_of(ScalarType type) {
   return sizes[static_cast<int>(type)];
 }
 
+// Of float and double.
+template <class T>
+constexpr ScalarType kTypeOf = sizeof(T) == 4 ? ScalarType::kFloat : ScalarType::kDouble;
+
 // Numbers that are lent. An index below 0 counts from the end.
 class Ints {
  public:

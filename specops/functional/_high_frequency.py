@@ -59,12 +59,11 @@ def hff(
         tensor([[0., 0.],
                 [0., 0.]])
     """
-    options = radius, cutoff, kind, value_range, types_in(value_range)
-    run, plan = _swap_plan(x, x, *options)
+    run, plan = _swap_plan(x, x, radius, cutoff, kind, value_range, types_in(value_range))
     if plan.odd_units:
         warn_of_units(radius, cutoff)
-    check_values("x", x, *plan.bounds)
-    return run.clipped_band_swap(x, plan.low, *plan.gain_and_maps, *plan.bounds, False)[0]
+    check_values("x", x, value_range)
+    return run.clipped_filter(x, *plan.arguments)[0]
 
 
 def hfc(
@@ -110,13 +109,12 @@ def hfc(
         tensor([[ 0.7500, -0.2500]])
     """
     wide_real, wide_fake = check_pair(("real", "fake"), real, fake)
-    options = radius, cutoff, kind, value_range, types_in(value_range)
-    run, plan = _swap_plan(wide_fake, wide_real, *options)
+    run, plan = _swap_plan(wide_fake, wide_real, radius, cutoff, kind, value_range, types_in(value_range))
     if plan.odd_units:
         warn_of_units(radius, cutoff)
-    check_values("real", real, *plan.bounds)
-    check_values("fake", fake, *plan.bounds)
-    confused, _, kept = run.clipped_band_swap(wide_fake, wide_real, *plan.gain_and_maps, *plan.bounds, True)
+    check_values("real", real, value_range)
+    check_values("fake", fake, value_range)
+    confused, _, kept = run.clipped_band_swap(wide_fake, wide_real, *plan.arguments, True)
     if real.dtype == fake.dtype:
         return kept, confused
     return kept.to(real.dtype), confused.to(fake.dtype)
@@ -153,11 +151,9 @@ def swap_bands(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
 
 
 class _SwapPlan(NamedTuple):
-    """What `clipped_band_swap` takes beside images."""
+    """What the ops take after images: gain, maps and range; and whether the radius is an odd one."""
 
-    low: Tensor  # the constant image of the range's lower end
-    gain_and_maps: tuple[Tensor, Tensor, Tensor]
-    bounds: tuple[float, float]
+    arguments: tuple[Tensor, Tensor, Tensor, float, float]
     odd_units: bool
 
 
@@ -179,13 +175,7 @@ def _swap_plan(
     gain_of = _lowpass_gain if plain else _lowpass_gain.__wrapped__  # type: ignore[attr-defined]
     gain = gain_of(H, W, radius, cutoff, kind, compute_dtype(dtype), device)
     index, _, weight = geometry.coefficient_maps(H, W, compute_dtype(dtype), device)
-    constant = _constant(low, dtype, device).expand(shape)
-    return _SwapPlan(constant, (gain, index, weight), (low, high), odd_units(radius, cutoff) is not None)
-
-
-@cached_tensors
-def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.full((), value, dtype=dtype, device=device)
+    return _SwapPlan((gain, index, weight, low, high), odd_units(radius, cutoff) is not None)
 
 
 @functools.partial(cached_tensors, entries=RADII)

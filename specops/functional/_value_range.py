@@ -64,11 +64,12 @@ def bounds(value_range: object) -> tuple[float, float]:
     return low, high
 
 
-def check_values(name: str, x: Tensor, low: float, high: float) -> None:
-    """Raises ValueError unless x has its values in [low, high], if `check_value_range` is on."""
+def check_values(name: str, x: Tensor, value_range: tuple[float, float]) -> None:
+    """Raises ValueError unless x has its values in the range, if `check_value_range` is on."""
     # Compiled code must not depend on the switch, so that nothing is compiled again when it changes.
     if torch.compiler.is_compiling() or not _thread.checked or traced() or x.is_meta or x.numel() == 0:
         return
+    low, high = bounds(value_range)
     least, most = x.detach().aminmax()
     if not bool((least >= low) & (most <= high)):  # compared in the dtype of x, to which its own range was rounded
         raise ValueError(

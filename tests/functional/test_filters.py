@@ -182,7 +182,7 @@ class OpCounter(TorchDispatchMode):
 FUSED: dict[str, tuple[Callable[[Tensor, Tensor], Any], str, str]] = {
     "hfc": (lambda a, b: specops.hfc(a, b, 3)[1], "clipped_band_swap", "binned_filter"),
     "hfc of a constant": (lambda a, b: specops.hfc(b.detach(), a, 3)[1], "clipped_band_swap", "binned_sloped_filter"),
-    "hff": (lambda a, b: specops.hff(a, 3), "clipped_band_swap", "binned_sloped_filter"),
+    "hff": (lambda a, b: specops.hff(a, 3), "clipped_filter", "binned_sloped_filter"),
     "swap_bands": (lambda a, b: specops.swap_bands(a, b, torch.ones(8, 5)), "binned_filter", "binned_filter"),
 }
 

@@ -213,24 +213,28 @@ void filter_around_fft(const Tensor& x, const Tensor& profile, const int8_t* slo
 }
 
 template <class T>
-void swap_around_fft(const Tensor& a, const Tensor& b, const Tensor& profile, const spectral::Maps<T>& maps, T low,
-                     T high, const Tensor& swapped, const Tensor& slope, const Tensor& kept) {
+void swap_around_fft(const Tensor& a, const Tensor* b, const Tensor& profile, const spectral::Maps<T>& maps,
+                     const spectral::Swapped<T>& all, const Tensor& swapped, const Tensor& slope, const Tensor* kept) {
   const int64_t W = maps.width, n_pixels = maps.height * W;
   int8_t* const slopes = slope.mutable_data<int8_t>();
+  const int64_t size[] = {maps.height, maps.width}, no_strides[] = {0, 0};
+  const auto base_of = [&](int64_t plane) {
+    return b == nullptr ? over_memory(&all.constant, {size, 2}, {no_strides, 2}, kTypeOf<T>) : plane_of(*b, plane);
+  };
   const auto read = [&](int64_t plane) {
-    return combined<T, T>(plane_of(a, plane), plane_of(b, plane), [](T u, T v) { return u - v; });
+    return combined<T, T>(plane_of(a, plane), base_of(plane), [](T u, T v) { return u - v; });
   };
   const auto write = [&](int64_t plane, const Tensor& filtered) {
-    const Tensor base = plane_of(b, plane);
+    const Tensor base = base_of(plane);
     const Tensor sums = combined<T, T>(base, filtered, [](T u, T v) { return u + v; });
     const Pixels<T> u(sums);
     for (int64_t i = 0; i < n_pixels; ++i) {
       const T value = u(i / W, i % W);
-      slopes[plane * n_pixels + i] = folded(value, low) <= high ? (value > low) - (value < low) : 0;
+      slopes[plane * n_pixels + i] = folded(value, all.low) <= all.high ? (value > all.low) - (value < all.low) : 0;
     }
-    const auto clip = [&](T value, T) { return clipped(folded(value, low), high); };
+    const auto clip = [&](T value, T) { return clipped(folded(value, all.low), all.high); };
     write_plane(swapped, plane, combined<T, T>(sums, sums, clip));
-    if (kept.numel() > 0) write_plane(kept, plane, combined<T, T>(base, base, clip));
+    if (kept != nullptr) write_plane(*kept, plane, combined<T, T>(base, base, clip));
   };
   filter_each_plane(a.numel() / n_pixels, profile, maps, kPowerItself, read, write);
 }
@@ -240,8 +244,8 @@ void swap_around_fft(const Tensor& a, const Tensor& b, const Tensor& profile, co
                                          const spectral::Scaling<T>&, const spectral::Kernels<T>&, T*);               \
   template void filter_around_fft(const Tensor&, const Tensor&, const int8_t*, const spectral::Maps<T>&,              \
                                   const PointScale<double>&, const Tensor&);                                          \
-  template void swap_around_fft(const Tensor&, const Tensor&, const Tensor&, const spectral::Maps<T>&, T, T,          \
-                                const Tensor&, const Tensor&, const Tensor&);
+  template void swap_around_fft(const Tensor&, const Tensor*, const Tensor&, const spectral::Maps<T>&,                \
+                                const spectral::Swapped<T>&, const Tensor&, const Tensor&, const Tensor*);
 SPECOPS_AROUND_FFT(float)
 SPECOPS_AROUND_FFT(double)
 #undef SPECOPS_AROUND_FFT

@@ -21,9 +21,9 @@ template <class T>
 void filter_around_fft(const Tensor& x, const Tensor& profile, const int8_t* slope, const spectral::Maps<T>& maps,
                        const PointScale<double>& scale, const Tensor& out);
 
-// The clipped band swap; `kept` may be empty. Throws as above.
+// The clipped band swap, without b that of the constant image `all.constant`; `kept` may be null. Throws as above.
 template <class T>
-void swap_around_fft(const Tensor& a, const Tensor& b, const Tensor& profile, const spectral::Maps<T>& maps, T low,
-                     T high, const Tensor& swapped, const Tensor& slope, const Tensor& kept);
+void swap_around_fft(const Tensor& a, const Tensor* b, const Tensor& profile, const spectral::Maps<T>& maps,
+                     const spectral::Swapped<T>& all, const Tensor& swapped, const Tensor& slope, const Tensor* kept);
 
 }  // namespace specops

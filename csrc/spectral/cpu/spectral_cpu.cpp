@@ -106,7 +106,7 @@ void for_filtered_planes(int64_t n_planes, const Tensor& profile, const spectral
   const spectral::Kernels<T>& kernels = spectral::kernels<T>();
   const auto plan = spectral::cached_plane_plan(maps, kernels.parting.lanes);
   const spectral::Scratch& at = plan->scratch;
-  const bool shared = profile.dim() == 1;
+  const bool shared = profile.dim() == 1 && n_planes > 1;  // one plane expands its own
   const T* profiles = profile.data<T>();
   std::vector<T> shared_gains(shared ? plan->gains.n_slots : 0);
   if (shared) {
@@ -144,47 +144,40 @@ void filter(const Tensor& x, const Tensor& profile, const int8_t* slope, const s
   for_filtered_planes<T>(x.numel() / n_pixels, profile, maps, Planes<T>::parted_size(x, kernels.parting), start);
 }
 
-// Whether all pixels are one element in memory.
-bool is_constant(const Tensor& image) {
-  for (int64_t d = 0; d < image.dim(); ++d) {
-    if (image.size(d) > 1 && image.stride(d) != 0) return false;
-  }
-  return true;
-}
-
+// `value` as an image of that type has it.
 template <class T>
-T first_element(const Tensor& image) {
-  constexpr ScalarType type = sizeof(T) == 4 ? ScalarType::kFloat : ScalarType::kDouble;
-  if (image.type() == type) return *image.data<T>();
+T rounded(double value, ScalarType image_type) {
+  T made = static_cast<T>(value);
+  if (image_type == kTypeOf<T>) return made;
   constexpr int64_t one = 1;
   const Ints single(&one, 1);
-  T value;
-  copy(over_memory(&value, single, single, type), over_memory(image.data(), single, single, image.type()));
-  return value;
+  const Tensor wide = over_memory(&made, single, single, kTypeOf<T>), narrow = empty(single, image_type, cpu());
+  copy(narrow, wide);
+  copy(wide, narrow);
+  return made;
 }
 
+// Without b, of the constant image `all.constant`.
 template <class T>
-void swap(const Tensor& a, const Tensor& b, const Tensor& profile, const spectral::Maps<T>& maps,
-          spectral::Swapped<T> all, Tensor& swapped, Tensor& slope, Tensor& kept) {
+void swap(const Tensor& a, const Tensor* b, const Tensor& profile, const spectral::Maps<T>& maps,
+          const spectral::Swapped<T>& all, Tensor& swapped, Tensor& slope, Tensor* kept) {
   const spectral::Kernels<T>& kernels = spectral::kernels<T>();
   const int64_t n_pixels = maps.height * maps.width, plane_bytes = n_pixels * a.element_size();
-  const bool constant = is_constant(b);
-  if (constant) all.constant = first_element<T>(b);
   const int64_t a_parted = Planes<T>::parted_size(a, kernels.parting);
-  const int64_t b_parted = constant ? 0 : Planes<T>::parted_size(b, kernels.parting);
+  const int64_t b_parted = b == nullptr ? 0 : Planes<T>::parted_size(*b, kernels.parting);
   char* swapped_pixels = swapped.mutable_data<char>();
-  char* kept_pixels = kept.numel() > 0 ? kept.mutable_data<char>() : nullptr;
+  char* kept_pixels = kept == nullptr ? nullptr : kept->mutable_data<char>();
   int8_t* slopes = slope.mutable_data<int8_t>();
   const auto start = [&](int64_t begin, int64_t end, T* parted) {
     const int64_t count = end - begin;
     return [&, as = Planes<T>(a, begin, count, kernels.parting, parted),
-            bs = Planes<T>(b, begin, count, kernels.parting, parted + a_parted)](
+            bs = Planes<T>(b == nullptr ? a : *b, begin, count, kernels.parting, parted + a_parted)](
                const spectral::PlanePlan<T>& plan, int64_t plane, const T* gains, char* scratch) mutable {
       spectral::Swapped<T> out = all;
       out.swapped = swapped_pixels + plane * plane_bytes;
       out.slope = slopes + plane * n_pixels;
       out.kept = kept_pixels == nullptr ? nullptr : kept_pixels + plane * plane_bytes;
-      kernels.swap(plan, as.next(), constant ? Image{} : bs.next(), gains, out, scratch);
+      kernels.swap(plan, as.next(), b == nullptr ? Image{} : bs.next(), gains, out, scratch);
     };
   };
   for_filtered_planes<T>(a.numel() / n_pixels, profile, maps, a_parted + b_parted, start);
@@ -294,34 +287,51 @@ Tensor binned_scaled_filter_cpu(const Tensor& x, const Tensor& profile, const Te
   return all_filtered(x, profile, index, weight, point_scale(scale, factor, eps));
 }
 
+// Writes the results of the clipped band swap of a and b, or without b those of the constant image `low`.
+void write_swapped(const Tensor& a, const Tensor* b, const Tensor& profile, const Tensor& index, const Tensor& weight,
+                   double low, double high, Tensor& swapped, Tensor& slope, Tensor* kept) {
+  if (swapped.numel() == 0) return;
+  const Contiguous index_c(index), weight_c(weight), profile_c(profile);
+  const int64_t n_bins = profile.size(-1);
+  run(*index_c, n_bins, [&] {
+    for_real(weight.type() == ScalarType::kDouble, [&](auto zero) {
+      using T = decltype(zero);
+      const spectral::Maps<T> maps = maps_of<T>(a, *index_c, *weight_c, n_bins);
+      const T constant = b == nullptr ? rounded<T>(low, a.type()) : zero;
+      const spectral::Swapped<T> all = {
+          static_cast<T>(low), static_cast<T>(high), constant, pixel_type(a.type()), nullptr, nullptr, nullptr};
+      if (serves(maps)) {
+        swap<T>(a, b, *profile_c, maps, all, swapped, slope, kept);
+      } else {
+        swap_around_fft<T>(a, b, *profile_c, maps, all, swapped, slope, kept);
+      }
+    });
+  });
+}
+
 // Returns swapped, slope and kept.
 std::tuple<Tensor, Tensor, Tensor> clipped_band_swap_cpu(const Tensor& a, const Tensor& b, const Tensor& profile,
                                                          const Tensor& index, const Tensor& weight, double low,
                                                          double high, bool keep) {
   check_images(a, b);
   check_profile(a, profile, weight);
-  const int64_t n_bins = profile.size(-1);
-  check_maps(a, index, weight, n_bins);
+  check_maps(a, index, weight, profile.size(-1));
   Tensor swapped = empty(a.sizes(), a.type(), cpu()), slope = empty(a.sizes(), ScalarType::kInt8, cpu());
   constexpr int64_t nothing = 0;
   Tensor kept = empty(keep ? a.sizes() : Ints(&nothing, 1), a.type(), cpu());
-  if (swapped.numel() > 0) {
-    const Contiguous index_c(index), weight_c(weight), profile_c(profile);
-    run(*index_c, n_bins, [&] {
-      for_real(weight.type() == ScalarType::kDouble, [&](auto zero) {
-        using T = decltype(zero);
-        const spectral::Maps<T> maps = maps_of<T>(a, *index_c, *weight_c, n_bins);
-        const spectral::Swapped<T> all = {
-            static_cast<T>(low), static_cast<T>(high), zero, pixel_type(a.type()), nullptr, nullptr, nullptr};
-        if (serves(maps)) {
-          swap<T>(a, b, *profile_c, maps, all, swapped, slope, kept);
-        } else {
-          swap_around_fft<T>(a, b, *profile_c, maps, all.low, all.high, swapped, slope, kept);
-        }
-      });
-    });
-  }
+  write_swapped(a, &b, profile, index, weight, low, high, swapped, slope, keep ? &kept : nullptr);
   return {std::move(swapped), std::move(slope), std::move(kept)};
+}
+
+// Returns filtered and slope.
+std::tuple<Tensor, Tensor> clipped_filter_cpu(const Tensor& x, const Tensor& profile, const Tensor& index,
+                                              const Tensor& weight, double low, double high) {
+  check_image("x", x);
+  check_profile(x, profile, weight);
+  check_maps(x, index, weight, profile.size(-1));
+  Tensor filtered = empty(x.sizes(), x.type(), cpu()), slope = empty(x.sizes(), ScalarType::kInt8, cpu());
+  write_swapped(x, nullptr, profile, index, weight, low, high, filtered, slope, nullptr);
+  return {std::move(filtered), std::move(slope)};
 }
 
 }  // namespace
@@ -342,6 +352,9 @@ std::vector<Op> spectral_cpu_ops() {
       {"clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high, bool "
        "keep) -> (Tensor, Tensor, Tensor)",
        boxed<clipped_band_swap_cpu>},
+      {"clipped_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, float low, float high) -> (Tensor, "
+       "Tensor)",
+       boxed<clipped_filter_cpu>},
   };
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from specops._tracing import cached_tensors
 from specops.ops._layout import compute_dtype
 from specops.ops.spectral import reference
 from specops.ops.spectral.plans.gains import gain_maps
@@ -91,6 +92,16 @@ class AroundFft(ABC):
         filtered = self.binned_filter(wide_a - wide_b, profile, index, weight)
         swapped, slope, kept = self.clip(filtered, wide_b, low, high, keep)
         return swapped.to(a.dtype), slope, kept.to(a.dtype)
+
+
+def constant_like(x: Tensor, value: float) -> Tensor:
+    """Returns images like x all of whose pixels are one number in memory."""
+    return _number(value, x.dtype, x.device).expand(x.shape)
+
+
+@cached_tensors
+def _number(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.full((), value, dtype=dtype, device=device)
 
 
 def in_type(b: Tensor, dtype: torch.dtype) -> Tensor:

@@ -4,7 +4,8 @@ r"""Contract of the clipped band swap: the filter of a difference, with what Li 
     swapped = min(|u - low| + low, high)
 
 The filter is linear, so u has the band of a that the profile lets through and the rest of b, by one transform and one
-inverse. HFC swaps a generated with a real image; HFF swaps with the constant image `low`. Derivatives are those of the
+inverse. HFC swaps a generated with a real image. HFF is the swap with the constant image `low`: `clipped_filter`.
+Derivatives are those of the
 pair, times the slope of the fold and the clip: -1, 0 or 1. A gradient is multiplied by it on its way into the filter,
 which `binned_sloped_filter` is for.
 """
@@ -66,9 +67,44 @@ def clipped_band_swap(
     check_pair(("a", "b"), a, b, one_dtype=True)
     check_maps(a, index, weight)
     check_profile(a, profile, weight)
-    if not low < high:
-        raise ValueError(f"low must be below high; got {low} and {high}.")
+    _check_range(low, high)
     return _clipped_band_swap(a, b, profile, index, weight, low, high, keep)
+
+
+def clipped_filter(
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float
+) -> tuple[Tensor, Tensor]:
+    """Returns `clipped_band_swap` with the constant image `low` as b.
+
+    Args:
+        x: real images [..., H, W].
+        profile, index, weight: as in `binned_filter`.
+        low, high: the range of values, low < high.
+
+    Returns:
+        (filtered [..., H, W], slope int8 [..., H, W]): the images in the dtype of x, and the slope of the fold and the
+        clip. Gradients to x and profile.
+
+    Raises:
+        TypeError, ValueError: shapes, dtypes, devices or the range do not fit.
+
+    Source:
+        Li et al. 2021, "Are High-Frequency Components Beneficial for Training of Generative Adversarial Networks", HFF.
+
+    Example:
+        >>> import torch
+        >>> from specops import geometry
+        >>> from specops.ops import clipped_filter
+        >>> index, _, weight = geometry.coefficient_maps(1, 2, torch.float32, torch.device("cpu"))
+        >>> mean_only = torch.tensor([1.0, 0.0])
+        >>> clipped_filter(torch.tensor([[2.0, 0.5]]), mean_only, index, weight, -1.0, 1.0)
+        (tensor([[1., 1.]]), tensor([[0, 0]], dtype=torch.int8))
+    """
+    check_image("x", x)
+    check_maps(x, index, weight)
+    check_profile(x, profile, weight)
+    _check_range(low, high)
+    return _clipped_filter(x, profile, index, weight, low, high)
 
 
 def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -103,6 +139,11 @@ def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tenso
         got = f"{list(slope.shape)} on {slope.device}"
         raise ValueError(f"slope must be {list(x.shape)} on {x.device} like x; got {got}.")
     return _binned_sloped_filter(x, profile, slope, index, weight)
+
+
+def _check_range(low: float, high: float) -> None:
+    if not low < high:
+        raise ValueError(f"low must be below high; got {low} and {high}.")
 
 
 def _sloped_backward(
@@ -164,6 +205,41 @@ def _difference(a: Tensor, b: Tensor) -> Tensor:
     return a.to(dtype) - b.to(dtype)
 
 
+def _clipped_filter_fake(x: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+    return x.new_empty(x.shape), x.new_empty(x.shape, dtype=torch.int8)
+
+
+def _clipped_filter_backward(
+    needs: tuple[bool, ...], grad: Tensor | None, _: None, *args: Any
+) -> tuple[Tensor | None, Tensor | None]:
+    x, profile, index, weight, low, _, slope = args
+    if grad is None:
+        return None, None
+    grad_x = _binned_sloped_filter(grad, profile, slope, index, weight) if needs[0] else None
+    if not needs[1]:
+        return grad_x, None
+    wide, grad = x.to(profile.dtype) - low, (grad * slope).to(profile.dtype)
+    return grad_x, filter_backward((False, True), grad, wide, profile, index, weight)[1]
+
+
+def _clipped_filter_jvp(tangents: tuple[Tensor | None, ...], *args: Any) -> tuple[Tensor, None]:
+    x, profile, index, weight, low, _, slope = args
+    tangent = torch.zeros_like(x)
+    if tangents[0] is not None:
+        tangent = binned_filter(tangents[0], profile, index, weight)
+    if tangents[1] is not None:
+        tangent = tangent + binned_filter(x.to(profile.dtype) - low, tangents[1], index, weight).to(x.dtype)
+    return tangent * slope, None
+
+
+_clipped_filter = register_spectral(
+    "clipped_filter(Tensor x, Tensor profile, Tensor index, Tensor weight, float low, float high) -> (Tensor, Tensor)",
+    clipped_filter,
+    fake=_clipped_filter_fake,
+    backward=_clipped_filter_backward,
+    jvp=_clipped_filter_jvp,
+    residual=1,
+)
 _clipped_band_swap = register_spectral(
     "clipped_band_swap(Tensor a, Tensor b, Tensor profile, Tensor index, Tensor weight, float low, float high,"
     " bool keep) -> (Tensor, Tensor, Tensor)",

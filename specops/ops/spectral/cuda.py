@@ -16,7 +16,7 @@ from torch import Tensor
 
 from specops.ops import cuda_launch
 from specops.ops.cuda_launch import Int64, integers_of
-from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images, stride_of
+from specops.ops.spectral.around_fft import AroundFft, Scale, constant_like, is_constant, same_images, stride_of
 from specops.ops.spectral.plans import bins, transform
 from specops.ops.spectral.plans.gains import gains
 from specops.ops.spectral.plans.lane_turns import LANES
@@ -168,6 +168,13 @@ def clipped_band_swap(
         high,
     )
     return swapped.to(a.dtype), slope, kept.to(a.dtype)
+
+
+def clipped_filter(
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float
+) -> tuple[Tensor, Tensor]:
+    """x [..., H, W], profile, index, weight as in binned_filter -> filtered, slope (int8)."""
+    return clipped_band_swap(x, constant_like(x, low), profile, index, weight, low, high, False)[:2]
 
 
 class CudaKernels(AroundFft):

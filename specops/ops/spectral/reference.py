@@ -130,3 +130,11 @@ def clipped_band_swap(
     slope = torch.where(folded <= high, (u - low).sign(), 0).to(torch.int8)
     kept = torch.maximum(wide_b, 2 * low - wide_b).clamp(max=high) if keep else a.new_empty(0)
     return tuple(t.contiguous() for t in (folded.clamp(max=high).to(a.dtype), slope, kept.to(a.dtype)))  # type: ignore[return-value]
+
+
+def clipped_filter(
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float
+) -> tuple[Tensor, Tensor]:
+    """x [..., H, W], profile, index, weight as in binned_filter -> filtered, slope (int8)."""
+    constant = torch.full((), low, dtype=x.dtype, device=x.device).expand(x.shape)
+    return clipped_band_swap(x, constant, profile, index, weight, low, high, False)[:2]

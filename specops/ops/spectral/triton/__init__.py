@@ -11,6 +11,7 @@ from specops.ops.spectral.triton.launches import (
     binned_scaled_power,
     binned_sloped_filter,
     clipped_band_swap,
+    clipped_filter,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "binned_scaled_power",
     "binned_sloped_filter",
     "clipped_band_swap",
+    "clipped_filter",
 ]

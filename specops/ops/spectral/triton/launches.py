@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from specops.ops._layout import compute_dtype
-from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images, stride_of
+from specops.ops.spectral.around_fft import AroundFft, Scale, constant_like, is_constant, same_images, stride_of
 from specops.ops.spectral.plans import bins
 from specops.ops.spectral.triton import around_fft_kernels, kernels
 from specops.ops.spectral.triton.tables import (
@@ -106,6 +106,13 @@ def clipped_band_swap(
         **_filter_arguments(how, profile, index, weight),
     )
     return swapped, slope, kept
+
+
+def clipped_filter(
+    x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float
+) -> tuple[Tensor, Tensor]:
+    """As specops.ops.clipped_filter."""
+    return clipped_band_swap(x, constant_like(x, low), profile, index, weight, low, high, False)[:2]
 
 
 def _filter_arguments(how: Configuration, profile: Tensor, index: Tensor, weight: Tensor) -> dict[str, Any]:
