@@ -51,6 +51,7 @@ direct = recording and _group(
     "_C._dispatch_tls_is_dispatch_key_excluded",
     "_C._dispatch_tls_local_include_set",
     "_C._is_torch_function_mode_enabled",
+    "autograd.forward_ad._current_level",
 )
 interception = _group(
     "_C._functorch.peek_interpreter_stack",
@@ -129,23 +130,24 @@ def _undisturbed(first: Any, second: Any, *rest: Any) -> bool:
         _is_compiling()
         or _included().raw_repr() not in _of_threads
         or _has_function_mode()
-        or in_forward_mode()
+        or forward_ad._current_level >= 0
         or first.__class__ not in _classes
         or _keys(first).raw_repr() not in _of_tensors
     ):
         return False
     if second is not first and (second.__class__ not in _classes or _keys(second).raw_repr() not in _of_tensors):
         return False
-    return all(tensor.__class__ in _classes for tensor in rest)
+    return not rest or all(tensor.__class__ in _classes for tensor in rest)
 
 
 undisturbed = _undisturbed if direct else lambda *tensors: False
 
 
+if direct:
+    _any_requires_grad, _is_excluded = recording._any_requires_grad, direct._dispatch_tls_is_dispatch_key_excluded
+    _autograd = recording.DispatchKey.AutogradOther
+
+
 def recorded(*args: Any) -> bool:
-    """Returns whether autograd has to record a call with these arguments."""
-    return (
-        torch.is_grad_enabled()
-        and recording._any_requires_grad(*args)
-        and not direct._dispatch_tls_is_dispatch_key_excluded(recording.DispatchKey.AutogradOther)
-    )
+    """Returns whether autograd has to record a call with these arguments, where gradients are enabled."""
+    return _any_requires_grad(*args) and not _is_excluded(_autograd)

@@ -25,7 +25,7 @@ Kernel = Callable[..., Any]
 
 ORDER = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
 
-_forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
+forcing: list[tuple[object, str]] = []  # what is asked for, by whom; the last one counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +171,8 @@ def why_not(backend: str, op: str, device: str = "cpu") -> str | None:
 
 
 @functools.cache
-def _preferred(op: str, device: str) -> Backend:
-    """The first backend that can run `op`; the reference always can."""
+def preferred(op: str, device: str) -> Backend:
+    """Returns the first backend that can run `op` where none is asked for; the reference always can."""
     return next(BACKENDS[name] for name in ORDER.get(device, ("reference",)) if why_not(name, op, device) is None)
 
 
@@ -181,9 +181,9 @@ def kernel(op: str, device: str) -> Kernel:
 
     Raises RuntimeError with the reason where a backend was asked for and cannot run.
     """
-    if not _forcing:
-        return _preferred(op, device).kernel(op)
-    forced = _forcing[-1][1]
+    if not forcing:
+        return preferred(op, device).kernel(op)
+    forced = forcing[-1][1]
     reason = why_not(forced, op, device)
     if reason is not None:
         raise RuntimeError(f"backend {forced!r} was asked for and cannot run {op}: {reason}")
@@ -208,11 +208,11 @@ def use(backend: str) -> Iterator[None]:
     if torch.compiler.is_compiling():
         raise RuntimeError("specops.backends.use acts while compiled code runs: put it around the call, not inside.")
     request = (object(), backend)
-    _forcing.append(request)
+    forcing.append(request)
     try:
         yield
     finally:
-        _forcing.remove(request)
+        forcing.remove(request)
 
 
 def report(device: str) -> list[dict[str, str]]:
@@ -221,9 +221,9 @@ def report(device: str) -> list[dict[str, str]]:
     for op in ops():
         for backend in BACKENDS:
             reason = why_not(backend, op, device)
-            if reason is None and _forcing and _forcing[-1][1] != backend:
-                reason = f"{_forcing[-1][1]} was asked for"
-            if reason is None and not _forcing and backend != _preferred(op, device).name:
+            if reason is None and forcing and forcing[-1][1] != backend:
+                reason = f"{forcing[-1][1]} was asked for"
+            if reason is None and not forcing and backend != preferred(op, device).name:
                 reason = "available, a faster one comes first"
             rows.append({"op": op, "backend": backend, "state": reason or "in use"})
     return rows
@@ -236,7 +236,7 @@ def _check_name(backend: str) -> None:
 
 def warn_without_extension() -> None:
     """Warns where ops run on the reference for want of the extension, in the name of the line that imports specops."""
-    if not _forcing and (reason := no_extension()):
+    if not forcing and (reason := no_extension()):
         text = f"specops runs on its pure-torch reference, which is slower: {reason}"
         warnings.warn(text, RuntimeWarning, stacklevel=3)  # the caller is specops/__init__.py
 
@@ -249,7 +249,7 @@ def _start() -> None:
             _check_name(wanted)
         except ValueError as error:
             raise ValueError(f"environment variable SPECOPS_BACKEND: {error}") from None
-        _forcing.append((object(), wanted))
+        forcing.append((object(), wanted))
 
 
 _start()

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from specops import functional
 from specops.compat._replacement import Replacement
-from specops.functional._resampling import check_filter
-from specops.functional._sampling import four_paddings, pair_of_factors
+from specops.functional._sampling import check_taps_shape, four_paddings, pair_of_factors
+from specops.ops._checks import check_real
 
 sys.modules[__name__].__class__ = Replacement
 
@@ -206,7 +206,7 @@ def _get_filter_size(f: Tensor | None) -> tuple[int, int]:
     """Returns (width, height) of a filter, which is one tap for None."""
     if f is None:
         return 1, 1
-    check_filter(f)
+    check_taps_shape(check_real("f", f).shape)
     return f.shape[-1], f.shape[0]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from specops import geometry, ops
 from specops._tracing import cached_tensors
 from specops.functional._options import check_choice, number_pair
 from specops.functional._plans import planned
-from specops.ops._checks import check_dense_image, check_image, check_pair, check_real
+from specops.ops._checks import check_dense_image, check_image, check_pair, check_real, check_real_dtype
 from specops.ops._layout import compute_dtype
 
 INTERPOLATIONS = ("nearest", "linear")
@@ -45,10 +46,8 @@ def frequency_filter(x: Tensor, mask: Tensor) -> Tensor:
         tensor([[2., 2.],
                 [2., 2.]])
     """
-    check_real("mask", mask)
-    run, (dtype, on_half_plane, *maps) = _filter_plan(x, mask, mask.shape, mask.device)
-    gain = mask if mask.dtype == dtype else mask.to(dtype)
-    return run.binned_filter(x, (gain if on_half_plane else _even_half(gain)).flatten(), *maps)
+    run, (prepare, *maps) = _filter_plan(x, mask)
+    return run.binned_filter(x, (prepare(mask) if prepare else mask).flatten(), *maps)
 
 
 def radial_filter(x: Tensor, profile: Tensor, *, convention: str = "plain", interpolation: str = "nearest") -> Tensor:
@@ -163,12 +162,18 @@ def frequency_shift_complex(real: Tensor, imag: Tensor, shift: tuple[float, floa
     return shifted[0].to(real.dtype).contiguous(), shifted[1].to(imag.dtype).contiguous()
 
 
-@planned
+@functools.partial(planned, beside="mask")
 def _filter_plan(
-    shape: torch.Size, dtype: torch.dtype, device: torch.device, mask_shape: torch.Size, mask_device: torch.device
-) -> tuple[torch.dtype, bool, Tensor, Tensor]:
-    """The dtype of gains, whether the mask is on the half plane, index and weight."""
+    shape: torch.Size,
+    dtype: torch.dtype,
+    device: torch.device,
+    mask_dtype: torch.dtype,
+    mask_device: torch.device,
+    mask_shape: torch.Size,
+) -> tuple[Callable[[Tensor], Tensor] | None, Tensor, Tensor]:
+    """What makes the gain of a mask, unless it is one; index and weight."""
     H, W = check_dense_image("x", shape, dtype)
+    check_real_dtype("mask", mask_dtype)
     on_half_plane = mask_shape == (H, W // 2 + 1)
     if not on_half_plane and mask_shape != (H, W):  # traced sizes compare, but are "in" nothing
         raise ValueError(
@@ -177,12 +182,16 @@ def _filter_plan(
         )
     if mask_device != device:
         raise ValueError(f"mask must be on {device} like x; got {mask_device}. Move it with mask.to(x.device).")
-    index, _, weight = geometry.coefficient_maps(H, W, compute_dtype(dtype), device)
-    return compute_dtype(dtype), on_half_plane, index, weight
+    wide = compute_dtype(dtype)
+    index, _, weight = geometry.coefficient_maps(H, W, wide, device)
+    if not on_half_plane:
+        return functools.partial(_even_half, dtype=wide), index, weight
+    return (functools.partial(Tensor.to, dtype=wide) if mask_dtype != wide else None), index, weight
 
 
-def _even_half(mask: Tensor) -> Tensor:
+def _even_half(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """The half plane of the even part of a mask [H, W]: [H, W//2+1]."""
+    mask = mask.to(dtype)
     return ((mask + mask.roll((-1, -1), (0, 1)).flip(0, 1)) / 2)[:, : mask.shape[1] // 2 + 1]
 
 

@@ -14,11 +14,10 @@ from specops import ops
 from specops.functional import _taps
 from specops.functional._filters import frequency_filter
 from specops.functional._options import check_choice
-from specops.functional._plans import known, planned, types_in
+from specops.functional._plans import planned, types_in
 from specops.functional._sampling import in_one_pass, integers, sampling_plan
-from specops.ops._checks import check_dense_image, check_image, check_real
+from specops.ops._checks import check_dense_image, check_image
 from specops.ops._layout import compute_dtype, like_layout
-from specops.ops.registration import straight
 
 UPSAMPLE_MODES = ("zeros", "nearest", "bilinear", "binomial", "sinc", "fourier", "shuffle")
 DOWNSAMPLE_MODES = ("stride", "avg", "blur", "schwarz_blur", "binomial", "sinc", "fourier")
@@ -83,25 +82,14 @@ def upfirdn2d(
     if f is None:
         check_image("x", x)
         f = x.new_ones(1, 1, dtype=compute_dtype(x.dtype))
-    check_filter(f)
-    up, down, padding = known(up), known(down), known(padding)
-    options = up, down, padding, boundary, gain, types_in(up), types_in(down), types_in(padding)
-    run, (dtype, gain, *passes) = sampling_plan(x, f, f.shape, f.device, *options)
-    if run is straight and _taps.known_by_values(f):
-        filters = _taps.of_values(_taps.values_of(f), bool(flip_filter), gain, dtype, len(passes))
-    else:
-        filters = _taps.filters(f, flip_filter, gain, dtype, len(passes))
-    if len(passes) == 1:
-        return run.upfirdn2d(x, *filters, *passes[0])
-    across = run.upfirdn2d(x.to(dtype), filters[0], *passes[0])
-    return run.upfirdn2d(across, filters[1], *passes[1]).to(x.dtype)
-
-
-def check_filter(f: Tensor) -> None:
-    """Raises TypeError or ValueError unless f is a filter, [fh, fw] or 1-D."""
-    check_real("f", f)
-    if f.dim() not in (1, 2):
-        raise ValueError(f"f must be [fh, fw] or 1-D; got {list(f.shape)}.")
+    options = up, down, padding, boundary, flip_filter, gain, types_in(up, down, padding)
+    run, (filters, sampling, along) = sampling_plan(x, f, *options)
+    if callable(filters):
+        filters = filters(f)
+    if along is None:
+        return run.upfirdn2d(x, *filters, *sampling)
+    across = run.upfirdn2d(x.to(filters[0].dtype), filters[0], *sampling)
+    return run.upfirdn2d(across, filters[1], *along).to(x.dtype)
 
 
 def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:

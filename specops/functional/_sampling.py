@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from specops import backends
+from specops.functional import _taps
 from specops.functional._options import number
 from specops.functional._plans import planned
-from specops.ops._checks import check_dense_image
+from specops.ops._checks import check_dense_image, check_real_dtype
 from specops.ops._layout import compute_dtype
 from specops.ops.resample.contract import check_sampling
 
@@ -34,34 +36,53 @@ in_one_pass._dynamo_marked_constant = True  # type: ignore[attr-defined]
 Sampling = tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], str]
 
 
-@planned
+@functools.partial(planned, beside="f", describe=_taps.described)
 def sampling_plan(
     shape: torch.Size,
     dtype: torch.dtype,
     device: torch.device,
-    f_shape: torch.Size,
+    f_dtype: torch.dtype,
     f_device: torch.device,
+    taps: torch.Size | _taps.Values,
     up: int | Sequence[int],
     down: int | Sequence[int],
     padding: int | Sequence[int],
     boundary: str,
+    flip: bool,
     gain: float,
     *_: object,
-) -> tuple[Any, ...]:
-    """The dtype of taps, the gain, and the sampling of one op or of one along each axis."""
+) -> tuple[Callable[[Tensor], _taps.Filters] | _taps.Filters, Sampling, Sampling | None]:
+    """The filters or what makes them of taps, and the sampling of one op or of one along each axis.
+
+    Taps are their values, or their shape where that is all there is to know.
+    """
     check_dense_image("x", shape, dtype)
+    check_real_dtype("f", f_dtype)
+    known = None if isinstance(taps, torch.Size) else torch.tensor(taps, dtype=f_dtype, device="cpu")
+    f_shape = taps if known is None else known.shape
+    check_taps_shape(f_shape)
     up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     wide, gain = compute_dtype(dtype), number("gain", gain)
     if f_device != device:
         raise TypeError(f"the filter's taps must be {wide} on {device} like x; got {wide} on {f_device}. Move them.")
-    if len(f_shape) == 2 or in_one_pass(device.type):
-        check_sampling(shape, f_shape if len(f_shape) == 2 else (*f_shape, *f_shape), up, down, padding, boundary)
-        return wide, gain, (up, down, padding, boundary)
+    one_pass = len(f_shape) == 2 or in_one_pass(device.type)
+    filters = functools.partial(_taps.filters, flip=flip, gain=gain, dtype=wide, one_pass=one_pass)
+    made = filters if known is None else filters(known)
+    if one_pass:
+        both = f_shape if len(f_shape) == 2 else (*f_shape, *f_shape)
+        check_sampling(shape, both, up, down, padding, boundary)
+        return made, (up, down, padding, boundary), None
     across: Sampling = ((up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
     along: Sampling = ((1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary)
     check_sampling(shape, (1, *f_shape), *across)
     check_sampling(shape, (*f_shape, 1), *along)
-    return wide, gain, across, along
+    return made, across, along
+
+
+def check_taps_shape(shape: Sequence[int]) -> None:
+    """Raises ValueError unless taps of the shape are [fh, fw] or 1-D."""
+    if len(shape) not in (1, 2):
+        raise ValueError(f"f must be [fh, fw] or 1-D; got {list(shape)}.")
 
 
 def pair_of_factors(name: str, value: int | Sequence[int]) -> tuple[int, int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +15,8 @@ SINC_LOBES = 6  # zero crossings on each side
 SINC_BETA = 0.1102 * (60 - 8.7)  # Kaiser's window for 60 dB
 
 Taps = list[float]
+Values = tuple[float, ...] | tuple[tuple[float, ...], ...]  # of 1-D taps, or of rows
+Filters = tuple[Tensor, ...]  # one, or one for each of two passes
 
 
 def single(_: int) -> Taps:
@@ -112,7 +112,7 @@ def tap_tensor(
     return taps if dimensions == 1 else torch.outer(taps, taps)
 
 
-def filters(f: Tensor, flip: bool, gain: float, dtype: torch.dtype, passes: int) -> tuple[Tensor, ...]:
+def filters(f: Tensor, flip: bool, gain: float, dtype: torch.dtype, one_pass: bool) -> Filters:
     """Returns gain · f as ops take it: f [fh, fw] or a 1-D one's outer product; for two passes [1, fw] and [fh, 1]."""
     f = f.to(dtype)
     if flip:
@@ -120,25 +120,16 @@ def filters(f: Tensor, flip: bool, gain: float, dtype: torch.dtype, passes: int)
     along = f * gain if gain != 1 else f
     if f.dim() == 2:
         return (along,)
-    return (torch.outer(along, f),) if passes == 1 else (f.unsqueeze(0), along.unsqueeze(1))
+    return (torch.outer(along, f),) if one_pass else (f.unsqueeze(0), along.unsqueeze(1))
 
 
-def known_by_values(f: Tensor) -> bool:
-    """Returns whether f has no gradient and so few values that reading them takes less time than an operation."""
-    return f.is_cpu and f.numel() <= MOST_VALUES and not (f.requires_grad and torch.is_grad_enabled())
-
-
-@functools.lru_cache(256)
-def of_values(values: tuple[Any, ...], flip: bool, gain: float, dtype: torch.dtype, passes: int) -> tuple[Tensor, ...]:
-    """Returns the filters of taps with these values, on the CPU."""
-    with torch.inference_mode(False), torch.no_grad():
-        return filters(torch.tensor(values, dtype=dtype, device="cpu"), flip, gain, dtype, passes)
-
-
-def values_of(f: Tensor) -> tuple[Any, ...]:
-    """Returns the values of f, 1-D or 2-D, with a hash."""
+def described(f: Tensor) -> tuple[torch.dtype, torch.device, torch.Size | Values]:
+    """Returns dtype, device and the values of f, or its shape where they are many, far away or have a gradient."""
+    dim, few = f.dim(), 0 < f.numel() <= MOST_VALUES
+    if not few or not f.is_cpu or dim not in (1, 2) or (f.requires_grad and torch.is_grad_enabled()):
+        return f.dtype, f.device, f.shape
     values = f.tolist()
-    return tuple(values) if f.dim() == 1 else tuple(map(tuple, values))
+    return f.dtype, f.device, tuple(values) if dim == 1 else tuple(map(tuple, values))
 
 
 @cached_tensors

@@ -41,12 +41,18 @@ def check_dense_image(name: str, shape: Sequence[int], dtype: torch.dtype) -> tu
 
 def check_real(name: str, t: object) -> Tensor:
     """Returns t, or raises TypeError unless it is a dense real floating-point tensor."""
-    if not isinstance(t, Tensor) or not t.is_floating_point():
-        got = getattr(t, "dtype", type(t).__name__)
-        raise TypeError(f"{name} must be a real floating-point tensor; got {got}.")
+    if not isinstance(t, Tensor):
+        raise TypeError(f"{name} must be a real floating-point tensor; got {type(t).__name__}.")
+    check_real_dtype(name, t.dtype)
     if t.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor; got layout {t.layout}. Use {name}.to_dense().")
     return t
+
+
+def check_real_dtype(name: str, dtype: torch.dtype) -> None:
+    """Raises TypeError unless the dtype is one of real floating-point numbers."""
+    if not dtype.is_floating_point:
+        raise TypeError(f"{name} must be a real floating-point tensor; got {dtype}.")
 
 
 def check_pair(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,13 +80,13 @@ def register(
     torch.library.register_fake(f"specops::{op}", fake, lib=_library)
     torch.library.register_vmap(f"specops::{op}", vmap, lib=_library)
     n_tensors = schema[: schema.index("->")].count("Tensor ")
-    save, formula = _derivative(n_tensors, backward, residual)
+    derivative = _Derivative(n_tensors, backward, jvp or bilinear_jvp, residual)
     at_once = overload
     if _torch.recording:
-        kernel, at_once = _recorded(overload, save, formula, jvp or bilinear_jvp)
+        kernel, at_once = _recorded(overload, derivative)
         _library.impl(op, kernel, "Autograd", with_keyset=True)
     else:
-        torch.library.register_autograd(overload, formula, setup_context=save, lib=_library)
+        torch.library.register_autograd(overload, derivative.gradients, setup_context=derivative.save, lib=_library)
 
     def call(*args: Any) -> Any:
         return at_once(*args) if _torch.undisturbed(*args[:n_tensors]) else overload(*args)
@@ -95,40 +96,52 @@ def register(
     return call
 
 
-def _derivative(
-    n_tensors: int, backward: Callable[..., tuple[Tensor | None, ...]], residual: int | None
-) -> tuple[Callable[..., None], Callable[..., Any]]:
-    """Returns setup_context and backward of a torch.autograd.Function."""
+@dataclass(frozen=True)
+class _Derivative:
+    """What a torch.autograd.Function keeps of a call, and what it makes of that; see `register`."""
 
-    def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        tensors = inputs[:n_tensors]
-        ctx.settings, ctx.same, ctx.has_residual = inputs[n_tensors:], inputs[0] is inputs[1], residual is not None
-        if residual is not None:
+    n_tensors: int
+    backward: Callable[..., tuple[Tensor | None, ...]]
+    forward: Callable[..., Any]
+    residual: int | None
+
+    def save(self, ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        tensors = inputs[: self.n_tensors]
+        ctx.settings, ctx.same = inputs[self.n_tensors :], inputs[0] is inputs[1]
+        if self.residual is not None:
             ctx.set_materialize_grads(False)
-            ctx.mark_non_differentiable(output[residual])
-            tensors = (*tensors, output[residual])
+            ctx.mark_non_differentiable(output[self.residual])
+            tensors = (*tensors, output[self.residual])
         ctx.save_for_backward(*tensors)
         if _torch.in_forward_mode():
             ctx.save_for_forward(*tensors)
 
-    def formula(ctx: Any, *grads: Tensor) -> Any:
+    def gradients(self, ctx: Any, *grads: Tensor) -> Any:
         needs = ctx.needs_input_grad
-        gradients = backward(needs, *grads, *_arguments(ctx))
+        gradients = self.backward(needs, *grads, *self._arguments(ctx))
         return *gradients, *(None,) * (len(needs) - len(gradients))
 
-    return save, formula
+    def tangents(self, ctx: Any, *tangents: Any) -> Any:
+        args = (forward_ad.unpack_dual(arg).primal if isinstance(arg, Tensor) else arg for arg in self._arguments(ctx))
+        with _torch.recording._set_fwd_grad_enabled(True):
+            return self.forward(tangents, *args)
+
+    def _arguments(self, ctx: Any) -> list[Any]:
+        """Returns the op's arguments, one object where the first two were one, and the residual after them."""
+        tensors = list(ctx.saved_tensors)
+        if ctx.same:
+            tensors[1] = tensors[0]
+        return [*tensors[: self.n_tensors], *ctx.settings, *tensors[self.n_tensors :]]
 
 
-def _recorded(
-    overload: Any, save: Callable[..., None], formula: Callable[..., Any], jvp: Callable[..., Any]
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _recorded(overload: Any, derivative: _Derivative) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Returns the Autograd kernel of an op, and the function that does its work where torch has no other to do.
 
     torch.library.register_autograd makes a Function that refuses to run under torch.func.grad and drops forward
     tangents. A dispatcher kernel runs at one level of nested transforms, which is what a single-level function is for.
     """
     op = overload.name().partition("::")[2].partition(".")[0]
-    private = _torch.recording
+    private, save = _torch.recording, derivative.save
 
     @functools.cache
     def below_autograd(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,52 +154,47 @@ def _recorded(
 
         return guarded
 
-    def direct(*args: Any) -> Any:
-        return below_autograd(backends.kernel(op, "cpu" if args[0].is_cpu else args[0].device.type))(*args)
+    @functools.cache
+    def preferred(device: str) -> Callable[..., Any]:
+        return below_autograd(backends.preferred(op, device).kernel(op))
+
+    def kernel_for(x: Tensor) -> Callable[..., Any]:
+        device = "cpu" if x.is_cpu else x.device.type
+        return below_autograd(backends.kernel(op, device)) if backends.forcing else preferred(device)
 
     def redispatched(keyset: Any, *args: Any) -> Any:
         with private._AutoDispatchBelowAutograd():
             return overload.redispatch(keyset & private._after_autograd_keyset, *args)
 
-    class Recorded(private._SingleLevelFunction):  # type: ignore[misc, name-defined]
+    class Straight(private._SingleLevelFunction):  # type: ignore[misc, name-defined]
         @staticmethod
-        def forward(ctx: Any, *args_and_run: Any) -> Any:
-            args, run = args_and_run[:-1], args_and_run[-1]
-            if run is direct:
-                out = direct(*args)
-            else:
-                with torch.enable_grad(), private._set_fwd_grad_enabled(True):  # outer transforms record the same call
-                    out = run(*args)
+        def forward(ctx: Any, *args: Any) -> Any:
+            out = kernel_for(args[0])(*args)
             save(ctx, args, out)
             return out
 
-        backward = staticmethod(formula)
+        backward = staticmethod(derivative.gradients)
+        jvp = staticmethod(derivative.tangents)
 
+    class Redispatched(Straight):
         @staticmethod
-        def jvp(ctx: Any, *tangents: Any) -> Any:
-            args = [forward_ad.unpack_dual(arg).primal if isinstance(arg, Tensor) else arg for arg in _arguments(ctx)]
-            with private._set_fwd_grad_enabled(True):
-                return jvp(tangents, *args)
+        def forward(ctx: Any, *args_and_keyset: Any) -> Any:
+            *args, keyset = args_and_keyset
+            with torch.enable_grad(), private._set_fwd_grad_enabled(True):  # outer transforms record the same call
+                out = redispatched(keyset, *args)
+            save(ctx, args, out)
+            return out
 
     def kernel(keyset: Any, *args: Any) -> Any:
-        run = direct if _torch.only_a_kernel_follows(keyset) else functools.partial(redispatched, keyset)
+        straight = _torch.only_a_kernel_follows(keyset)
         if not _torch.in_forward_mode() and not (torch.is_grad_enabled() and private._any_requires_grad(*args)):
-            return run(*args)
+            return kernel_for(args[0])(*args) if straight else redispatched(keyset, *args)
         with private.enable_single_level_autograd_function():
-            return Recorded.apply(*args, run)
+            return Straight.apply(*args) if straight else Redispatched.apply(*args, keyset)
 
-    apply, recorded = Recorded.apply, _torch.recorded
+    is_grad_enabled, recorded, apply = torch.is_grad_enabled, _torch.recorded, Straight.apply
 
     def at_once(*args: Any) -> Any:
-        return apply(*args, direct) if recorded(*args) else direct(*args)
+        return apply(*args) if is_grad_enabled() and recorded(*args) else kernel_for(args[0])(*args)
 
     return kernel, at_once
-
-
-def _arguments(ctx: Any) -> list[Any]:
-    """Returns the op's arguments, one object where the first two were one, and the residual after them."""
-    tensors = list(ctx.saved_tensors)
-    residual = [tensors.pop()] if ctx.has_residual else []
-    if ctx.same:
-        tensors[1] = tensors[0]
-    return [*tensors, *ctx.settings, *residual]

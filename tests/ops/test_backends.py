@@ -65,7 +65,7 @@ def test_a_stale_extension_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "the extension was built before it had this op: build it again (see README, Installation)"
     assert backends.why_not("cpp", op) == reason
     assert backends.why_not("cpp", "binned_cross_spectrum") is None
-    assert backends._preferred.__wrapped__(op, "cpu").name == "reference"
+    assert backends.preferred.__wrapped__(op, "cpu").name == "reference"
     with (
         backends.use("cpp"),
         pytest.raises(RuntimeError, match="cannot run binned_filter: the extension was built before"),
@@ -97,7 +97,7 @@ def test_overlapping_blocks_end_in_any_order() -> None:
     first.__exit__(None, None, None)
     second.__exit__(None, None, None)
     assert backends.report("cpu")[-3]["state"] == "in use"
-    assert not backends._forcing
+    assert not backends.forcing
 
 
 def test_a_block_inside_compiled_code_is_refused_and_around_it_acts() -> None:
@@ -235,7 +235,7 @@ def test_gpu_tensors_take_the_first_backend_that_can_run(monkeypatch: pytest.Mon
         monkeypatch.setattr(backends, "no_triton", lambda _, triton=triton: None if triton else "no triton")
         can_run = [name for name, there in (("cuda", cuda and gpu), ("triton", triton and gpu)) if there]
         for op in backends.ops():
-            assert backends._preferred.__wrapped__(op, "cuda").name == (*can_run, "reference")[0]
+            assert backends.preferred.__wrapped__(op, "cuda").name == (*can_run, "reference")[0]
             for name in can_run:
                 with backends.use(name):
                     assert backends.kernel(op, "cuda") is getattr(importlib.import_module(module_of(name, op)), op)
