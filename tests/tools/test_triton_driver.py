@@ -73,6 +73,8 @@ def test_tensors_elsewhere_are_refused() -> None:
 
 def test_a_kernel_that_is_freed_later_asks_for_no_driver() -> None:
     """What fails in a destructor is an error of whichever test is running then."""
+    if not hasattr(triton.compiler.CompiledKernel, "__del__"):
+        pytest.skip(f"triton {triton.__version__} unloads no kernel that is freed")
     kernel = triton.jit(scaled_sum_kernel.fn)
     x, y, out = torch.ones(3, 256).unbind()
     with executed_on(80):

@@ -19,8 +19,10 @@ from resample_cases import OPS, TILES
 from resample_cases import check as check_resampling
 from spectral_cases import KINDS, Case
 
-if importlib.util.find_spec("triton") is None:
-    pytest.skip("triton is not installed", allow_module_level=True)
+from specops import backends
+
+if reason := backends.no_triton("specops.ops.spectral"):
+    pytest.skip(reason, allow_module_level=True)
 
 from ptx import PtxError
 from triton_checks import check, check_few_points, check_uneven_bins

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 
 import numpy as np
@@ -30,12 +29,13 @@ from samples import RESAMPLING, Sample
 from spectral_cases import ARCHS
 from torch import Tensor
 
+from specops import backends
 from specops.ops._checks import DTYPES
 from specops.ops.resample import reference
 from specops.ops.resample.plans import axes
 
-if importlib.util.find_spec("triton") is None:
-    pytest.skip("triton is not installed", allow_module_level=True)
+if reason := backends.no_triton("specops.ops.resample"):
+    pytest.skip(reason, allow_module_level=True)
 
 from ptx.counters import SECTOR
 from triton_checks import programs_of
