@@ -52,8 +52,10 @@ def test_imports_point_one_way(path: Path) -> None:
 
 def test_no_file_is_long_and_no_folder_crowded() -> None:
     """All files that git keeps, but for the root's number; the tables of `docs/internals` count too."""
-    root = PACKAGE.parent
+    root = Path(__file__).parents[1]
     names = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True).stdout.split("\0")[:-1]
+    if not names:
+        pytest.skip("the tests are in no checkout of git")
     files = [root / name for name in names if (root / name).exists()]
     texts = {path: path.read_bytes() for path in files}
     assert [path for path, text in texts.items() if b"\0" not in text and text.count(b"\n") > 400] == []

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 import torch
-from pages import FENCED, PAGES, ROOT, blocks, run
+from pages import FENCED, PAGES, ROOT, blocks, is_there, run
 from torch import nn
 
 SIZES = {"N": 2, "C": 3, "H": 64, "W": 64, "K": 46}
@@ -84,7 +84,7 @@ def test_links_files_and_names_are_there(page: str) -> None:
     text = FENCED.sub("", PAGES[page])
     targets = [(ROOT / page).parent / target for target in LINK.findall(text)]
     targets += [ROOT / name for name in FILE.findall(LINK.sub("", text))]
-    assert not [str(target) for target in targets if not target.exists()]
+    assert not [str(target) for target in targets if not is_there(target)]
     for name in NAME.findall(text):
         pkgutil.resolve_name(name)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import specops
 from specops import backends
 
 ROOT = Path(__file__).parents[2]
@@ -28,11 +29,10 @@ def run(tree: Path, *command: str, **options: str) -> str:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the tree, to which the diff is applied."""
-    if not (ROOT / "specops").exists():
-        pytest.skip("the tests run on an installed package, without its sources")
-    for name in ("specops", "csrc", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of the tree with the package that runs, to which the diff is applied."""
+    for path in (ROOT / "specops", ROOT / "csrc", ROOT / "tests", Path(specops.__file__).parent):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(path, tmp_path / path.name, ignore=ignored, dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     run(tmp_path, "git", "apply", "-", input=DIFF)
     return tmp_path
@@ -47,6 +47,8 @@ def battery(tree: Path, backend: str, properties: str = "test") -> None:
 
 def rebuild(tree: Path) -> None:
     """Compiles what has changed since the library of the checkout was built, and links it with the rest."""
+    if not (ROOT / "build").exists():
+        pytest.skip("the extension was not built here")
     shutil.copytree(
         ROOT / "build", tree / "build", ignore=lambda folder, names: {"lib", "sanitized", "wheel"} & {*names}
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from pathlib import Path
 
 from torch import Tensor
 
+import specops
+
 ROOT = Path(__file__).parents[2]
+PACKAGE = Path(specops.__file__).parent  # elsewhere, where the tests run on an installed wheel
 PATHS = sorted(
     [*ROOT.glob("*.md"), *(path for room in ("docs", "csrc", "specops") for path in ROOT.glob(f"{room}/**/*.md"))]
 )
@@ -25,6 +29,12 @@ def sections(text: str) -> dict[str, str]:
 def blocks(text: str, language: str = "") -> list[str]:
     """The fenced blocks of a language; of none, those of a shell."""
     return [block for name, block in FENCED.findall(text) if name == language]
+
+
+def is_there(path: Path) -> bool:
+    """Whether a page may name this file or folder; modules are looked for in the package that runs."""
+    own = Path(os.path.relpath(path, ROOT / "specops"))  # which `..` begins for what lies elsewhere
+    return path.exists() or (".." not in own.parts and (PACKAGE / own).exists())
 
 
 def run(block: str, names: dict[str, object], sizes: dict[str, int]) -> None:
