@@ -57,21 +57,25 @@ fuzz: setup
 test-gpu: setup
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m emulated_gpu $(TESTS)
 
-# The quick tests that call ops beside another torch, on an installed wheel: WHEEL=, or that of `make wheels`. They run in a
-# copy of the tree without the package, so that they import the wheel's. torch brings its own Triton.
+# The quick tests beside another torch, on an installed wheel: WHEEL=, or that of `make wheels`; TESTS= picks some. They run
+# in a copy of the tree without the package's modules, so that they import the wheel's, and with the published codes' values
+# where those are beside this checkout. Another torch than the pinned one brings its own Triton.
 TORCH ?= 2.15.0
-CALLERS := $(addprefix tests/,ops functional geometry nn losses metrics compat csrc installation)
 BESIDE := .venvs/torch-$(TORCH)
 test-torch: $(if $(WHEEL),,dist/built)
 	test -d $(BESIDE) || $(PYTHON) -m venv $(BESIDE)
-	grep --invert-match --extended-regexp '^(torch|triton|setuptools)==' constraints.txt > $(BESIDE)/constraints.txt
+	cp constraints.txt $(BESIDE)
+	grep --quiet --line-regexp torch==$(TORCH) constraints.txt || \
+		sed --in-place --regexp-extended '/^(torch|triton|setuptools)==/d' $(BESIDE)/constraints.txt
 	wheel=$$(ls $(or $(WHEEL),dist/*.whl)) && pip="$(BESIDE)/bin/pip install --quiet --constraint $(BESIDE)/constraints.txt" && \
 	$$pip torch==$(TORCH) "$$wheel[examples,metrics,peers,test]" && $$pip --no-deps torch-mimicry && \
 	$$pip --no-deps --force-reinstall "$$wheel"
 	rm -rf $(BESIDE)/tree && mkdir $(BESIDE)/tree
-	git ls-files -z --cached --others --exclude-standard -- . ':!specops' | xargs -0 cp --parents --target-directory $(BESIDE)/tree
+	git ls-files -z --cached --others --exclude-standard -- . ':!specops/*.py' ':!shared' | \
+		xargs -0 cp --parents --target-directory $(BESIDE)/tree
+	test ! -d shared || ln -s "$$PWD/shared" $(BESIDE)/tree
 	cd $(BESIDE)/tree && ../bin/python -m specops info && \
-	../bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(or $(TESTS),$(CALLERS))
+	../bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(TESTS)
 
 # Writes docs/internals/gpu_kernels_*.csv from compiled kernels and what they ask of memory when they are executed without a GPU.
 gpu-static: setup
