@@ -317,3 +317,20 @@ def test_this_torch_has_every_private_name() -> None:
     assert _torch.direct
     assert _torch.recording
     assert _torch.interception
+    op = torch.ops.specops.binned_filter.default
+    assert _torch.bare(op) is not op
+    assert not _torch.in_forward_mode()
+    with torch.autograd.forward_ad.dual_level():
+        assert _torch.in_forward_mode()
+
+
+def test_this_torch_lets_out_of_a_trace() -> None:
+    def traced(x: Tensor) -> Tensor:
+        with _torch.outside_jit_trace():
+            assert not _torch.in_jit_trace()
+            constant = torch.arange(4.0) + 1
+        assert _torch.in_jit_trace()
+        return x + constant
+
+    program = torch.jit.trace(traced, torch.zeros(4), check_trace=False)
+    assert [node.kind() for node in program.graph.nodes() if node.kind().startswith("aten")] == ["aten::add"]
