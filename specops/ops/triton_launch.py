@@ -11,6 +11,7 @@ from torch import Tensor
 from triton.runtime import driver
 
 REGISTERS, MOST_REGISTERS, WARP = 1 << 16, 255, 32  # of a multiprocessor, of a thread; threads
+FUSED = {"enable_fp_fusion": True}  # of every launch: Triton 3.9 warns where nobody asks for it, 3.10 leaves it off
 
 _options: dict[tuple[Any, ...], dict[str, int]] = {}
 
@@ -48,11 +49,11 @@ def _with_fewest_spills(
     kernel: Any, num_warps: int, more_warps: bool, args: Sequence[Any], named: Mapping[str, Any]
 ) -> dict[str, int]:
     """Returns options of the compiler."""
-    choices = [{"num_warps": num_warps}]
+    choices = [{"num_warps": num_warps, **FUSED}]
     if driver.active.get_current_target().backend == "cuda":
         most = num_warps * 2 if more_warps and WARP * MOST_REGISTERS * num_warps * 2 <= REGISTERS else num_warps
         choices += [
-            {"num_warps": warps, "maxnreg": min(MOST_REGISTERS, REGISTERS // (WARP * warps))}
+            {"num_warps": warps, "maxnreg": min(MOST_REGISTERS, REGISTERS // (WARP * warps)), **FUSED}
             for warps in dict.fromkeys((num_warps, most))
         ]
     spills = []

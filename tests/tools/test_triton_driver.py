@@ -16,6 +16,8 @@ from triton_driver import executed_on  # noqa: E402
 
 from specops.ops import triton_launch  # noqa: E402  (after the skip: it imports triton, as the driver does)
 
+FUSED = {"enable_fp_fusion": True}  # which Triton 3.9 wants to be told
+
 
 @triton.jit
 def scaled_sum_kernel(x, y, out, scale, n, MASKED: tl.constexpr, SIZE: tl.constexpr):
@@ -38,7 +40,7 @@ def test_kernels_of_every_target_run_on_cpu_tensors(arch: int) -> None:
     x, y = torch.randn(2, 1000)
     out = torch.full((1000,), torch.nan)
     with executed_on(arch) as runs:
-        scaled_sum_kernel[(4,)](x, y, out, 0.5, 1000, MASKED=True, SIZE=256, num_warps=2)
+        scaled_sum_kernel[(4,)](x, y, out, 0.5, 1000, MASKED=True, SIZE=256, num_warps=2, **FUSED)
     torch.testing.assert_close(out, (x + y) * 0.5, rtol=0, atol=0)
     (run,) = runs
     assert run.grid == (4, 1, 1)
@@ -52,7 +54,7 @@ def test_reductions_through_shared_memory(dtype: torch.dtype) -> None:
     x = torch.randint(-8, 8, (3, 512)).to(dtype)
     out = torch.empty(3)
     with executed_on(90) as runs:
-        row_sums_kernel[(3,)](x, out, COLUMNS=512, num_warps=4)
+        row_sums_kernel[(3,)](x, out, COLUMNS=512, num_warps=4, **FUSED)
     assert torch.equal(out, x.float().sum(-1))
     assert runs[0].counters.barriers > 0
     assert runs[0].counters.loads[runs[0].storage(x)].excess == 1.0
@@ -62,13 +64,13 @@ def test_a_mask_left_out_is_reported() -> None:
     x, y, out = torch.randn(3, 1000).unbind()
     x, y, out = x.clone(), y.clone(), out.clone()
     with executed_on(80), pytest.raises(PtxError, match=r"block 3 .* out of bounds"):
-        scaled_sum_kernel[(4,)](x, y, out, 1.0, 1000, MASKED=False, SIZE=256, num_warps=2)
+        scaled_sum_kernel[(4,)](x, y, out, 1.0, 1000, MASKED=False, SIZE=256, num_warps=2, **FUSED)
 
 
 def test_tensors_elsewhere_are_refused() -> None:
     x = torch.empty(1024, device="meta")
     with executed_on(80), pytest.raises((TypeError, ValueError)):
-        scaled_sum_kernel[(4,)](x, x, x, 1.0, 1024, MASKED=False, SIZE=256, num_warps=2)
+        scaled_sum_kernel[(4,)](x, x, x, 1.0, 1024, MASKED=False, SIZE=256, num_warps=2, **FUSED)
 
 
 def test_a_kernel_that_is_freed_later_asks_for_no_driver() -> None:
@@ -78,12 +80,14 @@ def test_a_kernel_that_is_freed_later_asks_for_no_driver() -> None:
     kernel = triton.jit(scaled_sum_kernel.fn)
     x, y, out = torch.ones(3, 256).unbind()
     with executed_on(80):
-        compiled = kernel[(1,)](x.clone(), y.clone(), out.clone(), 0.5, 256, MASKED=True, SIZE=256, num_warps=2)
+        compiled = kernel[(1,)](
+            x.clone(), y.clone(), out.clone(), 0.5, 256, MASKED=True, SIZE=256, num_warps=2, **FUSED
+        )
     compiled.__del__()
 
 
-AS_IT_COMES, MOST = {"num_warps": 4}, {"num_warps": 4, "maxnreg": 255}
-TWICE = {"num_warps": 8, "maxnreg": 255}
+AS_IT_COMES, MOST = {"num_warps": 4, **FUSED}, {"num_warps": 4, "maxnreg": 255, **FUSED}
+TWICE = {"num_warps": 8, "maxnreg": 255, **FUSED}
 
 
 class Spilling:
@@ -106,8 +110,8 @@ SPILLS = {
     "but for more warps": ([(AS_IT_COMES, 9), (MOST, 2)], 4, True, TWICE, 3),
     "and may have no more warps": ([(AS_IT_COMES, 9), (MOST, 2)], 4, False, MOST, 2),
     "everywhere": ([(AS_IT_COMES, 9), (MOST, 2), (TWICE, 3)], 4, True, MOST, 3),
-    "with 8 warps": ([({"num_warps": 8}, 1)], 8, True, TWICE, 2),
-    "with 16 warps": ([({"num_warps": 16}, 1)], 16, True, {"num_warps": 16, "maxnreg": 128}, 2),
+    "with 8 warps": ([({"num_warps": 8, **FUSED}, 1)], 8, True, TWICE, 2),
+    "with 16 warps": ([({"num_warps": 16, **FUSED}, 1)], 16, True, {"num_warps": 16, "maxnreg": 128, **FUSED}, 2),
 }
 
 

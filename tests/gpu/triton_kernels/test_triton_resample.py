@@ -233,5 +233,5 @@ def test_a_derivative_in_the_filter_beyond_2_31_elements(monkeypatch: pytest.Mon
     sums, out = torch.from_numpy(np.zeros((2**11 + 1, 2**20), np.float32)), torch.zeros(2**11 + 1)
     sums[-1, ::4096] = 1
     with executed_on(90, counting=False, races=False, blocks=slice(-1, None)):
-        kernels.sum_programs_kernel[(len(out),)](sums, out, sums.shape[1], launches.SUM_BLOCK)
+        kernels.sum_programs_kernel[(len(out),)](sums, out, sums.shape[1], launches.SUM_BLOCK, **launches.FUSED)
     assert float(out[-1]) == 256

@@ -192,5 +192,7 @@ def test_half_planes_beyond_two_to_the_31_numbers() -> None:
     parts[-2:] = torch.tensor([0.5, 1.0])
     programs = -(-len(totals) // launches.BLOCK)
     with last(1):
-        around_fft_kernels.around_fft_totals_kernel[(programs,)](parts, totals, len(totals), 2, 1, launches.BLOCK)
+        around_fft_kernels.around_fft_totals_kernel[(programs,)](
+            parts, totals, len(totals), 2, 1, launches.BLOCK, **launches.FUSED
+        )
     assert float(totals[-1]) == 1.5

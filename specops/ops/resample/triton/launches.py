@@ -13,7 +13,7 @@ from specops.ops.resample import reference
 from specops.ops.resample.plans.axes import Axis, Images, axes_of
 from specops.ops.resample.plans.tilings import power_of_two
 from specops.ops.resample.triton import kernels, plans
-from specops.ops.triton_launch import launch, on_its_device
+from specops.ops.triton_launch import FUSED, launch, on_its_device
 
 SUM_BLOCK = 1024  # sums that a program reads at once: two vectors for each of 128 threads
 
@@ -80,5 +80,5 @@ def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps_size: 
     pair = (y, x) if exchanged else (x, y)
     kernel = kernels.upfirdn2d_filter_correlation_kernel
     launch(kernel, programs, *pair, sums, **how.tables, num_warps=how.num_warps)
-    kernels.sum_programs_kernel[(out.numel(),)](sums, out, programs, SUM_BLOCK)
+    kernels.sum_programs_kernel[(out.numel(),)](sums, out, programs, SUM_BLOCK, **FUSED)
     return out

@@ -25,7 +25,7 @@ from specops.ops.spectral.triton.tables import (
     gain_tables,
     tile_tables,
 )
-from specops.ops.triton_launch import launch, on_its_device
+from specops.ops.triton_launch import FUSED, launch, on_its_device
 
 BLOCK = 256  # numbers of a program around torch.fft: two for each of 128 threads
 SUM_WARPS = 8  # of programs that sum bins with few points: as many threads as a block of the CUDA kernel
@@ -122,6 +122,7 @@ def _filter_arguments(how: Configuration, profile: Tensor, index: Tensor, weight
         "profile_stride": stride_of(profile),
         "WARPS": how.filter_warps,
         "num_warps": how.filter_warps,
+        **FUSED,
         **vars(gain_tables(index, weight, profile.shape[-1])),
         **vars(circles_of(how.digits, profile.device)),
         **vars(how.digits),
@@ -155,7 +156,7 @@ class TritonKernels(AroundFft):
         )  # fmt: skip
         if n_tiles > 1:
             around_fft_kernels.around_fft_totals_kernel[(-(-sums.numel() // BLOCK),)](
-                of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK
+                of_tiles, sums, sums.numel(), n_tiles, n_bins, BLOCK, **FUSED
             )
         return sums
 
@@ -163,14 +164,14 @@ class TritonKernels(AroundFft):
         n_points = X.shape[-3] * X.shape[-2]
         around_fft_kernels.around_fft_gains_kernel[(X.numel() // (2 * n_points) * -(-n_points // BLOCK),)](
             X, profile, index, weight, P=n_points, maps=index.numel() // n_points, profile_stride=stride_of(profile),
-            **_scale_arguments(scale), BLOCK=BLOCK,
+            **_scale_arguments(scale), BLOCK=BLOCK, **FUSED,
         )  # fmt: skip
 
     def hermitian(self, X: Tensor, n_edges: int) -> None:
         n_rows, n_columns = X.shape[-3], X.shape[-2]
         pairs = X.numel() // (2 * n_rows * n_columns) * n_edges * (n_rows // 2 + 1)
         around_fft_kernels.around_fft_hermitian_kernel[(-(-pairs // BLOCK),)](
-            X, n=pairs, rows=n_rows, columns=n_columns, edges=n_edges, BLOCK=BLOCK
+            X, n=pairs, rows=n_rows, columns=n_columns, edges=n_edges, BLOCK=BLOCK, **FUSED
         )
 
     def clip(self, filtered: Tensor, b: Tensor, low: float, high: float, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -179,7 +180,7 @@ class TritonKernels(AroundFft):
         kept = swapped.new_empty(swapped.shape if keep else (0,))
         around_fft_kernels.around_fft_clip_kernel[(-(-n // BLOCK),)](
             filtered, b, swapped, slope, kept, n=n, low=float(low), high=float(high), ONE_VALUE=is_constant(b),
-            KEEP=keep, BLOCK=BLOCK,
+            KEEP=keep, BLOCK=BLOCK, **FUSED,
         )  # fmt: skip
         return swapped, slope, kept
 
