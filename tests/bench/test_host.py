@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import pytest
 import torch
-from torch import Tensor
 
 host = pytest.importorskip("bench.host", reason="the repository's root is not on the path: python -m pytest")
 
 from specops import backends  # noqa: E402
 
-
-class Doubled(torch.autograd.Function):
-    """The least that a function with a gradient in Python takes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x * 2
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return grad * 2
-
-
-YARDSTICKS = {"no gradient": lambda x: x * 2, "recorded": Doubled.apply, "with backward": Doubled.apply}
-# About halfway, as a ratio, between calls that go straight to their kernels and those through torch's dispatcher.
+# About halfway, in multiplications by torch, between calls that go straight to their kernels and those through torch's
+# dispatcher, beside torch 2.10, 2.13 and 2.15, whose functions with a gradient in Python are no measure: 8, 7 and 5 µs.
 ALLOWED = {
-    "radial_spectrum": (3.1, 2.4, 2.0),
-    "hff": (5.7, 4.0, 2.5),
-    "frequency_filter": (4.0, 2.8, 2.15),
-    "upfirdn2d": (7.3, 4.6, 2.8),
-    "upsample(zeros)": (4.3, 2.9, 2.4),
-    "upsample(binomial)": (4.6, 3.1, 2.5),
+    "radial_spectrum": (3.1, 3.7, 2.4),
+    "hff": (5.7, 6.0, 2.75),
+    "frequency_filter": (4.0, 4.1, 2.1),
+    "upfirdn2d": (7.3, 8.2, 3.2),
+    "upsample(zeros)": (4.3, 4.3, 2.25),
+    "upsample(binomial)": (4.6, 4.3, 2.25),
 }
+ATTEMPTS = 10  # on a busy machine the least of a few calls is no measure
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-@pytest.mark.parametrize("case", YARDSTICKS)
+@pytest.mark.parametrize("case", host.CASES)
 def test_a_call_costs_a_few_of_torch_s_own(case: str, name: str) -> None:
     if backends.why_not("cpp", "upfirdn2d") is not None:
         pytest.skip("the library is not built")
     prepare, _ = host.CASES[case]
-    threads = torch.get_num_threads()
+    calls = [prepare(host.FUNCTIONS[name]), prepare(lambda x: x * 2)]
+    allowed, least = ALLOWED[name][list(host.CASES).index(case)], [math.inf, math.inf]
     torch.set_num_threads(1)
     with torch.set_grad_enabled(case != "no gradient"):
-        ours, theirs = host.least_microseconds(prepare(host.FUNCTIONS[name]), prepare(YARDSTICKS[case]), rounds=150)
-    torch.set_num_threads(threads)
-    assert ours / theirs <= ALLOWED[name][list(YARDSTICKS).index(case)], f"{ours:.1f} µs; {theirs:.1f} for {case}"
+        for _ in range(ATTEMPTS):
+            least = list(map(min, least, host.least_microseconds(*calls, rounds=150)))
+            if least[0] <= allowed * least[1]:
+                return
+    pytest.fail(f"{least[0]:.1f} µs, {least[0] / least[1]:.2f} times a multiplication; {allowed} are allowed")
