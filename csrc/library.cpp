@@ -99,7 +99,8 @@ SPECOPS_EXPORT const char* specops_isa() {
 
 // Why specops_isa() is null; empty where it is not.
 SPECOPS_EXPORT const char* specops_isa_error() {
-  static std::string error;
+  static thread_local std::string error;  // callers hold a pointer into it
+  error.clear();
   try {
     specops::engine();
   } catch (const std::exception& thrown) {
@@ -113,15 +114,14 @@ SPECOPS_EXPORT const char* specops_isa_error() {
 SPECOPS_EXPORT const char* specops_cuda_missing() { return "this build has no CUDA kernels"; }
 #endif
 
-// Why the ops could not be registered with this torch; empty where they could.
+// Why the ops could not be registered with this torch, or their kernels not be removed; empty where they could.
 SPECOPS_EXPORT const char* specops_registration_error() { return specops::registration.error.c_str(); }
 
-// Removes the CPU kernels of namespace specops, in whose place Python puts its selector. Returns 0, or 1 on failure.
-SPECOPS_EXPORT int specops_let_python_choose() {
+// Removes the CPU kernels of namespace specops, in whose place Python puts its selector.
+SPECOPS_EXPORT void specops_let_python_choose() {
   try {
     if (specops::registration.chosen != nullptr) specops::registration.chosen->remove();
-    return 0;
-  } catch (const std::exception&) {
-    return 1;
+  } catch (const std::exception& error) {
+    specops::registration.error = error.what();
   }
 }

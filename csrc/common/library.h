@@ -12,46 +12,58 @@
 // std::vector<int64_t>, which returns nothing, a Tensor or a tuple of them.
 namespace specops {
 
-// An argument from the 64 bits in which torch passes it; what they point to is taken over.
+// An argument from the 64 bits in which torch passes it: a number, or a handle that is taken over.
 template <class T>
-T taken(uint64_t bits) {
+auto taken(uint64_t bits) noexcept {
   if constexpr (std::is_same_v<T, Tensor>) {
-    return Tensor(reinterpret_cast<AtenTensorOpaque*>(bits));
+    return OwnedTensor(reinterpret_cast<AtenTensorOpaque*>(bits));
   } else if constexpr (std::is_same_v<T, std::vector<int64_t>>) {
-    auto* list = reinterpret_cast<StableListOpaque*>(bits);
-    size_t count = 0;
-    bool failed = torch_list_size(list, &count);
-    T numbers(count);
-    for (size_t i = 0; i < count && !failed; ++i) {
-      failed = torch_list_get_item(list, i, reinterpret_cast<uint64_t*>(&numbers[i]));
-    }
-    torch_delete_list(list);
-    succeed(failed, "read a list");
-    return numbers;
+    return OwnedList(reinterpret_cast<StableListOpaque*>(bits));
   } else if constexpr (std::is_same_v<T, std::string>) {
-    auto* string = reinterpret_cast<StringOpaque*>(bits);
-    size_t length = 0;
-    const char* data = nullptr;
-    const bool failed = torch_string_length(string, &length) || torch_string_c_str(string, &data);
-    T copy(failed ? "" : data, failed ? 0 : length);
-    torch_delete_string(string);
-    succeed(failed, "read a string");
-    return copy;
+    return OwnedString(reinterpret_cast<StringOpaque*>(bits));
   } else {
     static_assert(std::is_same_v<T, int64_t> || std::is_same_v<T, double> || std::is_same_v<T, bool>);
     static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
-    T value;
-    __builtin_memcpy(&value, &bits, sizeof value);
-    return value;
+    T number;
+    __builtin_memcpy(&number, &bits, sizeof number);
+    return number;
   }
 }
 
-// The 64 bits of a result, which torch takes over.
-inline uint64_t given(Tensor& t) { return reinterpret_cast<uint64_t>(t.release()); }
+inline Tensor value_of(OwnedTensor& tensor) { return Tensor(tensor.release()); }
+
+inline std::vector<int64_t> value_of(const OwnedList& list) {
+  size_t count = 0;
+  succeed(torch_list_size(list.get(), &count), "read a list");
+  std::vector<int64_t> numbers(count);
+  for (size_t i = 0; i < count; ++i) {
+    succeed(torch_list_get_item(list.get(), i, reinterpret_cast<uint64_t*>(&numbers[i])), "read a list");
+  }
+  return numbers;
+}
+
+inline std::string value_of(const OwnedString& string) {
+  size_t length = 0;
+  const char* data = nullptr;
+  const bool failed = torch_string_length(string.get(), &length) || torch_string_c_str(string.get(), &data);
+  succeed(failed, "read a string");
+  return {data, length};
+}
+
+inline int64_t value_of(int64_t number) { return number; }
+inline double value_of(double number) { return number; }
+inline bool value_of(bool flag) { return flag; }
+
+// The 64 bits of what torch takes over.
+template <class Owner>
+uint64_t given(Owner& owner) noexcept {
+  return reinterpret_cast<uint64_t>(owner.release());
+}
 
 template <auto kernel, class Result, class... Parameters, size_t... i>
 void call_on(uint64_t* stack, Result (*)(Parameters...), std::index_sequence<i...>) {
-  std::tuple<std::decay_t<Parameters>...> arguments{taken<std::decay_t<Parameters>>(stack[i])...};
+  auto owned = std::make_tuple(taken<std::decay_t<Parameters>>(stack[i])...);  // all, before one turns out unreadable
+  std::tuple<std::decay_t<Parameters>...> arguments{value_of(std::get<i>(owned))...};
   if constexpr (std::is_void_v<Result>) {
     std::apply(kernel, arguments);
   } else if constexpr (std::is_same_v<Result, Tensor>) {

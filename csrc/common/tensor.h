@@ -3,7 +3,6 @@
 #include <exception>
 #include <mutex>
 #include <ostream>
-#include <utility>
 #include <vector>
 
 #include "common/errors.h"
@@ -118,25 +117,15 @@ class Tensor {
     const bool failed = aoti_torch_get_dim(owned, &dim) || aoti_torch_get_sizes(owned, &sizes) ||
                         aoti_torch_get_strides(owned, &strides) || aoti_torch_get_dtype(owned, &code) ||
                         torch_get_const_data_ptr(owned, &data_);
-    if (failed) aoti_torch_delete_tensor_object(owned);
     succeed(failed, "describe a tensor");
     sizes_ = {sizes, dim};
     strides_ = {strides, dim};
     type_ = type_of(code);
   }
-  Tensor(Tensor&& other) noexcept { *this = std::move(other); }
-  Tensor& operator=(Tensor&& other) noexcept {
-    std::swap(handle_, other.handle_);
-    data_ = other.data_, sizes_ = other.sizes_, strides_ = other.strides_, type_ = other.type_;
-    return *this;
-  }
-  ~Tensor() {
-    if (handle_ != nullptr) aoti_torch_delete_tensor_object(handle_);
-  }
 
   bool defined() const { return handle_ != nullptr; }
-  AtenTensorOpaque* handle() const { return handle_; }
-  AtenTensorOpaque* release() { return std::exchange(handle_, nullptr); }
+  AtenTensorOpaque* handle() const { return handle_.get(); }
+  AtenTensorOpaque* release() { return handle_.release(); }
 
   ScalarType type() const { return type_; }
   int64_t element_size() const { return size_of(type_); }
@@ -160,19 +149,19 @@ class Tensor {
   template <class T = void>
   T* mutable_data() const {
     void* data = nullptr;
-    succeed(torch_get_mutable_data_ptr(handle_, &data), "write to a tensor");
+    succeed(torch_get_mutable_data_ptr(handle(), &data), "write to a tensor");
     return static_cast<T*>(data);
   }
 
   Device device() const {
     Device device;
-    succeed(aoti_torch_get_device_type(handle_, &device.type) || aoti_torch_get_device_index(handle_, &device.index),
+    succeed(aoti_torch_get_device_type(handle(), &device.type) || aoti_torch_get_device_index(handle(), &device.index),
             "name a device");
     return device;
   }
   bool is_cpu() const {
     int32_t type = 0;
-    succeed(aoti_torch_get_device_type(handle_, &type), "name a device");
+    succeed(aoti_torch_get_device_type(handle(), &type), "name a device");
     return type == aoti_torch_device_type_cpu();
   }
 
@@ -192,7 +181,7 @@ class Tensor {
   }
 
  private:
-  AtenTensorOpaque* handle_ = nullptr;
+  OwnedTensor handle_;
   const void* data_ = nullptr;
   Ints sizes_{nullptr, 0}, strides_{nullptr, 0};
   ScalarType type_ = ScalarType::kOther;

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <memory>
+
 // What the library needs of torch: C functions that torch promises to keep, all of them in torch 2.10. Nothing of torch
 // is included, so that neither a build nor what it makes depends on a version of torch. torch is loaded before this
 // library, and the dynamic linker finds the functions there. Those that return an int32_t return 0 where they succeed.
@@ -88,5 +90,17 @@ namespace specops {
 
 // The version of torch whose way of passing values is spoken on the stack of an op.
 constexpr uint64_t kBuiltFor = (uint64_t{2} << 56) | (uint64_t{10} << 48);
+
+// Handles that are given back to torch at the end of their scope, whatever ends it.
+template <auto give_back>
+struct Delete {
+  template <class Opaque>
+  void operator()(Opaque* handle) const {
+    give_back(handle);
+  }
+};
+using OwnedTensor = std::unique_ptr<AtenTensorOpaque, Delete<aoti_torch_delete_tensor_object>>;
+using OwnedList = std::unique_ptr<StableListOpaque, Delete<torch_delete_list>>;
+using OwnedString = std::unique_ptr<StringOpaque, Delete<torch_delete_string>>;
 
 }  // namespace specops

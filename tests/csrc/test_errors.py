@@ -13,22 +13,13 @@ import torch
 
 from specops import _library
 
+INCLUDES = [f"-I{cuda_source.CSRC}", f"-I{Path(__file__).parent}"]
 STUBS = """
 #include <cstdio>
 #include "common/tensor.h"
+#include "torch_stubs.h"
 
 extern "C" {
-int32_t aoti_torch_dtype_float16() { return 0; }
-int32_t aoti_torch_dtype_bfloat16() { return 1; }
-int32_t aoti_torch_dtype_float32() { return 2; }
-int32_t aoti_torch_dtype_float64() { return 3; }
-int32_t aoti_torch_dtype_complex64() { return 4; }
-int32_t aoti_torch_dtype_complex128() { return 5; }
-int32_t aoti_torch_dtype_int8() { return 6; }
-int32_t aoti_torch_dtype_int32() { return 7; }
-int32_t aoti_torch_dtype_int64() { return 8; }
-int32_t aoti_torch_device_type_cpu() { return 0; }
-int32_t aoti_torch_device_type_cuda() { return 1; }
 int32_t aoti_torch_empty_strided(int64_t, const int64_t*, const int64_t*, int32_t, int32_t, int32_t,
                                  AtenTensorOpaque**) { return 1; }
 #if defined(TOLD)
@@ -63,7 +54,7 @@ CASES: dict[str, tuple[str, str, type[Exception]]] = {  # device and reason, and
 def program(folder: Path, *options: str) -> Path:
     """A program that allocates in vain and prints what is thrown."""
     made = folder / "program"
-    command = ["g++", "-std=c++17", "-no-pie", f"-I{cuda_source.CSRC}", *options, "-Wl,--unresolved-symbols=ignore-all"]
+    command = ["g++", "-std=c++17", "-no-pie", *INCLUDES, *options, "-Wl,--unresolved-symbols=ignore-all"]
     subprocess.run([*command, "-x", "c++", "-", "-o", made], input=STUBS, text=True, check=True)
     return made
 

@@ -73,17 +73,19 @@ void write_plane(const Tensor& images, int64_t i, const Tensor& plane) {
   copy(over_memory(first, size, {strides, 2}, images.type()), plane);
 }
 
-uint64_t both_dimensions() {
-  StableListOpaque* list = nullptr;
-  succeed(torch_new_list_reserve_size(2, &list) || torch_list_push_back(list, 0) || torch_list_push_back(list, 1),
-          "make a list");
-  return reinterpret_cast<uint64_t>(list);
+OwnedList both_dimensions() {
+  StableListOpaque* made = nullptr;
+  succeed(torch_new_list_reserve_size(2, &made), "make a list");
+  OwnedList list(made);
+  succeed(torch_list_push_back(made, 0) || torch_list_push_back(made, 1), "fill a list");
+  return list;
 }
 
 // torch.fft.rfft2, contiguous [H, W/2+1].
 Tensor half_plane_of(Tensor plane) {
   constexpr uint64_t kUnscaled = 0, kOneSided = 1;
-  uint64_t stack[] = {given(plane), both_dimensions(), kUnscaled, kOneSided};
+  OwnedList dimensions = both_dimensions();
+  uint64_t stack[] = {given(plane), given(dimensions), kUnscaled, kOneSided};
   succeed(torch_call_dispatcher("aten::_fft_r2c", "", stack, kBuiltFor), "transform an image");
   Tensor X(reinterpret_cast<AtenTensorOpaque*>(stack[0]));
   return X.is_contiguous() ? std::move(X) : contiguous_copy(X);
@@ -92,7 +94,8 @@ Tensor half_plane_of(Tensor plane) {
 // torch.fft.irfft2 without its scale, [H, W].
 Tensor image_of(Tensor half_plane, int64_t W) {
   constexpr uint64_t kUnscaled = 0;
-  uint64_t stack[] = {given(half_plane), both_dimensions(), kUnscaled, static_cast<uint64_t>(W)};
+  OwnedList dimensions = both_dimensions();
+  uint64_t stack[] = {given(half_plane), given(dimensions), kUnscaled, static_cast<uint64_t>(W)};
   succeed(torch_call_dispatcher("aten::_fft_c2r", "", stack, kBuiltFor), "transform a spectrum");
   return Tensor(reinterpret_cast<AtenTensorOpaque*>(stack[0]));
 }
