@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -309,7 +310,8 @@ def test_a_torch_without_a_private_name_gives_the_same(group: str, holder: str, 
     exec(COMPUTED, here)
     script = f"{WITHOUT}{COMPUTED}\nprint(result.tolist())"
     command = [sys.executable, "-c", script, group, holder, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    home = Path(specops.__file__).parents[1]  # to import this specops
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == (str(here["result"].tolist()), 0), done.stderr
 
 

@@ -17,7 +17,7 @@ import torch
 import specops
 from specops import backends
 
-ROOT = Path(__file__).parents[2]
+HOME = Path(specops.__file__).parents[1]  # where a process is to run to import this specops
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=HOME,
         env=os.environ | environment,
         check=False,
     )
@@ -174,7 +174,7 @@ def test_metrics_are_loaded_when_asked_for() -> None:
 
 def test_info() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "specops", "info"], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-m", "specops", "info"], capture_output=True, text=True, cwd=HOME, check=False
     )
     assert run.returncode == 0, run.stderr
     assert f"specops    {specops.__version__}" in run.stdout
