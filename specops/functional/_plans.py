@@ -88,4 +88,4 @@ def has_tensor(arguments: tuple[object, ...]) -> bool:
 
 def types_in(*options: object) -> tuple[type, ...]:
     """Returns the types inside tuples and lists; a cache takes (1, 1) and (True, 1.0) for one, as they are equal."""
-    return tuple([part.__class__ for option in options if option.__class__ in (tuple, list) for part in option])  # type: ignore[attr-defined]
+    return tuple([part.__class__ for option in options if option.__class__ in (tuple, list) for part in option])

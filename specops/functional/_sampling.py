@@ -58,8 +58,12 @@ def sampling_plan(
     """
     check_dense_image("x", shape, dtype)
     check_real_dtype("f", f_dtype)
-    known = None if isinstance(taps, torch.Size) else torch.tensor(taps, dtype=f_dtype, device="cpu")
-    f_shape = taps if known is None else known.shape
+    known: Tensor | None = None
+    if isinstance(taps, torch.Size):
+        f_shape = taps
+    else:
+        known = torch.tensor(taps, dtype=f_dtype, device="cpu")
+        f_shape = known.shape
     check_taps_shape(f_shape)
     up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     wide, gain = compute_dtype(dtype), number("gain", gain)

@@ -179,7 +179,7 @@ def _recorded(overload: Any, derivative: _Derivative) -> tuple[Callable[..., Any
     class Redispatched(Straight):
         @staticmethod
         def forward(ctx: Any, *args_and_keyset: Any) -> Any:
-            *args, keyset = args_and_keyset
+            args, keyset = args_and_keyset[:-1], args_and_keyset[-1]
             with torch.enable_grad(), private._set_fwd_grad_enabled(True):  # outer transforms record the same call
                 out = redispatched(keyset, *args)
             save(ctx, args, out)
