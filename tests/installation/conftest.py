@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from distributions import ROOT, run, setup_py, unpacked
+from distributions import HAS_SOURCES, ROOT, run, setup_py, unpacked
 from filelock import FileLock
 
 SITE_PACKAGES = sysconfig.get_path("purelib")  # of the tests: torch, NumPy
@@ -20,7 +20,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The wheel's objects are those of `make setup` where they are there.
     """
-    if not (ROOT / "specops" / "__init__.py").exists():
+    if not HAS_SOURCES:
         pytest.skip("the tests run on an installed package, without its sources")
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "distributions"

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from distributions import ROOT, run, setup_py
+from distributions import HAS_SOURCES, ROOT, run, setup_py
+
+pytestmark = pytest.mark.skipif(not HAS_SOURCES, reason="the tests run on an installed package, without its sources")
 
 DRIVER = """
 constexpr int kGpus[] = {GPUS 0};

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+HAS_SOURCES = (ROOT / "specops" / "__init__.py").exists()  # and with them what the build needs
 
 
 def run(*command: str | Path, folder: Path, fails: bool = False, **environment: str) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 import specops
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = Path(specops.__file__).parent  # elsewhere, where the tests run on an installed wheel
+PACKAGE = Path(specops.__file__).parent  # in another place where the tests run on an installed wheel
 PATHS = sorted(
     [*ROOT.glob("*.md"), *(path for room in ("docs", "csrc", "specops") for path in ROOT.glob(f"{room}/**/*.md"))]
 )
