@@ -71,9 +71,9 @@ test-torch: $(if $(WHEEL),,dist/built)
 	$$pip torch==$(TORCH) "$$wheel[examples,metrics,peers,test]" && $$pip --no-deps torch-mimicry && \
 	$$pip --no-deps --force-reinstall "$$wheel"
 	rm -rf $(BESIDE)/tree && mkdir $(BESIDE)/tree
-	git ls-files -z --cached --others --exclude-standard -- . ':!specops/*.py' ':!shared' | \
+	git ls-files -z --cached --others --exclude-standard -- . ':!specops/*.py' | \
 		xargs -0 cp --parents --target-directory $(BESIDE)/tree
-	test ! -d shared || ln -s "$$PWD/shared" $(BESIDE)/tree
+	test ! -d ../shared || ln --symbolic --force --no-dereference "$$PWD/../shared" $(BESIDE)
 	cd $(BESIDE)/tree && ../bin/python -m specops info && \
 	../bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(TESTS)
 
