@@ -73,7 +73,7 @@ test-torch: $(if $(WHEEL),,dist/built)
 	rm -rf $(BESIDE)/tree && mkdir $(BESIDE)/tree
 	git ls-files -z --cached --others --exclude-standard -- . ':!specops/*.py' | \
 		xargs -0 cp --parents --target-directory $(BESIDE)/tree
-	test ! -d ../shared || ln --symbolic --force --no-dereference "$$PWD/../shared" $(BESIDE)
+	test ! -d ../shared || ln --symbolic --force --no-dereference "$$PWD/../shared" $(BESIDE)/shared
 	cd $(BESIDE)/tree && ../bin/python -m specops info && \
 	../bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(TESTS)
 
