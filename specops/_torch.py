@@ -98,8 +98,8 @@ def bare(overload: Any) -> Callable[..., Any]:
 
 
 def in_forward_mode() -> bool:
-    """Returns whether tensors may carry the tangents of forward-mode derivatives."""
-    return getattr(forward_ad, "_current_level", -1) >= 0
+    """Returns whether tensors may carry the tangents of forward-mode derivatives; they may where torch does not tell."""
+    return getattr(forward_ad, "_current_level", 0) >= 0
 
 
 def only_a_kernel_follows(keyset: Any) -> bool:
