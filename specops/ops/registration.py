@@ -24,6 +24,29 @@ unchecked = SimpleNamespace()  # what `register` returns, by name
 straight = SimpleNamespace()  # the same for calls that nothing disturbs: see `_torch.undisturbed`
 
 
+_makes_new_memory: set[Callable[..., Any]] = set()
+
+
+def makes_new_memory(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Says of a kernel that it returns what a raw op allocates, of which autograd knows nothing, or calls `guarded`."""
+    _makes_new_memory.add(kernel)
+    return kernel
+
+
+@functools.cache
+def guarded(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a kernel whose calls of torch are below autograd."""
+    if not _torch.recording:
+        return kernel
+
+    @functools.wraps(kernel)
+    def below(*args: Any) -> Any:
+        with _torch.recording._AutoDispatchBelowAutograd():
+            return kernel(*args)
+
+    return below
+
+
 def register(
     schema: str,
     public: Callable[..., Any],
@@ -145,14 +168,8 @@ def _recorded(overload: Any, derivative: _Derivative) -> tuple[Callable[..., Any
 
     @functools.cache
     def below_autograd(kernel: Callable[..., Any]) -> Callable[..., Any]:
-        if kernel is backends.BACKENDS["cpp"].kernels.get(op):  # makes tensors that autograd knows nothing of
-            return kernel
-
-        def guarded(*args: Any) -> Any:
-            with private._AutoDispatchBelowAutograd():
-                return kernel(*args)
-
-        return guarded
+        of_new_memory = kernel is backends.BACKENDS["cpp"].kernels.get(op) or kernel in _makes_new_memory
+        return kernel if of_new_memory else guarded(kernel)
 
     @functools.cache
     def preferred(device: str) -> Callable[..., Any]:

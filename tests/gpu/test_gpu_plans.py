@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import itertools
 import re
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor
 from specops.ops.resample.plans import axes, tilings
 from specops.ops.resample.plans import launches as resample
 from specops.ops.spectral import cuda as spectral
-from specops.ops.spectral.plans import bins, gains, lane_turns, transform
+from specops.ops.spectral.plans import bins, gains, lane_turns, tables, transform
 
 CSRC = Path(__file__).parents[2] / "csrc"
 SIDES = tuple(height for height, _ in transform.SHAPES)
@@ -151,6 +152,33 @@ def test_gains_when_numbers_are_double_by_default() -> None:
         assert torch.equal(gains.gains(index.clone(), weight, n_bins), expected)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_plans_are_kept_as_long_as_maps_live_and_are_not_written_to() -> None:
+    made: list[weakref.ref[Held]] = []
+
+    class Held:
+        """What can be referred to weakly."""
+
+    @tables.cached
+    def plan(index: Tensor, weight: Tensor, *options: int) -> Held:
+        held = Held()
+        made.append(weakref.ref(held))
+        return held
+
+    index, weight, other = torch.zeros(2, dtype=torch.int32), torch.ones(2), torch.ones(2)
+    first = plan(index, weight, 3)
+    assert plan(index, weight, 3) is first
+    assert len({id(each) for each in (first, plan(index, weight, 4), plan(index, other, 3))}) == 3
+    weight.mul_(2)
+    second = plan(index, weight, 3)
+    index.add_(1)
+    assert len({id(each) for each in (first, second, plan(index, weight, 3))}) == 3
+    for number in range(2 * tables.MOST_PLANS):
+        plan(index, weight, number)
+    assert 0 < sum(each() is not None for each in made) <= tables.MOST_PLANS + 2
+    del first, second, index
+    assert all(each() is None for each in made)
 
 
 @pytest.mark.parametrize("lanes", [16, 32])

@@ -13,16 +13,20 @@
 // library also loads beside a torch that has none.
 namespace specops {
 
-using Integers = std::vector<int64_t>;
-
-// The struct that Python sent; the count guards memory against a dataclass of other fields.
+// The struct whose integers Python has prepared, int64 on the CPU: torch hands over a tensor in less time than a list.
+// The count guards memory against a dataclass of other fields.
 template <class Struct, class Integer = int64_t>
-Struct checked(const char* name, const Integers& integers) {
+Struct checked(const char* name, const Tensor& integers) {
   constexpr int64_t count = kFields<Struct, Integer>;
-  SPECOPS_CHECK_VALUE(static_cast<int64_t>(integers.size()) == count, name, " must be ", count, " integers; got ",
-                      integers.size());
-  return from_integers<Struct, Integer>(integers.data());
+  SPECOPS_CHECK_VALUE(integers.type() == ScalarType::kInt64 && integers.is_cpu() && integers.is_contiguous() &&
+                          integers.numel() == count,
+                      name, " must be ", count, " integers, int64 on the CPU; got ", integers.sizes(), " of ",
+                      integers.type());
+  return from_integers<Struct, Integer>(integers.data<int64_t>());
 }
+
+// Those that `checked` has seen, as a launcher takes them.
+inline const int64_t* numbers(const Tensor& integers) { return integers.data<int64_t>(); }
 
 inline void check_numbers(const Tensor& t, ScalarType type) {
   SPECOPS_CHECK_TYPE(t.type() == type && t.is_contiguous(), "expected a contiguous tensor of ", type, "; got ",
@@ -39,6 +43,32 @@ inline void check_tensors(ScalarType real, std::initializer_list<const Tensor*> 
 // And this against a plan of other images.
 inline void check_count(const char* name, const Tensor& t, int64_t count) {
   SPECOPS_CHECK_VALUE(t.numel() == count, "launch is for ", name, " of ", count, " elements; got ", t.sizes());
+}
+
+// Images as kernels read them, without gaps and from an address that vectors can be read from: lent where they are so
+// in memory, else copied to what `empty_like_images` returns, maybe to another type.
+class Pixels {
+ public:
+  template <class F>
+  Pixels(const Tensor& images, bool readable, const F& empty_like_images) : images_(images) {
+    constexpr uintptr_t kVectorBytes = 16;
+    if (readable && reinterpret_cast<uintptr_t>(images.data()) % kVectorBytes == 0) return;
+    copy_ = empty_like_images();
+    copy(copy_, images);
+  }
+  const Tensor& operator*() const { return copy_.defined() ? copy_ : images_; }
+
+ private:
+  Tensor copy_;
+  const Tensor& images_;
+};
+
+// A result in the type of the images.
+inline Tensor in_type(Tensor result, ScalarType type) {
+  if (result.type() == type) return result;
+  Tensor made = empty(result.sizes(), type, result.device());
+  copy(made, result);
+  return made;
 }
 
 // Makes a device the current one as long as it lives.
@@ -102,7 +132,7 @@ struct Memory {
 };
 
 inline Memory passed(const Tensor& tensor, const Device& device) { return {tensor, device}; }
-inline const int64_t* passed(const Integers& integers, const Device&) { return integers.data(); }
+inline const int64_t* passed(const int64_t* integers, const Device&) { return integers; }
 inline int64_t passed(int64_t number, const Device&) { return number; }
 inline double passed(double number, const Device&) { return number; }
 

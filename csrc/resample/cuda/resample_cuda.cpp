@@ -10,15 +10,22 @@
 namespace specops {
 namespace {
 
-resample::Layout checked_layout(const Tensor& x, const Integers& layout, const Integers& launch) {
+// As they are or, where that has gaps, contiguous.
+Pixels pixels(const Tensor& x) {
+  return {x, x.is_contiguous() || is_channels_last(x), [&] { return empty_as(x, x.sizes(), x.device()); }};
+}
+
+Pixels contiguous(const Tensor& x) {
+  return {x, x.is_contiguous(), [&] { return empty(x.sizes(), x.type(), x.device()); }};
+}
+
+resample::Layout checked_layout(const Tensor& x, const Tensor& layout, const Tensor& launch) {
   const auto how = checked<resample::Layout, int32_t>("layout", layout);
   const auto shape = checked<resample::Launch>("launch", launch);
   SPECOPS_CHECK_TYPE(x.type() <= ScalarType::kDouble && static_cast<int64_t>(pixel_type(x.type())) == shape.pixel,
                      "launch is for other pixels; got ", x.type());
-  const bool channels_last = is_channels_last(x);
-  SPECOPS_CHECK_VALUE(
-      x.dim() >= 2 && (channels_last || x.is_contiguous()) && how.channels == (channels_last ? x.size(1) : 1),
-      "images must be without gaps, as their layout says; got ", x.sizes(), " with strides ", x.strides());
+  SPECOPS_CHECK_VALUE(x.dim() >= 2 && how.channels == (is_channels_last(x) ? x.size(1) : 1),
+                      "layout is for images of another memory format; got ", x.sizes(), " with strides ", x.strides());
   check_count("images", x, shape.planes * how.channels * how.y.n_in * how.x.n_in);
   return how;
 }
@@ -37,24 +44,28 @@ Tensor empty_factors(const Tensor& taps, const resample::Layout& how) {
 }
 
 Tensor upfirdn2d_cuda(const Tensor& x, const Tensor& taps, const Tensor& row_folds, const Tensor& column_folds,
-                      const Integers& layout, const Integers& launch) {
+                      const Tensor& layout, const Tensor& launch) {
   const resample::Layout how = checked_layout(x, layout, launch);
   check_taps(x, taps, how);
   Tensor out = empty_resampled(x, how);
-  call("upfirdn2d", launch_upfirdn2d, x, taps, row_folds, column_folds, empty_factors(taps, how), out, layout, launch);
+  call("upfirdn2d", launch_upfirdn2d, *pixels(x), taps, row_folds, column_folds, empty_factors(taps, how), out,
+       numbers(layout), numbers(launch));
   return out;
 }
 
-Tensor upfirdn2d_patches_cuda(const Tensor& x, const Tensor& taps, const Integers& layout, const Integers& launch) {
+Tensor upfirdn2d_patches_cuda(const Tensor& x, const Tensor& taps, const Tensor& layout, const Tensor& launch) {
   const resample::Layout how = checked_layout(x, layout, launch);
   check_taps(x, taps, how);
   Tensor out = empty_resampled(x, how);
-  call("upfirdn2d_patches", launch_upfirdn2d_patches, x, taps, empty_factors(taps, how), out, layout, launch);
+  call("upfirdn2d_patches", launch_upfirdn2d_patches, *pixels(x), taps, empty_factors(taps, how), out, numbers(layout),
+       numbers(launch));
   return out;
 }
 
-Tensor upfirdn2d_filter_correlation_cuda(const Tensor& x, const Tensor& y, const Integers& layout,
-                                         const Integers& launch) {
+Tensor upfirdn2d_filter_correlation_cuda(const Tensor& images, const Tensor& outputs, const Tensor& layout,
+                                         const Tensor& launch) {
+  const Pixels of_images = contiguous(images), of_outputs = contiguous(outputs);
+  const Tensor &x = *of_images, &y = *of_outputs;
   const resample::Layout how = checked_layout(x, layout, launch);
   const auto shape = checked<resample::Launch>("launch", launch);
   check_numbers(y, x.type());
@@ -62,7 +73,8 @@ Tensor upfirdn2d_filter_correlation_cuda(const Tensor& x, const Tensor& y, const
   const std::vector<int64_t> taps = {how.y.n_taps, how.x.n_taps};
   Tensor out = empty(taps, compute_type(x.type()), x.device());
   const Tensor sums = empty(std::vector<int64_t>{shape.blocks, out.numel()}, ScalarType::kDouble, x.device());
-  call("upfirdn2d_filter_correlation", launch_upfirdn2d_filter_correlation, x, y, sums, out, layout, launch);
+  call("upfirdn2d_filter_correlation", launch_upfirdn2d_filter_correlation, x, y, sums, out, numbers(layout),
+       numbers(launch));
   return out;
 }
 
@@ -70,12 +82,13 @@ Tensor upfirdn2d_filter_correlation_cuda(const Tensor& x, const Tensor& y, const
 
 std::vector<Op> resample_cuda_ops() {
   return {
-      {"launch_upfirdn2d(Tensor x, Tensor taps, Tensor row_folds, Tensor column_folds, int[] layout, int[] launch) -> "
+      {"launch_upfirdn2d(Tensor x, Tensor taps, Tensor row_folds, Tensor column_folds, Tensor layout, Tensor launch) "
+       "-> "
        "Tensor",
        boxed<upfirdn2d_cuda>},
-      {"launch_upfirdn2d_patches(Tensor x, Tensor taps, int[] layout, int[] launch) -> Tensor",
+      {"launch_upfirdn2d_patches(Tensor x, Tensor taps, Tensor layout, Tensor launch) -> Tensor",
        boxed<upfirdn2d_patches_cuda>},
-      {"launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] layout, int[] launch) -> Tensor",
+      {"launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, Tensor layout, Tensor launch) -> Tensor",
        boxed<upfirdn2d_filter_correlation_cuda>},
   };
 }

@@ -130,6 +130,11 @@ def upfirdn2d_filter_correlation(
     return _upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps_size)
 
 
+def hashable(sampling: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Returns how an op samples with tuples in the place of lists, which torch's dispatcher makes."""
+    return tuple(tuple(part) if isinstance(part, list) else part for part in sampling)
+
+
 def check_sampling(
     shape: Sequence[int],
     taps_shape: Sequence[int],

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from specops import _torch
 from specops._library import raw_op
-from specops.ops.resample.contract import BOUNDARIES
+from specops.ops.resample.contract import BOUNDARIES, hashable
 
 
 def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
@@ -35,8 +35,8 @@ def _numbers(sampling: tuple[Any, ...]) -> Tensor:
     """up, down, padding, the boundary's number and a size: int64 [9] or [11]."""
     try:
         return _kept(sampling)
-    except TypeError:  # lists, which the dispatcher makes, have no hash
-        return _kept(tuple(tuple(part) if isinstance(part, list) else part for part in sampling))
+    except TypeError:  # lists have no hash
+        return _kept(hashable(sampling))
 
 
 @functools.lru_cache(256)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,8 +15,7 @@ from specops.ops.spectral import reference
 from specops.ops.spectral.plans.gains import gain_maps
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """A function of power: `kind` 0 is none, 1 the root of factor · power, 2 the logarithm of factor · power + eps."""
 
     kind: int = 0
@@ -24,6 +23,7 @@ class Scale:
     eps: float = 0.0
 
     @classmethod
+    @functools.lru_cache(256)
     def of(cls, scale: str, factor: float, eps: float) -> Scale:
         return cls(1 if scale == "amplitude" else 2, factor, eps)
 
@@ -93,6 +93,11 @@ class AroundFft(ABC):
         swapped, slope, kept = self.clip(filtered, wide_b, low, high, keep)
         return swapped.to(a.dtype), slope, kept.to(a.dtype)
 
+    def clipped_filter(
+        self, x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float
+    ) -> tuple[Tensor, Tensor]:
+        return self.clipped_band_swap(x, constant_like(x, low), profile, index, weight, low, high, False)[:2]
+
 
 def constant_like(x: Tensor, value: float) -> Tensor:
     """Returns images like x all of whose pixels are one number in memory."""
@@ -108,6 +113,8 @@ def in_type(b: Tensor, dtype: torch.dtype) -> Tensor:
     """Returns b in a dtype, dense unless its pixels are one number in memory, which they stay."""
     if not is_constant(b):
         return b.to(dtype).contiguous()
+    if b.dtype == dtype:
+        return b
     return b[(0,) * b.dim()].to(dtype).expand(b.shape)
 
 
@@ -123,9 +130,10 @@ def same_images(x: Tensor, y: Tensor) -> bool:
 
 def is_constant(b: Tensor) -> bool:
     """Whether all pixels are one number in memory."""
-    return all(stride == 0 for size, stride in zip(b.shape, b.stride(), strict=True) if size > 1)
+    strides = b.stride()
+    return not any(strides) or all(stride == 0 for size, stride in zip(b.shape, strides, strict=True) if size > 1)
 
 
-def stride_of(profile: Tensor) -> int:
+def stride_of(profile: torch.Size) -> int:
     """Returns the numbers from the profile [K] of one image to that of the next; 0 where all have one."""
-    return profile.shape[-1] if profile.dim() > 1 else 0
+    return profile[-1] if len(profile) > 1 else 0

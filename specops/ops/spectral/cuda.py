@@ -1,25 +1,27 @@
 """The spectral ops by CUDA kernels: one launch for images of the sizes of `plans.transform.SHAPES` in float32.
 
-Images of half precision are float32 on the way. Other sizes, float64, and gains of several maps take torch.fft and the
-kernels of csrc/spectral/cuda/around_fft_kernels.cuh.
+The raw ops make float32 of images of half precision, and contiguous ones of others. Other sizes, float64, and gains of
+several maps take torch.fft and the kernels of csrc/spectral/cuda/around_fft_kernels.cuh.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from specops.ops import cuda_launch
-from specops.ops.cuda_launch import Int64, integers_of
-from specops.ops.spectral.around_fft import AroundFft, Scale, constant_like, is_constant, same_images, stride_of
+from specops.ops.cuda_launch import Int64, numbers
+from specops.ops.registration import guarded, makes_new_memory
+from specops.ops.spectral.around_fft import AroundFft, Scale, is_constant, same_images, stride_of
 from specops.ops.spectral.plans import bins, transform
 from specops.ops.spectral.plans.gains import gains
 from specops.ops.spectral.plans.lane_turns import LANES
+from specops.ops.spectral.plans.tables import cached
 
 MAX_IMAGES = 2**31 - 4  # images are counted in 32 bits
 
@@ -112,36 +114,53 @@ class Clip:
 
 def serves(x: Tensor) -> bool:
     """Whether there is a one-launch kernel for the images x."""
-    size = (x.shape[-2], x.shape[-1])
-    fits = 0 < x.numel() // max(1, size[0] * size[1]) <= MAX_IMAGES
-    return x.dtype != torch.float64 and transform.serves(size) and fits
+    return x.dtype != torch.float64 and _serves(x.shape)
 
 
+def _serves(shape: torch.Size) -> bool:
+    return transform.serves((shape[-2], shape[-1])) and 0 < shape[:-2].numel() <= MAX_IMAGES
+
+
+@makes_new_memory
 def binned_cross_spectrum(x: Tensor, y: Tensor, index: Tensor, weight: Tensor, n_bins: int) -> Tensor:
     """x, y [..., H, W], index and weight [H, W//2+1] or [M, H, W//2+1] -> [..., K]."""
-    if not serves(x):
-        return AROUND_FFT.binned_cross_spectrum(x, y, index, weight, n_bins)
+    plan = _sums(index, weight, x.shape, n_bins)
+    if plan is None:
+        return guarded(AROUND_FFT.binned_cross_spectrum)(x, y, index, weight, n_bins)
+    if same_images(x, y):
+        return cuda_launch.launch("binned_power", x, *plan)
+    return cuda_launch.launch("binned_cross_spectrum", x, y, *plan)
+
+
+@cached
+def _sums(index: Tensor, weight: Tensor, shape: torch.Size, n_bins: int) -> tuple[Tensor, ...] | None:
+    """What a launch takes after images of a shape; None where no kernel serves them."""
+    if weight.dtype == torch.float64 or not _serves(shape):
+        return None
     plan = bins.bins(index, weight, n_bins)
-    images = (pixels(x),) if same_images(x, y) else (pixels(x), pixels(y))
-    name = "binned_power" if len(images) == 1 else "binned_cross_spectrum"
-    tables = (circle_of(x), plan.points, plan.pools)
-    launch = numbers(BinnedSums, *planes_of(x), n_bins, plan.bins_per_pool)
-    return cuda_launch.launch(name, *images, *tables, launch)
+    launch = numbers(BinnedSums(*planes_of(shape), n_bins, plan.bins_per_pool))
+    return circle_of(shape, index.device), plan.points, plan.pools, launch
 
 
+@makes_new_memory
 def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """x [..., H, W], profile [K] or [..., K], index and weight as above -> [..., H, W]."""
-    if not serves(x) or index.dim() > 2:
-        return AROUND_FFT.binned_filter(x, profile, index, weight)
-    y = cuda_launch.launch(
-        "binned_filter",
-        pixels(x),
-        circle_of(x),
-        gains(index, weight, profile.shape[-1]),
-        profile.contiguous(),
-        numbers(BinnedFilter, *planes_of(x), stride_of(profile)),
-    )
-    return y.to(x.dtype)
+    plan = _gains(index, weight, x.shape, profile.shape)
+    if plan is None:
+        return guarded(AROUND_FFT.binned_filter)(x, profile, index, weight)
+    *tables, launch = plan
+    return cuda_launch.launch("binned_filter", x, *tables, profile.contiguous(), launch)
+
+
+@cached
+def _gains(
+    index: Tensor, weight: Tensor, shape: torch.Size, profile: torch.Size, *swap: int
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Circle, gains and the struct of a launch, of a BandSwap with two numbers more; None where no kernel serves it."""
+    if weight.dtype == torch.float64 or not _serves(shape) or index.dim() > 2:
+        return None
+    launch = (BandSwap if swap else BinnedFilter)(*planes_of(shape), stride_of(profile), *swap)
+    return circle_of(shape, index.device), gains(index, weight, profile[-1]), numbers(launch)
 
 
 def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -149,81 +168,86 @@ def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tenso
     return binned_filter(x * slope, profile, index, weight)
 
 
+@makes_new_memory
 def clipped_band_swap(
     a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """a, b [..., H, W], profile, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
-    if not serves(a) or index.dim() > 2:
-        return AROUND_FFT.clipped_band_swap(a, b, profile, index, weight, low, high, keep)
     constant = is_constant(b)
-    swapped, slope, kept = cuda_launch.launch(
-        "clipped_band_swap",
-        pixels(a),
-        b.flatten()[:1].to(weight.dtype) if constant else pixels(b),
-        circle_of(a),
-        gains(index, weight, profile.shape[-1]),
-        profile.contiguous(),
-        numbers(BandSwap, *planes_of(a), stride_of(profile), constant, keep),
-        low,
-        high,
-    )
-    return swapped.to(a.dtype), slope, kept.to(a.dtype)
+    plan = _gains(index, weight, a.shape, profile.shape, constant, keep)
+    if plan is None:
+        return guarded(AROUND_FFT.clipped_band_swap)(a, b, profile, index, weight, low, high, keep)
+    second = guarded(first_of)(b) if constant else b
+    *tables, launch = plan
+    return cuda_launch.launch("clipped_band_swap", a, second, *tables, profile.contiguous(), launch, low, high)
 
 
+@makes_new_memory
 def clipped_filter(
     x: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float
 ) -> tuple[Tensor, Tensor]:
     """x [..., H, W], profile, index, weight as in binned_filter -> filtered, slope (int8)."""
-    return clipped_band_swap(x, constant_like(x, low), profile, index, weight, low, high, False)[:2]
+    plan = _clipped_gains(index, weight, x.shape, profile.shape, x.dtype, low)
+    if plan is None:
+        return guarded(AROUND_FFT.clipped_filter)(x, profile, index, weight, low, high)
+    second, *tables, launch = plan
+    out = cuda_launch.launch("clipped_band_swap", x, second, *tables, profile.contiguous(), launch, low, high)
+    return out[0], out[1]
+
+
+@cached
+def _clipped_gains(
+    index: Tensor, weight: Tensor, shape: torch.Size, profile: torch.Size, dtype: torch.dtype, low: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+    """The second image's one number, and what `_gains` returns of a swap that keeps nothing."""
+    plan = _gains(index, weight, shape, profile, True, False)
+    if plan is None:
+        return None
+    return torch.tensor([low], dtype=dtype, device=index.device).to(weight.dtype), *plan
 
 
 class CudaKernels(AroundFft):
     """Kernels around torch.fft."""
 
     def bin_sums(self, X: Tensor, Y: Tensor, index: Tensor, weight: Tensor, n_bins: int, scale: Scale) -> Tensor:
-        n_points = X.shape[-3] * X.shape[-2]
-        n_images = X.numel() // (2 * n_points)
-        spectra = {"wide": is_wide(X), "n_images": n_images, "n_points": n_points, "n_bins": n_bins}
-        tiles = bins.tiles_of(n_points, n_bins, X.dtype)
-        if tiles is None:
-            points = bins.sorted_points(index, weight, n_bins)
-            tables = (points.place, points.weight, points.first)
-            launch = BinSums(**spectra, lanes=bins.lanes_of(points))
-            return cuda_launch.launch("around_fft_sums", X, Y, *tables, integers_of(launch), *astuple(scale))
-        n_tiles, tile_points = tiles
-        plan = bins.bins_of_tiles(index, weight, n_bins, n_tiles, tile_points)
-        tile_launch = TileSums(
-            **spectra,
-            n_tiles=n_tiles,
-            tile_points=tile_points,
-            n_threads=LANES * bins.warps_of_tiles(tile_points),
-            bins_per_pool=plan.bins_per_pool,
-        )
-        numbers_and_scale = (integers_of(tile_launch), *astuple(scale))
-        return cuda_launch.launch("around_fft_tile_sums", X, Y, plan.points, plan.pools, *numbers_and_scale)
+        name, *plan = _sums_around_fft(index, weight, X.shape, n_bins)
+        return cuda_launch.launch(name, X, Y, *plan, *scale)
 
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
-        n_points = X.shape[-3] * X.shape[-2]
-        launch = Gains(
-            wide=is_wide(X),
-            n_images=X.numel() // (2 * n_points),
-            n_points=n_points,
-            n_maps=index.numel() // n_points,
-            profile_stride=stride_of(profile),
-        )
-        cuda_launch.launch("around_fft_gains", X, profile, index, weight, integers_of(launch), *astuple(scale))
+        n_maps = index.shape[0] if index.dim() > 2 else 1
+        launch = _spectra_launch(Gains, X.dtype, *points_of(X.shape), n_maps, stride_of(profile.shape))
+        cuda_launch.launch("around_fft_gains", X, profile, index, weight, launch, *scale)
 
     def hermitian(self, X: Tensor, n_edges: int) -> None:
-        n_rows, n_columns = X.shape[-3], X.shape[-2]
-        n_images = X.numel() // (2 * n_rows * n_columns)
-        launch = HermitianColumns(is_wide(X), n_images, n_rows, n_columns, n_edges)
-        cuda_launch.launch("around_fft_hermitian", X, integers_of(launch))
+        n_images, height, columns = planes_of(X.shape[:-1])
+        launch = _spectra_launch(HermitianColumns, X.dtype, n_images, height, columns, n_edges)
+        cuda_launch.launch("around_fft_hermitian", X, launch)
 
     def clip(self, filtered: Tensor, b: Tensor, low: float, high: float, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
         constant = is_constant(b)
-        b = b.flatten()[:1] if constant else b
-        launch = Clip(wide=is_wide(filtered), n_pixels=filtered.numel(), constant=constant, keep=keep)
-        return cuda_launch.launch("around_fft_clip", filtered, b, integers_of(launch), low, high)
+        launch = _spectra_launch(Clip, filtered.dtype, filtered.numel(), constant, keep)
+        return cuda_launch.launch("around_fft_clip", filtered, first_of(b) if constant else b, launch, low, high)
+
+
+@cached
+def _sums_around_fft(index: Tensor, weight: Tensor, shape: torch.Size, n_bins: int) -> tuple[Any, ...]:
+    """The name of a raw op, and what it takes after spectra of a shape and before the scale."""
+    dtype, (n_images, n_points) = weight.dtype, points_of(shape)
+    tiles = bins.tiles_of(n_points, n_bins, dtype)
+    if tiles is None:
+        points = bins.sorted_points(index, weight, n_bins)
+        launch = _spectra_launch(BinSums, dtype, n_images, n_points, n_bins, bins.lanes_of(points))
+        return "around_fft_sums", points.place, points.weight, points.first, launch
+    n_threads = LANES * bins.warps_of_tiles(tiles[1])
+    plan = bins.bins_of_tiles(index, weight, n_bins, *tiles)
+    launch = _spectra_launch(TileSums, dtype, n_images, n_points, n_bins, *tiles, n_threads, plan.bins_per_pool)
+    return "around_fft_tile_sums", plan.points, plan.pools, launch
+
+
+@functools.lru_cache(maxsize=1024)
+def _spectra_launch(struct: Callable[..., Any], dtype: torch.dtype, *values: int) -> Tensor:
+    """The integers of a struct of what torch.fft has made, whose first field is whether that is float64."""
+    return numbers(struct(dtype == torch.float64, *values))
 
 
 AROUND_FFT = CudaKernels()
@@ -231,27 +255,20 @@ binned_scaled_power = AROUND_FFT.binned_scaled_power
 binned_scaled_filter = AROUND_FFT.binned_scaled_filter
 
 
-def is_wide(x: Tensor) -> bool:
-    return x.dtype == torch.float64
+def first_of(image: Tensor) -> Tensor:
+    """Returns the first number of an image: [1]."""
+    return image.flatten()[:1]
 
 
-def pixels(x: Tensor) -> Tensor:
-    """Returns x in float32, contiguous and on a 16-byte boundary, as the kernels read it."""
-    x = x.float().contiguous()
-    return x if x.data_ptr() % 16 == 0 else x.clone()
+def circle_of(shape: torch.Size, device: torch.device) -> Tensor:
+    return transform.unit_circle(max(shape[-2:]), device)
 
 
-def circle_of(x: Tensor) -> Tensor:
-    return transform.unit_circle(max(x.shape[-2:]), x.device)
+def planes_of(shape: torch.Size) -> tuple[int, int, int]:
+    """Returns how many planes [..., H, W] there are, and their size."""
+    return shape[:-2].numel(), shape[-2], shape[-1]
 
 
-def planes_of(x: Tensor) -> tuple[int, int, int]:
-    """Returns how many images there are, and their size: the first fields of a launch."""
-    height, width = x.shape[-2:]
-    return x.numel() // (height * width), height, width
-
-
-@functools.lru_cache(maxsize=1024)
-def numbers(struct: Callable[..., Any], *values: int) -> list[int]:
-    """Returns the integers of a struct with these fields."""
-    return integers_of(struct(*values))
+def points_of(shape: torch.Size) -> tuple[int, int]:
+    """Returns how many half planes [..., H, W//2+1, 2] there are, and how many coefficients each has."""
+    return shape[:-3].numel(), shape[-3] * shape[-2]

@@ -25,10 +25,22 @@ pytestmark = [
 SPECTRAL = cuda_source.CSRC / "spectral" / "cuda" / "spectral_cuda.cu"
 
 
+def in_other_places(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same images but for the places in memory: one is off the boundaries of vectors, another has gaps."""
+    first, second, *rest = args
+    off = torch.cat((first.new_zeros(1), first.flatten()))[1:].view(first.shape)
+    is_image = second.shape[:-2] == first.shape[:-2] and any(second.stride())
+    gaps = torch.stack((second, second), -1)[..., 0] if is_image else second
+    return off, off if second is first else gaps, *rest
+
+
 def spectral_results() -> Iterator[Any]:
     for kind in KINDS:
         case = Case(kind, (32, 32), images=3)
         yield case.of(spectral, *case.arguments())
+        for dtype in (torch.float32, torch.bfloat16):
+            case = Case(kind, (32, 32), dtype=dtype)
+            yield case.of(spectral, *in_other_places(case.arguments()))
 
 
 def around_fft_results() -> Iterator[Any]:
@@ -42,7 +54,9 @@ def around_fft_results() -> Iterator[Any]:
 def resample_results() -> Iterator[Any]:
     for op in OPS:
         for name in ("full with folds", "channels", "float64", "bfloat16 channels", "down 2, 4 taps"):
-            yield (getattr(resample, op)(*CASES[name].arguments(op)),)
+            args = CASES[name].arguments(op)
+            yield (getattr(resample, op)(*args),)
+            yield (getattr(resample, op)(*in_other_places(args)),)
 
 
 FAMILIES: dict[str, tuple[Callable[[], Iterator[Any]], int]] = {  # results of wrappers, and the raw ops that make them
@@ -68,7 +82,7 @@ def test_ops_return_what_the_emulation_allocates(source: str) -> None:
 
 
 def test_a_plan_of_other_images_is_refused() -> None:
-    """Of another count, dtype, layout or struct, before anything is launched."""
+    """Of another count, dtype or struct, before anything is launched."""
     case, calls = Case("filter", (32, 32)), []
 
     def note(*call: Any) -> Any:
@@ -80,11 +94,12 @@ def test_a_plan_of_other_images_is_refused() -> None:
     [(name, x, *plans, numbers)] = calls
     changes = {
         "ValueError: launch is for images of 2048 elements": (x[:1], *plans, numbers),
-        "TypeError: expected a contiguous tensor of float32; got float64": (x.double(), *plans, numbers),
-        "TypeError: expected a contiguous tensor of float32; got float32": (x.mT, *plans, numbers),
-        "ValueError: launch must be 4 integers; got 3": (x, *plans, numbers[:3]),
-        "ValueError: launch is for images of 2112 elements": (x, *plans, [2, 32, 33, 0]),
-        "binned_filter: the launch failed": (x, *plans, [1, 64, 32, 0]),
+        "TypeError: images must be float16, bfloat16 or float32; got float64": (x.double(), *plans, numbers),
+        "TypeError: expected a contiguous tensor of float32; got float32": (x, *plans[:-1], x.mT, numbers),
+        r"ValueError: launch must be 4 integers, int64 on the CPU; got \[3\] of int64": (x, *plans, numbers[:3]),
+        r"ValueError: launch must be 4 integers, int64 on the CPU; got \[4\] of int32": (x, *plans, numbers.int()),
+        "ValueError: launch is for images of 2112 elements": (x, *plans, torch.tensor([2, 32, 33, 0])),
+        "binned_filter: the launch failed": (x, *plans, torch.tensor([1, 64, 32, 0])),
     }
     with launches.executed_ops(SPECTRAL):
         for error, arguments in changes.items():

@@ -18,7 +18,7 @@ from torch import Tensor
 import cuda_source
 from cuda_source import Launch
 from specops.ops import cuda_launch
-from specops.ops._layout import compute_dtype, memory_format
+from specops.ops._layout import compute_dtype, like_layout, memory_format
 from specops.ops.resample.plans.launches import Launch as Blocks
 from specops.ops.resample.plans.launches import Layout
 from specops.ops.spectral import cuda as spectral
@@ -26,11 +26,15 @@ from specops.ops.spectral import cuda as spectral
 
 @dataclass(frozen=True)
 class Call:
-    """What a raw op calls its launcher with, without the stream, and how many of the last tensors it returns."""
+    """What a raw op calls its launcher with, without the stream, how many of the last tensors it returns, and as what.
+
+    `dtype` is that of the images of a result, None where it is the launcher's.
+    """
 
     name: str
     arguments: tuple[Any, ...]
     n_results: int
+    dtype: torch.dtype | None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -39,7 +43,8 @@ class Call:
     @property
     def results(self) -> Any:
         """As the op returns them: a tuple only of several."""
-        found = self.tensors[len(self.tensors) - self.n_results :]
+        made = self.tensors[len(self.tensors) - self.n_results :]
+        found = tuple(each.to(self.dtype) if self.dtype and each.is_floating_point() else each for each in made)
         return found if len(found) > 1 else found[0] if found else None
 
 
@@ -125,13 +130,38 @@ def allocated(name: str, inputs: Sequence[Tensor], how: Any, blocks: Any = None)
     return [], []
 
 
+def as_kernels_read(images: Tensor, how: Any) -> Tensor:
+    """Images in the dtype and memory format of kernels, on a 16-byte boundary, as the C++ of a raw op copies them."""
+    if isinstance(how, Layout):
+        images = like_layout(images, images) if how.channels > 1 else images.contiguous()
+    else:
+        images = images.float().contiguous()
+    return images.clone() if images.data_ptr() % 16 else images
+
+
+N_IMAGES = {  # that are copied where they are not as kernels read them
+    "binned_power": 1,
+    "binned_cross_spectrum": 2,
+    "binned_filter": 1,
+    "clipped_band_swap": 2,
+    "upfirdn2d": 1,
+    "upfirdn2d_patches": 1,
+    "upfirdn2d_filter_correlation": 2,
+}
+IN_TYPE_OF_IMAGES = ("binned_filter", "clipped_band_swap")  # ops whose launchers know float32 only
+
+
 def call_of(name: str, *args: Any) -> Call:
     """Returns how a raw op calls its launcher: scratch and results stand between its tensors and its numbers."""
-    inputs = [arg for arg in args if isinstance(arg, Tensor)]
-    numbers = args[len(inputs) :]
+    n_inputs = next(i for i, arg in enumerate(args) if arg.dtype == torch.int64)
+    numbers = [arg.tolist() if isinstance(arg, Tensor) else arg for arg in args[n_inputs:]]
     structs = [struct_of(kind, iter(each)) for kind, each in zip(STRUCTS[name], numbers, strict=False)]
+    inputs = list(args[:n_inputs])
+    for i in range(N_IMAGES.get(name, 0)):
+        inputs[i] = as_kernels_read(inputs[i], structs[0])
     scratch, results = allocated(name, inputs, *structs)
-    return Call(name, (*inputs, *scratch, *results, *numbers), len(results))
+    dtype = args[0].dtype if name in IN_TYPE_OF_IMAGES else None
+    return Call(name, (*inputs, *scratch, *results, *numbers), len(results), dtype)
 
 
 @contextmanager

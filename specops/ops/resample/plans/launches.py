@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from specops.ops.cuda_launch import Int32, Int64, integers_of
+from specops.ops.cuda_launch import Int32, Int64, numbers
 from specops.ops.resample.plans import tilings
-from specops.ops.resample.plans.axes import NO_FOLDS, Axis, Folds, Images, folds_of
+from specops.ops.resample.plans.axes import NO_FOLDS, Axis, Folds, Images, axes_of, folds_of, transposed
 from specops.ops.resample.plans.tilings import VECTOR_BYTES, TiledAxis
 
 PIXELS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # in the order of enum Pixel
@@ -49,37 +49,50 @@ class Launch:
     shared_bytes: Int64 = 0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a kernel gets beside images and taps: `op` is the raw op, folds are lists, empty where there are none."""
+class Plan(NamedTuple):
+    """What a kernel gets beside images and taps: the raw op, and its arguments after those."""
 
     op: str
-    layout: Layout
-    launch: Launch
-    row_folds: Tensor
-    column_folds: Tensor
-
-    @functools.cached_property
-    def arguments(self) -> tuple[Any, ...]:
-        """What the raw op takes after images and taps."""
-        folds = (self.row_folds, self.column_folds) if self.op == "upfirdn2d" else ()
-        return *folds, integers_of(self.layout), integers_of(self.launch)
+    arguments: tuple[Tensor, ...]
 
 
 @functools.lru_cache(maxsize=1024)
 def plan(
-    y: Axis, x: Axis, images: Images, *, folded: tuple[Axis, Axis] | None = None, sums: bool = False
+    op: str,
+    shape: torch.Size,
+    taps: torch.Size,
+    dtype: torch.dtype,
+    device: torch.device,
+    channels_last: bool,
+    sampling: tuple[Any, ...],
 ) -> Plan | None:
-    """Returns how to run an operator on images, or None where it does not fit a block.
+    """Returns how to run an op of the contract, or None where it does not fit a block or there are no images.
 
     Args:
-        y, x: the operator's axes.
-        folded: for a transpose, the axes that it is the transpose of.
-        sums: whether to correlate two images rather than to filter one.
+        op: its name.
+        shape, dtype, device, channels_last: of the first images.
+        taps: [fh, fw].
+        sampling: up, down, padding and boundary, and the size [H, W] that `upfirdn2d_transpose` makes.
     """
+    channels = shape[1] if channels_last else 1
+    images = Images(shape[:-2].numel() // channels, channels, dtype, device)
+    if images.planes == 0:
+        return None
+    if op != "upfirdn2d_transpose":
+        axes = axes_of(shape[-2:], taps, *sampling)
+        return _plan_of_axes(*axes, images, sums=op == "upfirdn2d_filter_correlation")
+    *sampling_back, size = sampling
+    axes = axes_of(size, taps, *sampling_back)
+    folds = (folds_of(axes[0]), folds_of(axes[1]))
+    return _plan_of_axes(transposed(axes[0]), transposed(axes[1]), images, folds=folds)
+
+
+def _plan_of_axes(
+    y: Axis, x: Axis, images: Images, *, folds: tuple[Folds, Folds] = (NO_FOLDS, NO_FOLDS), sums: bool = False
+) -> Plan | None:
+    """The plan of an operator with these axes and folds, one that correlates two images where `sums`."""
     if not (_fits(y) and _fits(x)):
         return None
-    folds = (folds_of(folded[0]), folds_of(folded[1])) if folded else (NO_FOLDS, NO_FOLDS)
     folds_exist = any(len(each.to) for each in folds)
     if not (sums or folds_exist) and tilings.in_patches(y, x, images.channels, images.dtype):
         return _patch_plan(y, x, images)
@@ -104,8 +117,7 @@ def _patch_plan(y: Axis, x: Axis, images: Images) -> Plan:
     )
     blocks = -(-images.planes * columns * bands // tilings.PATCH_THREADS)
     launch = Launch(PIXELS.index(images.dtype), images.planes, blocks, tilings.PATCH_THREADS)
-    none = torch.empty(0, dtype=torch.int32, device=images.device)
-    return Plan("upfirdn2d_patches", layout, launch, none, none)
+    return Plan("upfirdn2d_patches", (numbers(layout), numbers(launch)))
 
 
 def _tile_plan(y: Axis, x: Axis, images: Images, folds: tuple[Folds, Folds], sums: bool) -> Plan | None:
@@ -140,8 +152,11 @@ def _tile_plan(y: Axis, x: Axis, images: Images, folds: tuple[Folds, Folds], sum
         threads=min(tilings.MOST_THREADS, tilings.rounded(outputs, 32)),
         shared_bytes=tiling.shared_bytes,
     )
-    row_folds = folds[0].lists(y.n_out, rows, device)
-    return Plan("upfirdn2d", layout, launch, row_folds, folds[1].lists(x.n_out, columns, device))
+    structs = (numbers(layout), numbers(launch))
+    if sums:
+        return Plan("upfirdn2d_filter_correlation", structs)
+    lists = (folds[0].lists(y.n_out, rows, device), folds[1].lists(x.n_out, columns, device))
+    return Plan("upfirdn2d", (*lists, *structs))
 
 
 def _bands(row_tiles: int, blocks: int) -> tuple[int, int]:

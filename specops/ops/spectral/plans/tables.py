@@ -5,28 +5,39 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
 Plan = TypeVar("Plan")
 
+MOST_PLANS = 1024  # of a kind, before all are forgotten
+
 
 def cached(make: Callable[..., Plan]) -> Callable[..., Plan]:
-    """Keeps the plan of (index, weight, numbers) as long as both maps live and are not written to."""
-    plans: WeakIdKeyDictionary = WeakIdKeyDictionary()
+    """Keeps the plan of (index, weight, options) as long as both maps live and are not written to."""
+    plans: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     @functools.wraps(make)
-    def plan_of(index: Tensor, weight: Tensor, *numbers: int) -> Plan:
-        known = plans.setdefault(index, {})
-        found = known.get((id(weight), *numbers))
-        versions = (index._version, weight._version)
-        if found is not None and found[0]() is weight and found[1] == versions:
-            return found[2]
-        plan = make(index, weight, *numbers)
-        known[(id(weight), *numbers)] = (weakref.ref(weight), versions, plan)
+    def plan_of(index: Tensor, weight: Tensor, *options: Any) -> Plan:
+        key = (id(index), id(weight), *options)
+        found = plans.get(key)
+        if found is not None:
+            plan: Plan
+            plan, known_index, known_weight, index_version, weight_version = found
+            known = known_index() is index and known_weight() is weight
+            if known and index._version == index_version and weight._version == weight_version:
+                return plan
+        plan = make(index, weight, *options)
+        if len(plans) >= MOST_PLANS:
+            plans.clear()  # at once, whatever other threads do
+
+        def forget(_: Any) -> None:
+            plans.pop(key, None)
+
+        maps = (weakref.ref(index, forget), weakref.ref(weight, forget))
+        plans[key] = (plan, *maps, index._version, weight._version)
         return plan
 
     return plan_of

@@ -119,7 +119,7 @@ def _filter_arguments(how: Configuration, profile: Tensor, index: Tensor, weight
     """What the filter and the swap have in common."""
     return {
         "profile": profile.contiguous(),
-        "profile_stride": stride_of(profile),
+        "profile_stride": stride_of(profile.shape),
         "WARPS": how.filter_warps,
         "num_warps": how.filter_warps,
         **FUSED,
@@ -163,8 +163,8 @@ class TritonKernels(AroundFft):
     def gain(self, X: Tensor, profile: Tensor, index: Tensor, weight: Tensor, scale: Scale) -> None:
         n_points = X.shape[-3] * X.shape[-2]
         around_fft_kernels.around_fft_gains_kernel[(X.numel() // (2 * n_points) * -(-n_points // BLOCK),)](
-            X, profile, index, weight, P=n_points, maps=index.numel() // n_points, profile_stride=stride_of(profile),
-            **_scale_arguments(scale), BLOCK=BLOCK, **FUSED,
+            X, profile, index, weight, P=n_points, maps=index.numel() // n_points,
+            profile_stride=stride_of(profile.shape), **_scale_arguments(scale), BLOCK=BLOCK, **FUSED,
         )  # fmt: skip
 
     def hermitian(self, X: Tensor, n_edges: int) -> None:
