@@ -70,7 +70,9 @@ def sampling_plan(
     if f_device != device:
         raise TypeError(f"the filter's taps must be {wide} on {device} like x; got {wide} on {f_device}. Move them.")
     one_pass = len(f_shape) == 2 or in_one_pass(device.type)
-    filters = functools.partial(_taps.filters, flip=flip, gain=gain, dtype=wide, one_pass=one_pass)
+    filters: Callable[[Tensor], _taps.Filters] = _taps.alone
+    if len(f_shape) == 1 or f_dtype != wide or flip or gain != 1:
+        filters = functools.partial(_taps.filters, flip=flip, gain=gain, dtype=wide, one_pass=one_pass)
     made = filters if known is None else filters(known)
     if one_pass:
         both = f_shape if len(f_shape) == 2 else (*f_shape, *f_shape)

@@ -112,6 +112,11 @@ def tap_tensor(
     return taps if dimensions == 1 else torch.outer(taps, taps)
 
 
+def alone(f: Tensor) -> Filters:
+    """Returns what `filters` makes of a filter [fh, fw] that is as ops take it."""
+    return (f,)
+
+
 def filters(f: Tensor, flip: bool, gain: float, dtype: torch.dtype, one_pass: bool) -> Filters:
     """Returns gain · f as ops take it: f [fh, fw] or a 1-D one's outer product; for two passes [1, fw] and [fh, 1]."""
     f = f.to(dtype)
