@@ -4,4 +4,5 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path += [str(ROOT / "tests"), str(ROOT / "examples")]  # of samples and of studies
+# Of samples, of CUDA sources without a GPU, and of studies.
+sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "tools"), str(ROOT / "examples")]

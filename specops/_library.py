@@ -59,12 +59,12 @@ def library_path() -> str:
 
 
 @functools.cache
-def raw_op(name: str) -> Callable[..., Any]:
-    """Returns torch.ops.specops_native.<name>, the class of whose errors does not depend on the version of torch.
+def raw_op(name: str, space: str = "specops_native") -> Callable[..., Any]:
+    """Returns torch.ops.<space>.<name>, the class of whose errors does not depend on the version of torch.
 
     C++ puts the name of the class in front of the text, of which each torch makes an exception of its own.
     """
-    raw = _torch.bare(getattr(torch.ops.specops_native, name).default)
+    raw = _torch.bare(getattr(getattr(torch.ops, space), name).default)
 
     def call(*args: Any) -> Any:
         try:

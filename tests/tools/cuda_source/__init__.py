@@ -77,10 +77,22 @@ def library(source: Path, sanitizer: str | None = None) -> Path:
 @functools.cache
 def register_raw_ops(source: Path) -> None:
     """Registers the raw ops of a *_cuda.cu as torch.ops.specops_emulated.launch_*, for tensors on the CPU."""
+    _register(source, "specops_emulated", library(source))
+
+
+@functools.cache
+def register_idle_ops(source: Path) -> None:
+    """Registers them as torch.ops.specops_idle.launch_*: they allocate as on a GPU and launch nothing."""
+    idle = _made(HERE / "idle_launchers.cpp", ".so", ["g++", "-shared", "-fPIC"])
+    _register(source, "specops_idle", idle)
+
+
+def _register(source: Path, space: str, launchers: Path) -> None:
     torch_cpu = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
-    command = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", f"-DSPECOPS_OPS={source.stem}_ops"]
-    command += ["-include", str(HERE / "raw_ops.h"), f"-I{root_of(source)}", "-Wl,--no-as-needed"]
-    ctypes.CDLL(str(_made(source.with_suffix(".cpp"), ".so", [*command, str(library(source)), str(torch_cpu)])))
+    command = ["g++", "-std=c++17", "-O2", "-shared", "-fPIC", "-Wl,-Bsymbolic", f"-DSPECOPS_OPS={source.stem}_ops"]
+    command += [f'-DSPECOPS_SPACE="{space}"', "-include", str(HERE / "raw_ops.h"), f"-I{root_of(source)}"]
+    command += ["-Wl,--no-as-needed", str(launchers), str(torch_cpu)]
+    ctypes.CDLL(str(_made(source.with_suffix(".cpp"), ".so", command)))
 
 
 def ptx(source: Path, arch: int, options: Sequence[str] = ()) -> str:
@@ -168,7 +180,7 @@ def recorded_launches(loaded: ctypes.CDLL) -> Iterator[list[Launch]]:
     launches: list[Launch] = []
     sizes_of = ctypes.POINTER(ctypes.c_size_t)
 
-    @ctypes.CFUNCTYPE(
+    @ctypes.CFUNCTYPE(  # type: ignore[untyped-decorator]
         None,
         ctypes.c_char_p,
         ctypes.POINTER(ctypes.c_uint),

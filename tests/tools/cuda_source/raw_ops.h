@@ -1,7 +1,8 @@
 #pragma once
 
-// Before a csrc/**/*_cuda.cpp, whose ops are SPECOPS_OPS: registers them for tensors on the CPU. They are linked with
-// the kernels of cuda_shim.h, and with a torch that needs no CUDA.
+// Before a csrc/**/*_cuda.cpp, whose ops are SPECOPS_OPS: registers them for tensors on the CPU in the namespace
+// SPECOPS_SPACE. They are linked with the kernels of cuda_shim.h or with idle_launchers.cpp, and with a torch that
+// needs no CUDA.
 
 #include <vector>
 
@@ -28,7 +29,7 @@ namespace specops {
 std::vector<Op> SPECOPS_OPS();
 
 static const bool registered = [] {
-  static Library schemas("specops_emulated"), kernels("specops_emulated", "CPU");
+  static Library schemas(SPECOPS_SPACE), kernels(SPECOPS_SPACE, "CPU");
   for (const Op& op : SPECOPS_OPS()) {
     schemas.define(op.schema);
     kernels.implement(op);
