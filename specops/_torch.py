@@ -98,7 +98,7 @@ def bare(overload: Any) -> Callable[..., Any]:
 
 
 def in_forward_mode() -> bool:
-    """Returns whether tensors may carry the tangents of forward-mode derivatives; they may where torch does not tell."""
+    """Returns whether tensors may carry tangents of forward-mode derivatives: yes, where torch does not tell."""
     return getattr(forward_ad, "_current_level", 0) >= 0
 
 
