@@ -65,7 +65,7 @@ def test_the_cpu_kernels_are_in_it_too(package: Path) -> None:
 
 def test_a_cuda_kernel_has_no_implementation_for_tensors_on_the_cpu(package: Path) -> None:
     code = "import specops, torch; x = torch.ones(1, 32, 32); "
-    code += "torch.ops.specops_native.launch_binned_filter(x, x, x, x, [1, 32, 32, 0])"
+    code += "torch.ops.specops_native.launch_binned_filter(x, x, x, x, torch.tensor([1, 32, 32, 0]))"
     run = python(package, "-c", code)
     assert "NotImplementedError: Could not run 'specops_native::launch_binned_filter'" in run.stderr
 
