@@ -85,9 +85,9 @@ def test_forcing_a_backend_changes_what_runs(monkeypatch: pytest.MonkeyPatch) ->
         with backends.use("cpp"):
             specops.radial_spectrum(x)
         specops.radial_spectrum(x)
-    maps = specops.geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, x.device)
-    torch.ops.specops.binned_cross_spectrum(x, x, *maps)  # where nothing is asked for, a straight call looks up once
-    assert ran == ["reference", "cpp", "reference", "cpp"]
+    assert ran == ["reference", "cpp", "reference"]
+    # Where nothing is asked for, a call looks up once: another test may have made that call.
+    assert backends.kernel("binned_cross_spectrum", "cpu") is noted
 
 
 def test_overlapping_blocks_end_in_any_order() -> None:
