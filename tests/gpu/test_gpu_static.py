@@ -122,7 +122,7 @@ def spectral_calls(module: Any, source: Path | None) -> Iterator[Call]:
     """Every op and size."""
     for side in CONFIGURATIONS:
         images = 4 if source is not None and side == 32 else 1
-        for kind in spectral.KINDS:
+        for kind in spectral.KINDS["triton" if source is None else "cuda"]:
             case = spectral.Case(kind, (side, side), images=images)
             yield Call(f"{kind} {side} x {side}", functools.partial(spectral_call, module, case), source, images)
 

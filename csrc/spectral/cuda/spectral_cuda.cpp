@@ -55,13 +55,39 @@ Tensor binned_filter_cuda(const Tensor& x, const Tensor& table, const Tensor& ga
   return in_type(std::move(y), x.type());
 }
 
+Tensor binned_sloped_filter_cuda(const Tensor& x, const Tensor& slopes, const Tensor& table, const Tensor& gains,
+                                 const Tensor& profiles, const Tensor& launch) {
+  check_tensors(kReal, {&table, &profiles}, {&gains});
+  checked_launch<spectral::BinnedFilter>(x, launch);
+  check_count("slopes", slopes, x.numel());
+  const Pixels dense(slopes, slopes.is_contiguous(),
+                     [&] { return empty(slopes.sizes(), ScalarType::kInt8, slopes.device()); });
+  Tensor y = empty(x.sizes(), kReal, x.device());
+  call("binned_sloped_filter", launch_binned_sloped_filter, *pixels(x), *dense, table, gains, profiles, y,
+       numbers(launch));
+  return in_type(std::move(y), x.type());
+}
+
+// Returns filtered and slopes; `constant` is one number.
+std::tuple<Tensor, Tensor> clipped_filter_cuda(const Tensor& x, const Tensor& constant, const Tensor& table,
+                                               const Tensor& gains, const Tensor& profiles, const Tensor& launch,
+                                               double low, double high) {
+  check_tensors(kReal, {&table, &profiles, &constant}, {&gains});
+  checked_launch<spectral::BinnedFilter>(x, launch);
+  check_count("constants", constant, 1);
+  Tensor filtered = empty(x.sizes(), kReal, x.device()), slopes = empty(x.sizes(), ScalarType::kInt8, x.device());
+  call("clipped_filter", launch_clipped_filter, *pixels(x), constant, table, gains, profiles, filtered, slopes,
+       numbers(launch), low, high);
+  return {in_type(std::move(filtered), x.type()), std::move(slopes)};
+}
+
 // Returns swapped, slopes and kept.
 std::tuple<Tensor, Tensor, Tensor> clipped_band_swap_cuda(const Tensor& a, const Tensor& b, const Tensor& table,
                                                           const Tensor& gains, const Tensor& profiles,
                                                           const Tensor& launch, double low, double high) {
   check_tensors(kReal, {&table, &profiles}, {&gains});
   const auto how = checked_launch<spectral::BandSwap>(a, launch);
-  check_count("second images", b, how.constant != 0 ? 1 : a.numel());
+  check_count("second images", b, a.numel());
   auto [swapped, slopes, kept] = empty_swapped(a, kReal, how.keep != 0);
   call("clipped_band_swap", launch_clipped_band_swap, *pixels(a), *pixels(b), table, gains, profiles, swapped, slopes,
        kept, numbers(launch), low, high);
@@ -79,6 +105,12 @@ std::vector<Op> spectral_cuda_ops() {
        boxed<binned_cross_spectrum_cuda>},
       {"launch_binned_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor launch) -> Tensor",
        boxed<binned_filter_cuda>},
+      {"launch_binned_sloped_filter(Tensor x, Tensor slopes, Tensor table, Tensor gains, Tensor profiles, Tensor "
+       "launch) -> Tensor",
+       boxed<binned_sloped_filter_cuda>},
+      {"launch_clipped_filter(Tensor x, Tensor constant, Tensor table, Tensor gains, Tensor profiles, Tensor launch, "
+       "float low, float high) -> (Tensor, Tensor)",
+       boxed<clipped_filter_cuda>},
       {"launch_clipped_band_swap(Tensor a, Tensor b, Tensor table, Tensor gains, Tensor profiles, Tensor launch, float "
        "low, float high) -> (Tensor, Tensor, Tensor)",
        boxed<clipped_band_swap_cuda>},

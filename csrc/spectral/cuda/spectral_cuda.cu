@@ -66,8 +66,30 @@ int launch_binned_filter(const float* x, const float* table, const int32_t* gain
   const BinnedFilter how = from_integers<BinnedFilter>(launch);
   return for_shape(how, [&](auto shape) -> int {
     using S = decltype(shape);
-    return SPECOPS_LAUNCH((binned_filter_kernel<S>), grid<S>(how.n_images), dim3(S::kThreads), kBytes<S>, stream, x,
-                          circle(table), gains_of(gains), profiles, y, how.n_images, how.profile_stride);
+    return SPECOPS_LAUNCH((binned_filter_kernel<S, false>), grid<S>(how.n_images), dim3(S::kThreads), kBytes<S>, stream,
+                          x, nullptr, circle(table), gains_of(gains), profiles, y, how.n_images, how.profile_stride);
+  });
+}
+
+int launch_binned_sloped_filter(const float* x, const int8_t* slopes, const float* table, const int32_t* gains,
+                                const float* profiles, float* y, const int64_t* launch, void* stream) {
+  const BinnedFilter how = from_integers<BinnedFilter>(launch);
+  return for_shape(how, [&](auto shape) -> int {
+    using S = decltype(shape);
+    return SPECOPS_LAUNCH((binned_filter_kernel<S, true>), grid<S>(how.n_images), dim3(S::kThreads), kBytes<S>, stream,
+                          x, slopes, circle(table), gains_of(gains), profiles, y, how.n_images, how.profile_stride);
+  });
+}
+
+int launch_clipped_filter(const float* x, const float* b, const float* table, const int32_t* gains,
+                          const float* profiles, float* filtered, int8_t* slopes, const int64_t* launch, double low,
+                          double high, void* stream) {
+  const BinnedFilter how = from_integers<BinnedFilter>(launch);
+  return for_shape(how, [&](auto shape) -> int {
+    using S = decltype(shape);
+    return SPECOPS_LAUNCH((clipped_band_swap_kernel<S, true>), grid<S>(how.n_images), dim3(S::kThreads), kBytes<S>,
+                          stream, x, b, circle(table), gains_of(gains), profiles, filtered, slopes, nullptr,
+                          how.n_images, how.profile_stride, low, high);
   });
 }
 
@@ -77,11 +99,6 @@ int launch_clipped_band_swap(const float* a, const float* b, const float* table,
   const BandSwap how = from_integers<BandSwap>(launch);
   return for_shape(how, [&](auto shape) -> int {
     using S = decltype(shape);
-    if (how.constant != 0) {
-      return SPECOPS_LAUNCH((clipped_band_swap_kernel<S, true>), grid<S>(how.n_images), dim3(S::kThreads), kBytes<S>,
-                            stream, a, b, circle(table), gains_of(gains), profiles, swapped, slopes, kept, how.n_images,
-                            how.profile_stride, low, high);
-    }
     return SPECOPS_LAUNCH((clipped_band_swap_kernel<S, false>), grid<S>(how.n_images), dim3(S::kThreads),
                           kBytesOfTwo<S>, stream, a, b, circle(table), gains_of(gains), profiles, swapped, slopes, kept,
                           how.n_images, how.profile_stride, low, high);

@@ -18,8 +18,7 @@ struct BinnedFilter {
 };
 
 struct BandSwap : BinnedFilter {
-  int64_t constant;  // whether b is one element
-  int64_t keep;      // whether kept is not null
+  int64_t keep;  // whether kept is not null
 };
 
 }  // namespace specops::spectral
@@ -35,8 +34,18 @@ int launch_binned_cross_spectrum(const float* x, const float* y, const float* ta
                                  const int32_t* pools, float* sums, const int64_t* launch, void* stream);
 
 // `launch` is of BinnedFilter.
+
 int launch_binned_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,
                          const int64_t* launch, void* stream);
+
+// Of x times slopes, which are like x and on a boundary of 4 bytes.
+int launch_binned_sloped_filter(const float* x, const int8_t* slopes, const float* table, const int32_t* gains,
+                                const float* profiles, float* y, const int64_t* launch, void* stream);
+
+// b is one number.
+int launch_clipped_filter(const float* x, const float* b, const float* table, const int32_t* gains,
+                          const float* profiles, float* filtered, int8_t* slopes, const int64_t* launch, double low,
+                          double high, void* stream);
 
 // `launch` is of BandSwap; kept may be null.
 int launch_clipped_band_swap(const float* a, const float* b, const float* table, const int32_t* gains,

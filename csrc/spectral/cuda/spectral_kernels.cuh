@@ -171,17 +171,32 @@ SPECOPS_DEVICE void apply_gains(Complex (&z)[2][S::E], const Gain* gains, const 
   });
 }
 
-// y[b] = inverse DFT of weight_p / m_p · profile[b, index_p] · X_p
+// Multiplies pixels by the slopes in their places.
 template <class S>
+SPECOPS_DEVICE void apply_slopes(Complex (&z)[2][S::E], const int8_t* __restrict__ slopes, int image,
+                                 const Place<S>& at) {
+  const char4* const fours =
+      reinterpret_cast<const char4*>(slopes) + static_cast<int64_t>(image) * (S::H * S::kRow) + at.column;
+#pragma unroll
+  for (int j = 0; j < S::E; ++j) {
+    const char4 four = fours[(at.t + S::kAlongY * j) * S::kRow];
+    z[0][j] = {z[0][j].re * static_cast<float>(four.x), z[0][j].im * static_cast<float>(four.y)};
+    z[1][j] = {z[1][j].re * static_cast<float>(four.z), z[1][j].im * static_cast<float>(four.w)};
+  }
+}
+
+// y[b] = inverse DFT of weight_p / m_p · profile[b, index_p] · X_p, X of x or of x times slopes
+template <class S, bool kSloped>
 __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
-    binned_filter_kernel(const float* x, const float2* table, const Gain* gains, const float* profiles, float* y,
-                         int n_images, int64_t profile_stride) {
+    binned_filter_kernel(const float* x, const int8_t* slopes, const float2* table, const Gain* gains,
+                         const float* profiles, float* y, int n_images, int64_t profile_stride) {
   SPECOPS_DYN_SMEM(float4, shared);
   const Place<S> at;
   const Images<S> images(n_images, at.image);
   float4* const cells = shared + at.image * S::kImageCells;
   Complex z[2][S::E];
   load_pixels(z, x, images.image, at);
+  if constexpr (kSloped) apply_slopes(z, slopes, images.image, at);
   fft::to_lines<S, kTableOf<S>>(z, cells, table, at);
   apply_gains(z, gains, profiles + images.image * profile_stride, at);
   fft::to_pixels<S, kTableOf<S>>(z, cells, table, at);

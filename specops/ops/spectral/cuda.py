@@ -49,9 +49,8 @@ class BinnedFilter:
 
 @dataclass(frozen=True)
 class BandSwap(BinnedFilter):
-    """Further, whether the second image is one number, and whether it is returned."""
+    """Further, whether the second image is returned."""
 
-    constant: Int64
     keep: Int64
 
 
@@ -154,18 +153,27 @@ def binned_filter(x: Tensor, profile: Tensor, index: Tensor, weight: Tensor) -> 
 
 @cached
 def _gains(
-    index: Tensor, weight: Tensor, shape: torch.Size, profile: torch.Size, *swap: int
+    index: Tensor, weight: Tensor, shape: torch.Size, profile: torch.Size, *keep: bool
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Circle, gains and the struct of a launch, of a BandSwap with two numbers more; None where no kernel serves it."""
+    """Circle, gains and the struct of a launch, of a BandSwap with one number more; None where no kernel serves it."""
     if weight.dtype == torch.float64 or not _serves(shape) or index.dim() > 2:
         return None
-    launch = (BandSwap if swap else BinnedFilter)(*planes_of(shape), stride_of(profile), *swap)
+    launch = (BandSwap if keep else BinnedFilter)(*planes_of(shape), stride_of(profile), *keep)
     return circle_of(shape, index.device), gains(index, weight, profile[-1]), numbers(launch)
 
 
+@makes_new_memory
 def binned_sloped_filter(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """x, slope (int8) [..., H, W], profile, index, weight as in binned_filter -> [..., H, W]."""
-    return binned_filter(x * slope, profile, index, weight)
+    plan = _gains(index, weight, x.shape, profile.shape)
+    if plan is None:
+        return guarded(_sloped_around_fft)(x, profile, slope, index, weight)
+    *tables, launch = plan
+    return cuda_launch.launch("binned_sloped_filter", x, slope, *tables, profile.contiguous(), launch)
+
+
+def _sloped_around_fft(x: Tensor, profile: Tensor, slope: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    return AROUND_FFT.binned_filter(x * slope, profile, index, weight)
 
 
 @makes_new_memory
@@ -173,13 +181,11 @@ def clipped_band_swap(
     a: Tensor, b: Tensor, profile: Tensor, index: Tensor, weight: Tensor, low: float, high: float, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """a, b [..., H, W], profile, index, weight as in binned_filter -> swapped, slope (int8) and b or nothing, alike."""
-    constant = is_constant(b)
-    plan = _gains(index, weight, a.shape, profile.shape, constant, keep)
+    plan = _gains(index, weight, a.shape, profile.shape, keep)
     if plan is None:
         return guarded(AROUND_FFT.clipped_band_swap)(a, b, profile, index, weight, low, high, keep)
-    second = guarded(first_of)(b) if constant else b
     *tables, launch = plan
-    return cuda_launch.launch("clipped_band_swap", a, second, *tables, profile.contiguous(), launch, low, high)
+    return cuda_launch.launch("clipped_band_swap", a, b, *tables, profile.contiguous(), launch, low, high)
 
 
 @makes_new_memory
@@ -190,17 +196,16 @@ def clipped_filter(
     plan = _clipped_gains(index, weight, x.shape, profile.shape, x.dtype, low)
     if plan is None:
         return guarded(AROUND_FFT.clipped_filter)(x, profile, index, weight, low, high)
-    second, *tables, launch = plan
-    out = cuda_launch.launch("clipped_band_swap", x, second, *tables, profile.contiguous(), launch, low, high)
-    return out[0], out[1]
+    *tables, launch = plan
+    return cuda_launch.launch("clipped_filter", x, *tables, profile.contiguous(), launch, low, high)
 
 
 @cached
 def _clipped_gains(
     index: Tensor, weight: Tensor, shape: torch.Size, profile: torch.Size, dtype: torch.dtype, low: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-    """The second image's one number, and what `_gains` returns of a swap that keeps nothing."""
-    plan = _gains(index, weight, shape, profile, True, False)
+    """The constant image's number, rounded as images are, and what `_gains` returns."""
+    plan = _gains(index, weight, shape, profile)
     if plan is None:
         return None
     return torch.tensor([low], dtype=dtype, device=index.device).to(weight.dtype), *plan

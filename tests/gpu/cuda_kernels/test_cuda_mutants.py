@@ -34,7 +34,7 @@ def spectral_calls(*sides: int) -> Calls:
     """Of 32 x 32, three images, so that a group of a block has none of its own."""
     with launches.noted_calls() as calls:
         for side in sides:
-            for kind in KINDS:
+            for kind in KINDS["cuda"]:
                 for bins in {"power": ("radial", "ragged", "most", "two"), "filter": ("ragged", "most")}.get(
                     kind, ("ragged",)
                 ):

@@ -50,7 +50,7 @@ def assert_gates(case: Case, run: Run, out: tuple[Tensor, ...], args: tuple[Any,
     assert_images_move_once(case, run, out, args, pixels=4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS["triton"])
 def test_smallest_images(kind: str) -> None:
     case = Case(kind, (32, 32), images=3)
     out, runs, args = check(case, 80)
@@ -60,7 +60,7 @@ def test_smallest_images(kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS["triton"])
 @pytest.mark.parametrize("side", SIDES)
 def test_every_configuration(kind: str, side: int, arch: int) -> None:
     case = Case(kind, (side, side))
@@ -74,7 +74,7 @@ def test_every_configuration(kind: str, side: int, arch: int) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("side", SIDES)
 def test_every_configuration_in_half_types(side: int, dtype: torch.dtype, arch: int) -> None:
-    for kind in KINDS:
+    for kind in KINDS["triton"]:
         _, (run,), _ = check(Case(kind, (side, side), dtype=dtype), arch, counting=False)
         assert run.resources.stack == 0
 
@@ -104,7 +104,7 @@ def test_uneven_bins() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS["triton"])
 def test_other_types_of_served_sizes(kind: str, dtype: torch.dtype) -> None:
     check(Case(kind, (32, 32), dtype=dtype), 90)
 

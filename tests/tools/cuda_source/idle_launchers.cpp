@@ -7,6 +7,8 @@ extern "C" {
 SPECOPS_IDLE(launch_binned_power)
 SPECOPS_IDLE(launch_binned_cross_spectrum)
 SPECOPS_IDLE(launch_binned_filter)
+SPECOPS_IDLE(launch_binned_sloped_filter)
+SPECOPS_IDLE(launch_clipped_filter)
 SPECOPS_IDLE(launch_clipped_band_swap)
 SPECOPS_IDLE(launch_around_fft_sums)
 SPECOPS_IDLE(launch_around_fft_tile_sums)

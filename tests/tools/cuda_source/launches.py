@@ -84,6 +84,8 @@ STRUCTS: dict[str, tuple[type, ...]] = {
     "binned_power": (spectral.BinnedSums,),
     "binned_cross_spectrum": (spectral.BinnedSums,),
     "binned_filter": (spectral.BinnedFilter,),
+    "binned_sloped_filter": (spectral.BinnedFilter,),
+    "clipped_filter": (spectral.BinnedFilter,),
     "clipped_band_swap": (spectral.BandSwap,),
     "around_fft_sums": (spectral.BinSums,),
     "around_fft_tile_sums": (spectral.TileSums,),
@@ -112,6 +114,8 @@ def allocated(name: str, inputs: Sequence[Tensor], how: Any, blocks: Any = None)
         case spectral.BandSwap() | spectral.Clip():
             kept = x.new_empty(x.shape if how.keep else (0,))
             return [], [x.new_empty(x.shape), x.new_empty(x.shape, dtype=torch.int8), kept]
+        case spectral.BinnedFilter() if name == "clipped_filter":
+            return [], [x.new_empty(x.shape), x.new_empty(x.shape, dtype=torch.int8)]
         case spectral.BinnedFilter():
             return [], [x.new_empty(x.shape)]
         case spectral.BinSums():
@@ -143,12 +147,19 @@ N_IMAGES = {  # that are copied where they are not as kernels read them
     "binned_power": 1,
     "binned_cross_spectrum": 2,
     "binned_filter": 1,
+    "binned_sloped_filter": 1,
+    "clipped_filter": 1,
     "clipped_band_swap": 2,
     "upfirdn2d": 1,
     "upfirdn2d_patches": 1,
     "upfirdn2d_filter_correlation": 2,
 }
-IN_TYPE_OF_IMAGES = ("binned_filter", "clipped_band_swap")  # ops whose launchers know float32 only
+IN_TYPE_OF_IMAGES = (
+    "binned_filter",
+    "binned_sloped_filter",
+    "clipped_filter",
+    "clipped_band_swap",
+)  # ops whose launchers know float32 only
 
 
 def call_of(name: str, *args: Any) -> Call:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arithmetic import elementwise
-from .formats import BITS, encode, raw_type
+from .formats import BITS, PLAIN, encode, raw_type
 from .machine import Execute, Machine
 from .memory import RAW, AccessError
 from .moves import compile_load, compile_matrix, compile_store
@@ -46,7 +46,7 @@ def _compile_elementwise(
         raise PtxError(f"expected {len(kinds)} operands: {instruction}")
     operands = [read_operand(text, kind, entry) for text, kind in zip(instruction.operands[1:], kinds, strict=True)]
     names = [name for operand in operands for name in operand.registers]
-    is_selection = instruction.opcode[0] == "selp"
+    is_selection, is_conversion = (instruction.opcode[0] == name for name in ("selp", "cvt"))
 
     def execute(machine: Machine) -> None:
         value = function(*(operand.read(machine) for operand in operands))
@@ -54,7 +54,10 @@ def _compile_elementwise(
         if undefined is not None and is_selection:
             undefined = _undefined_selection(machine, operands)
         if result != "pred":
-            machine.put(destinations[0], encode(value, result), undefined)
+            encoded = encode(value, result)
+            if is_conversion and result[0] == "s":  # which a wider register takes with their sign
+                encoded = encoded.view(PLAIN[result])
+            machine.put(destinations[0], encoded, undefined)
             return
         machine.put(destinations[0], value, undefined)
         if len(destinations) > 1:

@@ -70,6 +70,8 @@ class Machine:
             return
         bits = self.kernel.entry.width(name)
         if value.dtype != bool:
+            if bits and value.dtype.kind == "i":
+                value = value.astype(f"i{bits // 8}")
             value = np.ascontiguousarray(value).view(RAW[value.dtype.itemsize])
             if bits and value.dtype.itemsize * 8 != bits:
                 value = value.astype(RAW[bits // 8])

@@ -47,6 +47,22 @@ def test_conversions_between_integers(to: str, source: str) -> None:
     check(f"cvt.{to}.{source}", (source,), to, lambda x: x.astype(stored_as(to)))
 
 
+@pytest.mark.parametrize(("to", "sign"), [("s8", -1), ("u8", 1)])
+def test_a_register_is_wider_than_a_byte(to: str, sign: int) -> None:
+    """A byte of either kind is extended as its type says."""
+    x = np.resize(np.array([0x1FF, 0x80, 0x7F, -1], np.int32), LANES)
+    for register, name in (("s16", "%h"), ("s32", "%r")):
+        read = f"cvt.s32.{register} %r9, {name}8;"
+        out = np.zeros(LANES, np.int32)
+        run(
+            f"mad.wide.u32 %rd8, %r0, 4, %rd0; ld.global.b32 %r7, [%rd8]; cvt.{to}.s32 {name}8, %r7; {read}"
+            "mad.wide.u32 %rd9, %r0, 4, %rd1; st.global.b32 [%rd9], %r9;",
+            {"x": x, "out": out},
+            LANES,
+        )
+        np.testing.assert_array_equal(out, x.astype(np.int8 if sign < 0 else np.uint8))
+
+
 COMPARED = {
     "eq": np.equal,
     "ne": np.not_equal,
