@@ -38,7 +38,7 @@ int launch_binned_cross_spectrum(const float* x, const float* y, const float* ta
 int launch_binned_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,
                          const int64_t* launch, void* stream);
 
-// Of x times slopes, which are like x and on a boundary of 4 bytes.
+// Of x times slopes, which are like x and on a 16-byte boundary.
 int launch_binned_sloped_filter(const float* x, const int8_t* slopes, const float* table, const int32_t* gains,
                                 const float* profiles, float* y, const int64_t* launch, void* stream);
 

@@ -171,18 +171,38 @@ SPECOPS_DEVICE void apply_gains(Complex (&z)[2][S::E], const Gain* gains, const 
   });
 }
 
-// Multiplies pixels by the slopes in their places.
+// Where in shared memory sixteen slopes of a row are: turned by rows, so that neither the lanes that write four of them
+// in a column nor those that read sixteen along rows meet a bank twice.
 template <class S>
-SPECOPS_DEVICE void apply_slopes(Complex (&z)[2][S::E], const int8_t* __restrict__ slopes, int image,
+SPECOPS_DEVICE int sixteen_slopes_at(int row, int sixteen) {
+  return row * S::W + (sixteen + row * S::W / 128) % (S::W / 16) * 16;
+}
+
+// The four slopes of pixels (row, 4 column) and on, in shared memory.
+template <class S>
+SPECOPS_DEVICE char4* four_slopes(int8_t* bytes, int row, int column) {
+  return reinterpret_cast<char4*>(bytes + sixteen_slopes_at<S>(row, column / 4) + column % 4 * 4);
+}
+
+// Multiplies pixels by the slopes in their places, which are read 16 bytes at a time by way of the cells.
+template <class S>
+SPECOPS_DEVICE void apply_slopes(Complex (&z)[2][S::E], float4* cells, const int8_t* __restrict__ slopes, int image,
                                  const Place<S>& at) {
-  const char4* const fours =
-      reinterpret_cast<const char4*>(slopes) + static_cast<int64_t>(image) * (S::H * S::kRow) + at.column;
+  constexpr int kRowVectors = S::W / 16;
+  int8_t* const bytes = reinterpret_cast<int8_t*>(cells);
+  const int4* const vectors =
+      reinterpret_cast<const int4*>(slopes) + static_cast<int64_t>(image) * (S::H * kRowVectors);
+  for (int i = threadIdx.x % S::kImageThreads; i < S::H * kRowVectors; i += S::kImageThreads) {
+    *reinterpret_cast<int4*>(bytes + sixteen_slopes_at<S>(i / kRowVectors, i % kRowVectors)) = vectors[i];
+  }
+  fft::sync_image<S>();
 #pragma unroll
   for (int j = 0; j < S::E; ++j) {
-    const char4 four = fours[(at.t + S::kAlongY * j) * S::kRow];
+    const char4 four = *four_slopes<S>(bytes, at.t + S::kAlongY * j, at.column);
     z[0][j] = {z[0][j].re * static_cast<float>(four.x), z[0][j].im * static_cast<float>(four.y)};
     z[1][j] = {z[1][j].re * static_cast<float>(four.z), z[1][j].im * static_cast<float>(four.w)};
   }
+  fft::sync_image<S>();  // the cells are free for lines
 }
 
 // y[b] = inverse DFT of weight_p / m_p · profile[b, index_p] · X_p, X of x or of x times slopes
@@ -196,7 +216,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
   float4* const cells = shared + at.image * S::kImageCells;
   Complex z[2][S::E];
   load_pixels(z, x, images.image, at);
-  if constexpr (kSloped) apply_slopes(z, slopes, images.image, at);
+  if constexpr (kSloped) apply_slopes(z, cells, slopes, images.image, at);
   fft::to_lines<S, kTableOf<S>>(z, cells, table, at);
   apply_gains(z, gains, profiles + images.image * profile_stride, at);
   fft::to_pixels<S, kTableOf<S>>(z, cells, table, at);
@@ -205,13 +225,6 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
 
 SPECOPS_DEVICE float4 in_range(float4 u, Range<float> range) {
   return make_float4(in_range(u.x, range), in_range(u.y, range), in_range(u.z, range), in_range(u.w, range));
-}
-
-// Where in shared memory sixteen slopes of a row are: turned by rows, so that neither the lanes that write four of them
-// in a column nor those that read sixteen along rows meet a bank twice.
-template <class S>
-SPECOPS_DEVICE int sixteen_slopes_at(int row, int sixteen) {
-  return row * S::W + (sixteen + row * S::W / 128) % (S::W / 16) * 16;
 }
 
 // swapped = in_range(b + filter(a - b)), its slope, and in_range(b). The pixels of b wait in shared memory; where b is
@@ -250,7 +263,7 @@ __global__ void __launch_bounds__(S::kThreads, S::E == 16 ? 1 : 3)
     const float4 from_b = kConstant ? four_constant : waiting[j * S::kThreads];
     const float4 u =
         make_float4(from_b.x + z[0][j].re, from_b.y + z[0][j].im, from_b.z + z[1][j].re, from_b.w + z[1][j].im);
-    *reinterpret_cast<char4*>(bytes + sixteen_slopes_at<S>(at.t + S::kAlongY * j, at.column / 4) + at.column % 4 * 4) =
+    *four_slopes<S>(bytes, at.t + S::kAlongY * j, at.column) =
         make_char4(slope_of(u.x, range), slope_of(u.y, range), slope_of(u.z, range), slope_of(u.w, range));
     if (images.live) reinterpret_cast<float4*>(swapped)[pixels_at(j)] = in_range(u, range);
     if (images.live && kept != nullptr) reinterpret_cast<float4*>(kept)[pixels_at(j)] = in_range(from_b, range);
