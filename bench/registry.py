@@ -45,10 +45,11 @@ class Sides:
 
 
 class Figure(NamedTuple):
-    """A number of bytes or an error that was measured, and how large it may be."""
+    """A number of bytes or an error that was measured, how large it may be, and whether more is a miss."""
 
     value: float
     allowed: float
+    must: bool = True
 
 
 @dataclass(frozen=True)
