@@ -83,7 +83,8 @@ GPU_ALLOWED = {"no gradient": 10, "recorded": 15, "with backward": 60}
 AIMS_ON_GPU = ("upfirdn2d",)  # of 1-D taps, which become an outer product in each call: see docs/performance.md
 
 
-RAW = ("binned_cross_spectrum", "binned_filter", "clipped_filter", "upfirdn2d")
+RAW = ("binned_cross_spectrum", "binned_filter", "clipped_filter", "upfirdn2d", "clipped_band_swap")
+RAW_AIMS = ("clipped_band_swap",)  # which has three results
 
 
 def raw_call(op: str) -> Callable[[], Any]:
@@ -95,25 +96,29 @@ def raw_call(op: str) -> Callable[[], Any]:
         "binned_cross_spectrum": (x, x, *geometry.radial_mean_maps(8, 8, "schwarz2021", x.dtype, device)),
         "binned_filter": (x, gain, index, weight),
         "clipped_filter": (x, gain, index, weight, -1.0, 1.0),
+        "clipped_band_swap": (x, torch.randn(1, 8, 8), gain, index, weight, -1.0, 1.0, True),
         "upfirdn2d": (x, torch.outer(TAPS, TAPS), (2, 2), (1, 1), (2, 1, 2, 1), "zeros"),
     }
     return functools.partial(backends.BACKENDS["cpp"].kernel(op), *arguments[op])
 
 
-def timed(call: Callable[[], Callable[[], Any]], gradient: bool, allowed: float, device: torch.device) -> Figure:
+def timed(
+    call: Callable[[], Callable[[], Any]], gradient: bool, allowed: float, must: bool, device: torch.device
+) -> Figure:
+    """Returns the microseconds of what `call` returns; `device` is that of the benchmark, which it does not depend on."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.set_grad_enabled(gradient):
-            return Figure(round(least_microseconds(call())[0], 2), allowed)
+            return Figure(round(least_microseconds(call())[0], 2), allowed, must)
     finally:
         torch.set_num_threads(threads)
 
 
-def timed_on_idle_gpu(must: bool, *args: Any) -> Figure:
+def timed_on_idle_gpu(*args: Any) -> Figure:
     """As `timed`, of a call that goes the way of GPU tensors."""
     with idle_gpu():
-        return timed(*args)._replace(must=must)
+        return timed(*args)
 
 
 def entries() -> Iterator[Entry]:
@@ -121,16 +126,15 @@ def entries() -> Iterator[Entry]:
     for name, function in FUNCTIONS.items():
         for case, (prepare, allowed) in CASES.items():
             call = functools.partial(prepare, function)
-            setup = functools.partial(timed, call, case != "no gradient", allowed)
+            setup = functools.partial(timed, call, case != "no gradient", allowed, True)
             yield Entry(f"host: µs per call of {name}, 1 x 8²", case, TESTS, setup)
     for name, (function, side) in GPU_FUNCTIONS.items():
         for case, (prepare, _) in CASES.items():
             call = functools.partial(prepare, function, side)
-            setup = functools.partial(
-                timed_on_idle_gpu, name not in AIMS_ON_GPU, call, case != "no gradient", GPU_ALLOWED[case]
-            )
+            bound = GPU_ALLOWED[case], name not in AIMS_ON_GPU
+            setup = functools.partial(timed_on_idle_gpu, call, case != "no gradient", *bound)
             claim = f"host: µs per call of {name}, 1 x {side}², on a GPU whose launcher does nothing"
             yield Entry(claim, case, TESTS, setup)
     for op in RAW:
-        setup = functools.partial(timed, functools.partial(raw_call, op), False, 4)
+        setup = functools.partial(timed, functools.partial(raw_call, op), False, 4, op not in RAW_AIMS)
         yield Entry(f"host: µs per call of raw {op}, 1 x 8²", "no gradient", TESTS, setup)

@@ -181,9 +181,10 @@ def kernel(op: str, device: str) -> Kernel:
 
     Raises RuntimeError with the reason where a backend was asked for and cannot run.
     """
-    if not forcing:
+    asked = forcing[-1:]
+    if not asked:
         return preferred(op, device).kernel(op)
-    forced = forcing[-1][1]
+    forced = asked[0][1]
     reason = why_not(forced, op, device)
     if reason is not None:
         raise RuntimeError(f"backend {forced!r} was asked for and cannot run {op}: {reason}")

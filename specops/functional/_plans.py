@@ -68,8 +68,8 @@ def planned(
                 ops = straight
                 try:
                     return ops, kept(*(tuple(part) if part.__class__ is list else part for part in key))
-                except TypeError:
-                    pass
+                except (TypeError, ValueError):
+                    pass  # to be told of what was given
         check_image("x", x)
         if beside:
             check_real(beside, second)
@@ -78,6 +78,7 @@ def planned(
         with _torch.outside_jit_trace():  # in which a shape's numbers were tensors
             return ops, made(x, second, *options)
 
+    plan.cache_clear = kept.cache_clear  # type: ignore[attr-defined]
     return plan
 
 

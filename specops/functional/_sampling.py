@@ -44,6 +44,27 @@ def sampling_plan(
     f_dtype: torch.dtype,
     f_device: torch.device,
     taps: torch.Size | _taps.Values,
+    *options: Any,
+) -> tuple[Callable[[Tensor], _taps.Filters] | _taps.Filters, Sampling, Sampling | None]:
+    """The filters or what makes them of taps, and the sampling of one op or of one along each axis.
+
+    Taps are their values, or their shape where that is all there is to know. Options are those of `_by_shape`.
+    """
+    if isinstance(taps, torch.Size):
+        return _by_shape.__wrapped__(shape, dtype, device, f_dtype, f_device, taps, *options)
+    f = torch.tensor(taps, dtype=f_dtype, device="cpu")
+    filters, *samplings = _by_shape(shape, dtype, device, f_dtype, f_device, f.shape, *options)
+    return filters(f), *samplings
+
+
+@functools.lru_cache(256, typed=True)  # for taps that differ from call to call
+def _by_shape(
+    shape: torch.Size,
+    dtype: torch.dtype,
+    device: torch.device,
+    f_dtype: torch.dtype,
+    f_device: torch.device,
+    f_shape: torch.Size,
     up: int | Sequence[int],
     down: int | Sequence[int],
     padding: int | Sequence[int],
@@ -51,38 +72,28 @@ def sampling_plan(
     flip: bool,
     gain: float,
     *_: object,
-) -> tuple[Callable[[Tensor], _taps.Filters] | _taps.Filters, Sampling, Sampling | None]:
-    """The filters or what makes them of taps, and the sampling of one op or of one along each axis.
-
-    Taps are their values, or their shape where that is all there is to know.
-    """
+) -> tuple[Callable[[Tensor], _taps.Filters], Sampling, Sampling | None]:
+    """As `sampling_plan`, of taps of a shape."""
     check_dense_image("x", shape, dtype)
     check_real_dtype("f", f_dtype)
-    known: Tensor | None = None
-    if isinstance(taps, torch.Size):
-        f_shape = taps
-    else:
-        known = torch.tensor(taps, dtype=f_dtype, device="cpu")
-        f_shape = known.shape
     check_taps_shape(f_shape)
     up, down, padding = pair_of_factors("up", up), pair_of_factors("down", down), four_paddings("padding", padding)
     wide, gain = compute_dtype(dtype), number("gain", gain)
     if f_device != device:
-        raise TypeError(f"the filter's taps must be {wide} on {device} like x; got {wide} on {f_device}. Move them.")
+        raise TypeError(f"the filter's taps must be on {device} like x; got {f_device}. Move them.")
     one_pass = len(f_shape) == 2 or in_one_pass(device.type)
     filters: Callable[[Tensor], _taps.Filters] = _taps.alone
     if len(f_shape) == 1 or f_dtype != wide or flip or gain != 1:
         filters = functools.partial(_taps.filters, flip=flip, gain=gain, dtype=wide, one_pass=one_pass)
-    made = filters if known is None else filters(known)
     if one_pass:
         both = f_shape if len(f_shape) == 2 else (*f_shape, *f_shape)
         check_sampling(shape, both, up, down, padding, boundary)
-        return made, (up, down, padding, boundary), None
+        return filters, (up, down, padding, boundary), None
     across: Sampling = ((up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
     along: Sampling = ((1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary)
     check_sampling(shape, (1, *f_shape), *across)
     check_sampling(shape, (*f_shape, 1), *along)
-    return made, across, along
+    return filters, across, along
 
 
 def check_taps_shape(shape: Sequence[int]) -> None:

@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 import specops
 from specops import _torch
+from specops.functional import _sampling
 from specops.ops.registration import straight, unchecked
 
 X = torch.randn(2, 8, 8)
@@ -272,6 +273,16 @@ def test_negated_views_are_taken_by_their_values(function: Callable[[Tensor], Te
     view = torch.complex(X, X).conj().imag
     assert view.is_neg()
     torch.testing.assert_close(function(view), function(view.resolve_neg()))
+
+
+def test_taps_that_change_from_call_to_call_take_no_new_plan() -> None:
+    """A filter is made in each call; the sampling of its shape is known."""
+    x, before = torch.randn(1, 8, 8), _sampling._by_shape.cache_info().misses
+    for _ in range(300):
+        taps = torch.rand(3)
+        out = specops.upfirdn2d(x, taps, padding=1)
+        torch.testing.assert_close(out, specops.upfirdn2d(x, torch.outer(taps, taps), padding=1))
+    assert _sampling._by_shape.cache_info().misses - before <= 2
 
 
 WITHOUT = """

@@ -200,3 +200,24 @@ def test_turns_without_conflicts(filled: float, words: int, most: float, lanes: 
         assert bool((read < words).all())
         wavefronts += int((read.unique() % lanes).bincount().max())
     assert wavefronts <= most * 3 * 16
+
+
+def test_maps_of_inference_mode_have_plans_too() -> None:
+    """Made anew, as torch does not count what is written to such maps."""
+    made = []
+
+    @tables.cached
+    def plan(index: Tensor, weight: Tensor) -> Tensor:
+        made.append(weight.sum())
+        return made[-1]
+
+    with torch.inference_mode():
+        index, weight = torch.zeros(2, 2, dtype=torch.int32), torch.ones(2, 2)
+        assert plan(index, weight) == 4
+        weight += 1
+        assert plan(index, weight) == 8
+        ordinary = torch.inference_mode(False)
+        with ordinary:
+            others = torch.zeros(2, 2, dtype=torch.int32), torch.ones(2, 2)
+        assert not plan(*others).is_inference()
+    assert plan(*others) is made[-1]

@@ -65,6 +65,25 @@ def test_derivatives_where_both_images_are_one() -> None:
     torch.autograd.gradcheck(swap, (a,), fast_mode=True, check_forward_ad=True)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_clipped_filter_is_the_swap_with_a_constant(size: tuple[int, int], dtype: torch.dtype) -> None:
+    """Values and gradients, of a range whose low end no bfloat16 is."""
+    x, profile, index, weight = pair(size, dtype)[0] * 0.5 + 301, *maps(size, dtype)
+    low, high = 300.3, 302.0
+
+    def results(op: str) -> list[Tensor]:
+        leaves = [x.clone().requires_grad_(), profile.clone().requires_grad_()]
+        constant = torch.full((), low, dtype=dtype).expand(x.shape)
+        args = (leaves[0], constant, leaves[1]) if op == "clipped_band_swap" else leaves
+        keep = (False,) if op == "clipped_band_swap" else ()
+        out, slope, *_ = getattr(ops, op)(*args, index, weight, low, high, *keep)
+        return [out, slope, *torch.autograd.grad(out.float().sum(), leaves)]
+
+    for one, other in zip(results("clipped_filter"), results("clipped_band_swap"), strict=True):
+        assert torch.equal(one, other)
+
+
 def slopes_of(x: Tensor) -> Tensor:
     return torch.randint(-1, 2, x.shape, dtype=torch.int8)
 

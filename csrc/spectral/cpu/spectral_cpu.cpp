@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -170,14 +171,15 @@ void swap(const Tensor& a, const Tensor* b, const Tensor& profile, const spectra
   int8_t* slopes = slope.mutable_data<int8_t>();
   const auto start = [&](int64_t begin, int64_t end, T* parted) {
     const int64_t count = end - begin;
-    return [&, as = Planes<T>(a, begin, count, kernels.parting, parted),
-            bs = Planes<T>(b == nullptr ? a : *b, begin, count, kernels.parting, parted + a_parted)](
+    std::optional<Planes<T>> of_b;
+    if (b != nullptr) of_b.emplace(*b, begin, count, kernels.parting, parted + a_parted);
+    return [&, as = Planes<T>(a, begin, count, kernels.parting, parted), bs = std::move(of_b)](
                const spectral::PlanePlan<T>& plan, int64_t plane, const T* gains, char* scratch) mutable {
       spectral::Swapped<T> out = all;
       out.swapped = swapped_pixels + plane * plane_bytes;
       out.slope = slopes + plane * n_pixels;
       out.kept = kept_pixels == nullptr ? nullptr : kept_pixels + plane * plane_bytes;
-      kernels.swap(plan, as.next(), b == nullptr ? Image{} : bs.next(), gains, out, scratch);
+      kernels.swap(plan, as.next(), bs ? bs->next() : Image{}, gains, out, scratch);
     };
   };
   for_filtered_planes<T>(a.numel() / n_pixels, profile, maps, a_parted + b_parted, start);

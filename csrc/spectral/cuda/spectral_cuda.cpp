@@ -21,6 +21,11 @@ Launch checked_launch(const Tensor& x, const Tensor& launch) {
   return how;
 }
 
+// Memory is read from profiles + image * profile_stride on.
+void check_profiles(const spectral::BinnedFilter& how, const Tensor& profiles) {
+  if (how.profile_stride != 0) check_count("profiles", profiles, how.n_images * how.profile_stride);
+}
+
 // Contiguous images of float32.
 Pixels pixels(const Tensor& x) {
   return {x, x.type() == kReal && x.is_contiguous(), [&] { return empty(x.sizes(), kReal, x.device()); }};
@@ -49,7 +54,7 @@ Tensor binned_cross_spectrum_cuda(const Tensor& x, const Tensor& y, const Tensor
 Tensor binned_filter_cuda(const Tensor& x, const Tensor& table, const Tensor& gains, const Tensor& profiles,
                           const Tensor& launch) {
   check_tensors(kReal, {&table, &profiles}, {&gains});
-  checked_launch<spectral::BinnedFilter>(x, launch);
+  check_profiles(checked_launch<spectral::BinnedFilter>(x, launch), profiles);
   Tensor y = empty(x.sizes(), kReal, x.device());
   call("binned_filter", launch_binned_filter, *pixels(x), table, gains, profiles, y, numbers(launch));
   return in_type(std::move(y), x.type());
@@ -58,7 +63,7 @@ Tensor binned_filter_cuda(const Tensor& x, const Tensor& table, const Tensor& ga
 Tensor binned_sloped_filter_cuda(const Tensor& x, const Tensor& slopes, const Tensor& table, const Tensor& gains,
                                  const Tensor& profiles, const Tensor& launch) {
   check_tensors(kReal, {&table, &profiles}, {&gains});
-  checked_launch<spectral::BinnedFilter>(x, launch);
+  check_profiles(checked_launch<spectral::BinnedFilter>(x, launch), profiles);
   check_count("slopes", slopes, x.numel());
   const Pixels dense(slopes, slopes.is_contiguous(),
                      [&] { return empty(slopes.sizes(), ScalarType::kInt8, slopes.device()); });
@@ -73,7 +78,7 @@ std::tuple<Tensor, Tensor> clipped_filter_cuda(const Tensor& x, const Tensor& co
                                                const Tensor& gains, const Tensor& profiles, const Tensor& launch,
                                                double low, double high) {
   check_tensors(kReal, {&table, &profiles, &constant}, {&gains});
-  checked_launch<spectral::BinnedFilter>(x, launch);
+  check_profiles(checked_launch<spectral::BinnedFilter>(x, launch), profiles);
   check_count("constants", constant, 1);
   Tensor filtered = empty(x.sizes(), kReal, x.device()), slopes = empty(x.sizes(), ScalarType::kInt8, x.device());
   call("clipped_filter", launch_clipped_filter, *pixels(x), constant, table, gains, profiles, filtered, slopes,
@@ -87,6 +92,7 @@ std::tuple<Tensor, Tensor, Tensor> clipped_band_swap_cuda(const Tensor& a, const
                                                           const Tensor& launch, double low, double high) {
   check_tensors(kReal, {&table, &profiles}, {&gains});
   const auto how = checked_launch<spectral::BandSwap>(a, launch);
+  check_profiles(how, profiles);
   check_count("second images", b, a.numel());
   auto [swapped, slopes, kept] = empty_swapped(a, kReal, how.keep != 0);
   call("clipped_band_swap", launch_clipped_band_swap, *pixels(a), *pixels(b), table, gains, profiles, swapped, slopes,

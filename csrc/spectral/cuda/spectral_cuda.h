@@ -33,7 +33,7 @@ int launch_binned_power(const float* x, const float* table, const int32_t* point
 int launch_binned_cross_spectrum(const float* x, const float* y, const float* table, const int32_t* points,
                                  const int32_t* pools, float* sums, const int64_t* launch, void* stream);
 
-// `launch` is of BinnedFilter.
+// Of the next three, `launch` is of BinnedFilter.
 
 int launch_binned_filter(const float* x, const float* table, const int32_t* gains, const float* profiles, float* y,
                          const int64_t* launch, void* stream);

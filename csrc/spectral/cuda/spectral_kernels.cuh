@@ -171,8 +171,8 @@ SPECOPS_DEVICE void apply_gains(Complex (&z)[2][S::E], const Gain* gains, const 
   });
 }
 
-// Where in shared memory sixteen slopes of a row are: turned by rows, so that neither the lanes that write four of them
-// in a column nor those that read sixteen along rows meet a bank twice.
+// Where in shared memory sixteen slopes of a row are: turned by rows, so that neither lanes that take four of them in a
+// column nor those that take sixteen along rows meet a bank twice.
 template <class S>
 SPECOPS_DEVICE int sixteen_slopes_at(int row, int sixteen) {
   return row * S::W + (sixteen + row * S::W / 128) % (S::W / 16) * 16;

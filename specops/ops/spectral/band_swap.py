@@ -5,9 +5,8 @@ r"""Contract of the clipped band swap: the filter of a difference, with what Li 
 
 The filter is linear, so u has the band of a that the profile lets through and the rest of b, by one transform and one
 inverse. HFC swaps a generated with a real image. HFF is the swap with the constant image `low`: `clipped_filter`.
-Derivatives are those of the
-pair, times the slope of the fold and the clip: -1, 0 or 1. A gradient is multiplied by it on its way into the filter,
-which `binned_sloped_filter` is for.
+Derivatives are those of the pair, times the slope of the fold and the clip: -1, 0 or 1. A gradient is multiplied by it
+on its way into the filter, which `binned_sloped_filter` is for.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def clipped_band_swap(
     """Returns the images with the profile's band of a and the rest of b, folded at `low` and clipped at `high`.
 
     Args:
-        a, b: real images [..., H, W] of one shape, dtype and device; b may be expanded.
+        a, b: real images [..., H, W] of one shape, dtype and device; b may be expanded, of which CUDA makes a copy.
         profile, index, weight: as in `binned_filter`.
         low, high: the range of values, low < high.
         keep: whether b, folded and clipped alike, is wanted too.
@@ -218,8 +217,13 @@ def _clipped_filter_backward(
     grad_x = _binned_sloped_filter(grad, profile, slope, index, weight) if needs[0] else None
     if not needs[1]:
         return grad_x, None
-    wide, grad = x.to(profile.dtype) - low, (grad * slope).to(profile.dtype)
-    return grad_x, filter_backward((False, True), grad, wide, profile, index, weight)[1]
+    grad = (grad * slope).to(profile.dtype)
+    return grad_x, filter_backward((False, True), grad, _difference(x, _constant(x, low)), profile, index, weight)[1]
+
+
+def _constant(x: Tensor, low: float) -> Tensor:
+    """The number `low` as images like x have it."""
+    return torch.full((), low, dtype=x.dtype, device=x.device)
 
 
 def _clipped_filter_jvp(tangents: tuple[Tensor | None, ...], *args: Any) -> tuple[Tensor, None]:
@@ -228,7 +232,7 @@ def _clipped_filter_jvp(tangents: tuple[Tensor | None, ...], *args: Any) -> tupl
     if tangents[0] is not None:
         tangent = binned_filter(tangents[0], profile, index, weight)
     if tangents[1] is not None:
-        tangent = tangent + binned_filter(x.to(profile.dtype) - low, tangents[1], index, weight).to(x.dtype)
+        tangent = tangent + binned_filter(_difference(x, _constant(x, low)), tangents[1], index, weight).to(x.dtype)
     return tangent * slope, None
 
 

@@ -170,6 +170,19 @@ def test_half_precision_is_float32_on_the_way(kind: str) -> None:
         assert found.dtype == kept
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_constant_of_a_clipped_filter_is_that_of_the_call(dtype: torch.dtype) -> None:
+    """The low end of the range, rounded as images are, on maps that were filtered with another one."""
+    x, profile, index, weight, *_ = Case("clipped filter", (32, 32), dtype=dtype).arguments()
+    nothing_passes = torch.zeros_like(profile)  # so that the constant is the result
+    with launches.executed_source(SOURCE):
+        for low in (-1.0, -0.3, -0.7):
+            filtered, _ = cuda.clipped_filter(x, nothing_passes, index, weight, low, 1.0)
+            rounded = torch.tensor(low, dtype=dtype)
+            folded = (rounded.float() - low).abs() + low
+            assert torch.equal(filtered, folded.to(dtype).expand_as(filtered))
+
+
 def test_other_images_go_through_torch_fft() -> None:
     for shape, dtype in (((2, 32, 64), torch.float32), ((2, 32, 32), torch.float64)):
         x = torch.randn(shape, dtype=dtype)

@@ -26,7 +26,7 @@ def idle_gpu() -> Iterator[None]:
         cuda_source.register_idle_ops(cuda_source.CSRC / source)
     raw = functools.cache(lambda name: raw_op(f"launch_{name}", "specops_idle"))
     gpu = backends.Backend("cuda", "cpu", lambda: None, backends.BACKENDS["cuda"].families)
-    _sampling._has_kernels.cache_clear()
+    forget_choices()
     with (
         patch.object(cuda_launch, "raw", raw),
         patch.dict(backends.BACKENDS, cuda=gpu),
@@ -35,4 +35,10 @@ def idle_gpu() -> Iterator[None]:
         patch.object(_taps, "MOST_VALUES", 0),
     ):
         yield
-    _sampling._has_kernels.cache_clear()
+    forget_choices()
+
+
+def forget_choices() -> None:
+    """Whether separable filters are one op or two is asked anew."""
+    for cache in (_sampling._has_kernels, _sampling._by_shape, _sampling.sampling_plan):
+        cache.cache_clear()

@@ -16,7 +16,10 @@ MOST_PLANS = 1024  # of a kind, before all are forgotten
 
 
 def cached(make: Callable[..., Plan]) -> Callable[..., Plan]:
-    """Keeps the plan of (index, weight, options) as long as both maps live and are not written to."""
+    """Keeps the plan of (index, weight, options) as long as both maps live and are not written to.
+
+    That of maps made in inference mode is made in each call.
+    """
     plans: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     @functools.wraps(make)
@@ -29,7 +32,10 @@ def cached(make: Callable[..., Plan]) -> Callable[..., Plan]:
             known = known_index() is index and known_weight() is weight
             if known and index._version == index_version and weight._version == weight_version:
                 return plan
-        plan = make(index, weight, *options)
+        with torch.inference_mode(False), torch.no_grad():
+            plan = make(index, weight, *options)
+        if index.is_inference() or weight.is_inference():  # torch does not count what is written to these
+            return plan
         if len(plans) >= MOST_PLANS:
             plans.clear()  # at once, whatever other threads do
 
