@@ -105,7 +105,7 @@ def raw_call(op: str) -> Callable[[], Any]:
 def timed(
     call: Callable[[], Callable[[], Any]], gradient: bool, allowed: float, must: bool, device: torch.device
 ) -> Figure:
-    """Returns the microseconds of what `call` returns; `device` is that of the benchmark, which it does not depend on."""
+    """Returns the microseconds of what `call` returns, on the CPU whatever the benchmark's device."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

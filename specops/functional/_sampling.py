@@ -53,8 +53,8 @@ def sampling_plan(
     if isinstance(taps, torch.Size):
         return _by_shape.__wrapped__(shape, dtype, device, f_dtype, f_device, taps, *options)
     f = torch.tensor(taps, dtype=f_dtype, device="cpu")
-    filters, *samplings = _by_shape(shape, dtype, device, f_dtype, f_device, f.shape, *options)
-    return filters(f), *samplings
+    filters, sampling, along = _by_shape(shape, dtype, device, f_dtype, f_device, f.shape, *options)
+    return filters(f), sampling, along
 
 
 @functools.lru_cache(256, typed=True)  # for taps that differ from call to call

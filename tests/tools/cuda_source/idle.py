@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import cuda_source
@@ -40,5 +41,6 @@ def idle_gpu() -> Iterator[None]:
 
 def forget_choices() -> None:
     """Whether separable filters are one op or two is asked anew."""
-    for cache in (_sampling._has_kernels, _sampling._by_shape, _sampling.sampling_plan):
+    caches: tuple[Any, ...] = (_sampling._has_kernels, _sampling._by_shape, _sampling.sampling_plan)
+    for cache in caches:
         cache.cache_clear()
