@@ -175,7 +175,7 @@ SPECTRAL_OPS = {
     "clipped_filter": Spectral(
         {
             "": lambda d: (d.image(), d.profile().sigmoid(), *d.gain_maps(), -1.0, 1.5),
-            "shared": lambda d: (d.image(), d.profile(True).sigmoid(), *d.gain_maps(), -0.3, 1.0),
+            "shared": lambda d: (d.image(), d.profile(True).sigmoid(), *d.gain_maps(), -0.25, 1.0),
         },
         {"profiles": (1,), "linear": (), "results": ("image", "slope")},
     ),
