@@ -30,6 +30,7 @@ class Sample:
         leaves: positions of what has a gradient.
         linear: positions of those leaves in which the op is linear.
         results: kind of each result: `image`, `slope` (int8), `profile`, or `sum` over all images.
+        added: position of a number that is added to what is transformed, which may cancel it; None for none.
         transforms: whether it is made of transforms; else its terms are products of pixels and taps.
         batched: whether there are several images.
         small: cheap enough for numerical derivatives.
@@ -44,6 +45,7 @@ class Sample:
     leaves: tuple[int, ...] = (0, 1)
     linear: tuple[int, ...] = (0, 1)
     results: tuple[str, ...] = ("image",)
+    added: int | None = None
     transforms: bool = True
     batched: bool = False
     small: bool = False
@@ -174,10 +176,10 @@ SPECTRAL_OPS = {
     ),
     "clipped_filter": Spectral(
         {
-            "": lambda d: (d.image(), d.profile().sigmoid(), *d.gain_maps(), -1.0, 1.5),
-            "shared": lambda d: (d.image(), d.profile(True).sigmoid(), *d.gain_maps(), -0.25, 1.0),
+            "": lambda d: (d.image(), d.profile().sigmoid(), *d.gain_maps(), -0.5, 1.5),
+            "shared": lambda d: (d.image(), d.profile(True).sigmoid(), *d.gain_maps(), -1.0, 1.5),
         },
-        {"profiles": (1,), "linear": (), "results": ("image", "slope")},
+        {"profiles": (1,), "linear": (), "results": ("image", "slope"), "added": 4},
     ),
 }
 
