@@ -220,7 +220,7 @@ print(backends.no_gpu())
 
 def test_tensors_on_two_devices_are_refused() -> None:
     x, elsewhere = torch.ones(4, 4), torch.ones(1, 1, device="meta")
-    with pytest.raises(TypeError, match=r"taps must be torch.float32 on cpu like x; got torch.float32 on meta"):
+    with pytest.raises(TypeError, match="taps must be on cpu like x; got meta"):
         specops.upfirdn2d(x, elsewhere)
     with pytest.raises(ValueError, match=r"must have one shape and device; got .* on cpu and .* on meta"):
         specops.radial_cross_spectrum(x, x.to("meta"))
