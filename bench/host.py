@@ -80,11 +80,9 @@ CASES: dict[str, tuple[Callable[..., Callable[[], Any]], float]] = {
     "with backward": (with_backward, 55),
 }
 GPU_ALLOWED = {"no gradient": 10, "recorded": 15, "with backward": 60}
-AIMS_ON_GPU = ("upfirdn2d",)  # of 1-D taps, which become an outer product in each call: see docs/performance.md
 
 
 RAW = ("binned_cross_spectrum", "binned_filter", "clipped_filter", "upfirdn2d", "clipped_band_swap")
-RAW_AIMS = ("clipped_band_swap",)  # which has three results
 
 
 def raw_call(op: str) -> Callable[[], Any]:
@@ -102,15 +100,13 @@ def raw_call(op: str) -> Callable[[], Any]:
     return functools.partial(backends.BACKENDS["cpp"].kernel(op), *arguments[op])
 
 
-def timed(
-    call: Callable[[], Callable[[], Any]], gradient: bool, allowed: float, must: bool, device: torch.device
-) -> Figure:
+def timed(call: Callable[[], Callable[[], Any]], gradient: bool, allowed: float, device: torch.device) -> Figure:
     """Returns the microseconds of what `call` returns, on the CPU whatever the benchmark's device."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.set_grad_enabled(gradient):
-            return Figure(round(least_microseconds(call())[0], 2), allowed, must)
+            return Figure(round(least_microseconds(call())[0], 2), allowed)
     finally:
         torch.set_num_threads(threads)
 
@@ -126,15 +122,14 @@ def entries() -> Iterator[Entry]:
     for name, function in FUNCTIONS.items():
         for case, (prepare, allowed) in CASES.items():
             call = functools.partial(prepare, function)
-            setup = functools.partial(timed, call, case != "no gradient", allowed, True)
+            setup = functools.partial(timed, call, case != "no gradient", allowed)
             yield Entry(f"host: µs per call of {name}, 1 x 8²", case, TESTS, setup)
     for name, (function, side) in GPU_FUNCTIONS.items():
         for case, (prepare, _) in CASES.items():
             call = functools.partial(prepare, function, side)
-            bound = GPU_ALLOWED[case], name not in AIMS_ON_GPU
-            setup = functools.partial(timed_on_idle_gpu, call, case != "no gradient", *bound)
+            setup = functools.partial(timed_on_idle_gpu, call, case != "no gradient", GPU_ALLOWED[case])
             claim = f"host: µs per call of {name}, 1 x {side}², on a GPU whose launcher does nothing"
             yield Entry(claim, case, TESTS, setup)
     for op in RAW:
-        setup = functools.partial(timed, functools.partial(raw_call, op), False, 4, op not in RAW_AIMS)
+        setup = functools.partial(timed, functools.partial(raw_call, op), False, 4)
         yield Entry(f"host: µs per call of raw {op}, 1 x 8²", "no gradient", TESTS, setup)

@@ -164,7 +164,7 @@ def measured(entry: Entry, device: torch.device, bandwidth: float = 0) -> list[R
     found = entry.setup(device)
     about = {"claim": entry.claim, "case": entry.case}
     if isinstance(found, Figure):
-        verdict = "met" if found.value <= found.allowed else "missed" if found.must else ""
+        verdict = "met" if found.value <= found.allowed else "missed"
         return [about | {"value": found.value, "allowed": found.allowed, "verdict": verdict}]
     ours = by_backend(entry.op, found.ours, device) if entry.op else {"": found.ours}
     sides = {**ours, **found.peers}

@@ -45,11 +45,10 @@ class Sides:
 
 
 class Figure(NamedTuple):
-    """A number of bytes or an error that was measured, how large it may be, and whether more is a miss."""
+    """A number of bytes or an error that was measured, and how large it may be."""
 
     value: float
     allowed: float
-    must: bool = True
 
 
 @dataclass(frozen=True)
