@@ -107,9 +107,10 @@ def binned_scaled_filter(
     return _filtered(exact(x), _gain(profile, index, weight) * _scale_slope(q, scale, eps))
 
 
-def _resampled(
-    x: Array, taps: Array, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
-) -> Array:
+Pair = Sequence[int]
+
+
+def _resampled(x: Array, taps: Array, up: Pair, down: Pair, padding: Sequence[int], boundary: str) -> Array:
     """x [N, H, W], taps [fh, fw] -> [N, Ho, Wo]."""
     x0, x1, y0, y1 = padding
     far = max(abs(p) for p in padding) + 1  # samples of extension on each side: enough whatever the factor
@@ -126,17 +127,26 @@ def _resampled(
     return np.einsum("nhwij,ij->nhw", windows[:, :: down[1], :: down[0]], taps[::-1, ::-1])
 
 
-def upfirdn2d(x: Tensor, taps: Tensor, *sampling: object) -> Array:
+def _filter(taps: Tensor, gain: float) -> Array:
+    exact_taps = exact(taps)
+    return gain * (np.outer(exact_taps, exact_taps) if taps.dim() == 1 else exact_taps)
+
+
+def upfirdn2d(
+    x: Tensor, taps: Tensor, up: Pair, down: Pair, padding: Sequence[int], boundary: str, gain: float = 1
+) -> Array:
     planes = exact(x).reshape(-1, *x.shape[-2:])
-    out = _resampled(planes, exact(taps), *sampling)
+    out = _resampled(planes, _filter(taps, gain), up, down, padding, boundary)
     return out.reshape(*x.shape[:-2], *out.shape[1:])
 
 
-def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: object) -> Array:
+def upfirdn2d_transpose(
+    y: Tensor, taps: Tensor, up: Pair, down: Pair, padding: Sequence[int], boundary: str, size: Pair, gain: float = 1
+) -> Array:
     """Inner products of y with the images of all unit impulses."""
-    *sampling, (H, W) = sampling_and_size
+    H, W = size
     impulses = np.eye(H * W, dtype=np.longdouble).reshape(-1, H, W)
-    responses = _resampled(impulses, exact(taps), *sampling)
+    responses = _resampled(impulses, _filter(taps, gain), up, down, padding, boundary)
     return np.tensordot(exact(y), responses, ([-2, -1], [1, 2])).reshape(*y.shape[:-2], H, W)
 
 

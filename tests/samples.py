@@ -248,23 +248,29 @@ RESAMPLINGS: dict[str, dict[str, Any]] = {
     "outer-up": {"taps": (4, 3), "up": (2, 3), "padding": (2, 1, 2, 1), "boundary": "reflect", "outer": True},
     "outer-down": {"taps": (3, 5), "down": (2, 2), "padding": (1, 2, 1, 1), "boundary": "replicate", "outer": True},
     "far": {"taps": (2, 2), "down": (3, 2), "padding": (9, 11, 13, 8), "boundary": "reflect"},
+    "gain": {"taps": (2, 3), "up": (2, 1), "padding": (1, 1, 0, 1), "gain": 1.5},
+    "along-axes-up": {"taps": (4,), "up": (2, 3), "padding": (2, 1, 2, 1), "gain": 1.75},
+    "along-axes-down": {"taps": (3,), "down": (2, 2), "padding": (1, 2, 1, 1), "boundary": "reflect"},
+    "along-axes-single": {"taps": (1,), "up": (2, 1), "gain": 0.75},
 }
-QUICK_RESAMPLINGS = ("up", "down", "both", "crop")
+QUICK_RESAMPLINGS = ("up", "down", "both", "crop", "along-axes-up")
+FILTER_OPS = ("upfirdn2d", "upfirdn2d_transpose")  # that take taps and a gain
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """What the three slots of resampling are: image, output, taps, and the arguments that all ops have."""
+    """What the three slots of resampling are: image, output, taps, the arguments that all ops have, and a gain."""
 
     x: Tensor
     y: Tensor
     taps: Tensor
     sampling: tuple[Any, ...]
+    gain: tuple[float, ...]
 
 
 RESAMPLING_OPS: dict[str, tuple[Callable[[Resampled], tuple[Any, ...]], dict[str, Any]]] = {
-    "upfirdn2d": (lambda r: (r.x, r.taps, *r.sampling), {}),
-    "upfirdn2d_transpose": (lambda r: (r.y, r.taps, *r.sampling, tuple(r.x.shape[-2:])), {}),
+    "upfirdn2d": (lambda r: (r.x, r.taps, *r.sampling, *r.gain), {}),
+    "upfirdn2d_transpose": (lambda r: (r.y, r.taps, *r.sampling, tuple(r.x.shape[-2:]), *r.gain), {}),
     "upfirdn2d_filter_correlation": (
         lambda r: (r.x, r.y, *r.sampling, tuple(r.taps.shape)),
         {"images": (0, 1), "results": ("sum",)},
@@ -275,15 +281,18 @@ RESAMPLING_OPS: dict[str, tuple[Callable[[Resampled], tuple[Any, ...]], dict[str
 def _resample(op: str, case: str, batch: tuple[int, ...], size: tuple[int, int], quick: bool = False) -> Sample:
     settings = {"up": (1, 1), "down": (1, 1), "padding": (0, 0, 0, 0), "boundary": "zeros"} | RESAMPLINGS[case]
     taps_size, outer = settings.pop("taps"), settings.pop("outer", False)
+    gain = (settings.pop("gain"),) if "gain" in settings else ()
     sampling = tuple(settings[name] for name in ("up", "down", "padding", "boundary"))
-    out = _resampled_size(size, taps_size, *sampling[:3])
+    out = _resampled_size(size, (taps_size[0], taps_size[-1]), *sampling[:3])
     arguments, properties = RESAMPLING_OPS[op]
+    if len(taps_size) == 1:
+        properties = properties | {"linear": (0,)}
 
     def make(dtype: torch.dtype, generator: torch.Generator) -> tuple[Any, ...]:
         x = randn((*batch, *size), dtype, generator)
         y = randn((*batch, *out), dtype, generator)
         taps = randn(taps_size, compute_dtype(dtype), generator)
-        return arguments(Resampled(x, y, torch.outer(taps[:, 0], taps[0]) if outer else taps, sampling))
+        return arguments(Resampled(x, y, torch.outer(taps[:, 0], taps[0]) if outer else taps, sampling, gain))
 
     return _sample(op, (batch, size), (case,), make, quick=quick, transforms=False, **properties)
 
@@ -305,7 +314,11 @@ RESAMPLING = [
     sample
     for op in RESAMPLING_OPS
     for sample in (
-        *(_resample(op, case, (2,), (5, 4), quick=case in QUICK_RESAMPLINGS) for case in RESAMPLINGS),
+        *(
+            _resample(op, case, (2,), (5, 4), quick=case in QUICK_RESAMPLINGS)
+            for case, settings in RESAMPLINGS.items()
+            if op in FILTER_OPS or not ("gain" in settings or len(settings["taps"]) == 1)
+        ),
         _resample(op, "up", (), (1, 7)),
         _resample(op, "both", (2, 3), (16, 17)),
         _resample(op, "outer-up", (2, 3), (16, 17), quick=True),

@@ -29,7 +29,6 @@ def planned(
     build: Callable[..., T],
     entries: int = 256,
     beside: str | None = None,
-    describe: Callable[[Tensor], Described] = described,
 ) -> Callable[..., tuple[SimpleNamespace, T]]:
     """Returns a function (x, second, *options) -> ops and the plan for the images x.
 
@@ -40,7 +39,6 @@ def planned(
         build: (shape, dtype, device, *options) -> plan, or (shape, dtype, device, *description, *options).
         entries: how many plans are kept.
         beside: the name of `second` in messages, where the plan is made of its description too.
-        describe: makes the description where nothing disturbs the call; it may look at values.
     """
 
     @functools.lru_cache(entries, typed=True)
@@ -59,7 +57,7 @@ def planned(
     def plan(x: Tensor, second: Tensor, *options: Any) -> tuple[SimpleNamespace, T]:
         ops = unchecked
         if undisturbed(x, second):
-            key = (x.shape, x.dtype, x.device, *(describe(second) if beside else ()), *options)
+            key = (x.shape, x.dtype, x.device, *(described(second) if beside else ()), *options)
             try:
                 return straight, kept(*key)
             except TypeError:

@@ -15,7 +15,7 @@ from specops.functional import _taps
 from specops.functional._filters import frequency_filter
 from specops.functional._options import check_choice
 from specops.functional._plans import planned, types_in
-from specops.functional._sampling import in_one_pass, integers, sampling_plan
+from specops.functional._sampling import has_kernels, integers, sampling_plan
 from specops.ops._checks import check_dense_image, check_image
 from specops.ops._layout import compute_dtype, like_layout
 
@@ -81,15 +81,10 @@ def upfirdn2d(
     """
     if f is None:
         check_image("x", x)
-        f = x.new_ones(1, 1, dtype=compute_dtype(x.dtype))
+        f = _taps.tap_tensor(_taps.single, 1, 1, compute_dtype(x.dtype), x.device)
     options = up, down, padding, boundary, flip_filter, gain, types_in(up, down, padding)
-    run, (filters, sampling, along) = sampling_plan(x, f, *options)
-    if callable(filters):
-        filters = filters(f)
-    if along is None:
-        return run.upfirdn2d(x, *filters, *sampling)
-    across = run.upfirdn2d(x.to(filters[0].dtype), filters[0], *sampling)
-    return run.upfirdn2d(across, filters[1], *along).to(x.dtype)
+    run, (converted, sampling) = sampling_plan(x, f, *options)
+    return run.upfirdn2d(x, converted(f) if converted else f, *sampling)
 
 
 def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
@@ -128,8 +123,8 @@ def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
     return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)
 
 
-# What `upfirdn2d` of specops.ops takes after the images, or a function of them where something else is to be called.
-Plan = tuple[Any, ...] | Callable[[Tensor], Tensor]
+Arguments = tuple[Any, ...]  # what `upfirdn2d` of specops.ops takes after the images
+Plan = Arguments | Callable[[Tensor], Tensor]  # or a function of them where something else is to be called
 
 
 @planned
@@ -141,7 +136,7 @@ def _upsample_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device, 
         return functools.partial(_shuffled, factor=factor)
     if mode == "fourier":
         return functools.partial(_fourier_upsampled, factor=factor)
-    if mode in ("nearest", "bilinear") and not in_one_pass(device.type):
+    if mode in ("nearest", "bilinear") and not has_kernels(device.type):
         return functools.partial(_interpolated, factor=factor, mode=mode)
     filtered = functools.partial(_filtering, dtype, device, up=factor)
     if mode == "zeros":
@@ -204,8 +199,9 @@ def _downsample_plan(
         raise ValueError(f"{mode} needs images of at least {factor} pixels a side; got shape {list(shape)}.")
     filtered = functools.partial(_filtering, dtype, device, down=factor)
     if mode == "avg":
-        one_pass = in_one_pass(device.type)
-        return filtered((_taps.mean, factor), (0, 0), "zeros") if one_pass else functools.partial(_mean, factor=factor)
+        if not has_kernels(device.type):
+            return functools.partial(_mean, factor=factor)
+        return filtered((_taps.mean, factor), (0, 0), "zeros")
     if mode == "schwarz_blur":
         return filtered((_taps.schwarz, factor), (1, 1), "reflect")
     if mode == "stride":
@@ -219,13 +215,13 @@ def _downsample_plan(
 def blurred(x: Tensor, taps: int, stride: int, boundary: str) -> Tensor:
     """Returns x [..., H, W] after a binomial filter of 1 to 7 taps and a stride."""
     run, plan = _blur_plan(x, x, taps, stride, boundary)
-    return plan(x) if callable(plan) else run.upfirdn2d(x, *plan)
+    return run.upfirdn2d(x, *plan)
 
 
 @planned
 def _blur_plan(
     shape: torch.Size, dtype: torch.dtype, device: torch.device, taps: int, stride: int, boundary: str
-) -> Plan:
+) -> Arguments:
     taps = check_taps(taps)
     return _filtering(dtype, device, (_taps.binomial, taps), ((taps - 1) // 2, taps // 2), boundary, down=stride)
 
@@ -255,13 +251,10 @@ def _filtering(
     up: int = 1,
     down: int = 1,
     gain: int = 1,
-) -> Plan:
+) -> Arguments:
     """The plan of `upfirdn2d` with gain · kind(n), `kernel` = (kind, n), and padding (before, after), on both axes."""
-    one_op = in_one_pass(device.type) or kernel[0] is _taps.single
-    taps = _taps.tap_tensor(*kernel, gain, compute_dtype(dtype), device, 2 if one_op else 1)
-    if one_op:
-        return taps, (up, up), (down, down), (*padding, *padding), boundary
-    return functools.partial(upfirdn2d, f=taps, up=up, down=down, padding=(*padding, *padding), boundary=boundary)
+    taps = _taps.tap_tensor(*kernel, gain, compute_dtype(dtype), device)
+    return taps, (up, up), (down, down), (*padding, *padding), boundary, 1.0
 
 
 def _nails(x: Tensor, **factor: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""How `upfirdn2d` samples: its factors and paddings from their short forms, in one op or one along each axis."""
+"""How `upfirdn2d` samples: its factors and paddings from their short forms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from specops import backends
-from specops.functional import _taps
 from specops.functional._options import number
 from specops.functional._plans import planned
 from specops.ops._checks import check_dense_image, check_real_dtype
 from specops.ops._layout import compute_dtype
-from specops.ops.resample.contract import check_sampling
+from specops.ops.resample.contract import check_sampling, filter_size
 
 
 @functools.cache
@@ -24,41 +23,20 @@ def _has_kernels(device: str) -> bool:
     return any(backends.why_not(kernels, "upfirdn2d", device) is None for kernels in ("cpp", "cuda", "triton"))
 
 
-def in_one_pass(device: str) -> bool:
-    """Whether kernels run both passes of a separable filter as one; if not, two ops or torch's own are faster."""
+def has_kernels(device: str) -> bool:
+    """Whether there are kernels for a device; if not, torch's own resampling is faster where it has the mode."""
     return _has_kernels(device)
 
 
 # What torch.compiler.assume_constant_result does, without two seconds for the import of the compiler.
-in_one_pass._dynamo_marked_constant = True  # type: ignore[attr-defined]
+has_kernels._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-Sampling = tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], str]
+Sampling = tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], str, float]
 
 
-@functools.partial(planned, beside="f", describe=_taps.described)
+@functools.partial(planned, beside="f")
 def sampling_plan(
-    shape: torch.Size,
-    dtype: torch.dtype,
-    device: torch.device,
-    f_dtype: torch.dtype,
-    f_device: torch.device,
-    taps: torch.Size | _taps.Values,
-    *options: Any,
-) -> tuple[Callable[[Tensor], _taps.Filters] | _taps.Filters, Sampling, Sampling | None]:
-    """The filters or what makes them of taps, and the sampling of one op or of one along each axis.
-
-    Taps are their values, or their shape where that is all there is to know. Options are those of `_by_shape`.
-    """
-    if isinstance(taps, torch.Size):
-        return _by_shape.__wrapped__(shape, dtype, device, f_dtype, f_device, taps, *options)
-    f = torch.tensor(taps, dtype=f_dtype, device="cpu")
-    filters, sampling, along = _by_shape(shape, dtype, device, f_dtype, f_device, f.shape, *options)
-    return filters(f), sampling, along
-
-
-@functools.lru_cache(256, typed=True)  # for taps that differ from call to call
-def _by_shape(
     shape: torch.Size,
     dtype: torch.dtype,
     device: torch.device,
@@ -72,8 +50,8 @@ def _by_shape(
     flip: bool,
     gain: float,
     *_: object,
-) -> tuple[Callable[[Tensor], _taps.Filters], Sampling, Sampling | None]:
-    """As `sampling_plan`, of taps of a shape."""
+) -> tuple[Callable[[Tensor], Tensor] | None, Sampling]:
+    """What makes of f the taps that the op takes, None where f is them, and the op's arguments after the taps."""
     check_dense_image("x", shape, dtype)
     check_real_dtype("f", f_dtype)
     check_taps_shape(f_shape)
@@ -81,19 +59,13 @@ def _by_shape(
     wide, gain = compute_dtype(dtype), number("gain", gain)
     if f_device != device:
         raise TypeError(f"the filter's taps must be on {device} like x; got {f_device}. Move them.")
-    one_pass = len(f_shape) == 2 or in_one_pass(device.type)
-    filters: Callable[[Tensor], _taps.Filters] = _taps.alone
-    if len(f_shape) == 1 or f_dtype != wide or flip or gain != 1:
-        filters = functools.partial(_taps.filters, flip=flip, gain=gain, dtype=wide, one_pass=one_pass)
-    if one_pass:
-        both = f_shape if len(f_shape) == 2 else (*f_shape, *f_shape)
-        check_sampling(shape, both, up, down, padding, boundary)
-        return filters, (up, down, padding, boundary), None
-    across: Sampling = ((up[0], 1), (down[0], 1), (*padding[:2], 0, 0), boundary)
-    along: Sampling = ((1, up[1]), (1, down[1]), (0, 0, *padding[2:]), boundary)
-    check_sampling(shape, (1, *f_shape), *across)
-    check_sampling(shape, (*f_shape, 1), *along)
-    return filters, across, along
+    check_sampling(shape, filter_size(f_shape), up, down, padding, boundary)
+    converted = functools.partial(_converted, flip=flip, dtype=wide) if flip or f_dtype != wide else None
+    return converted, (up, down, padding, boundary, gain)
+
+
+def _converted(f: Tensor, flip: bool, dtype: torch.dtype) -> Tensor:
+    return (f.flip(tuple(range(f.dim()))) if flip else f).to(dtype)
 
 
 def check_taps_shape(shape: Sequence[int]) -> None:

@@ -10,13 +10,10 @@ from torch import Tensor
 
 from specops._tracing import cached_tensors
 
-MOST_VALUES = 64  # of taps that are known by their values
 SINC_LOBES = 6  # zero crossings on each side
 SINC_BETA = 0.1102 * (60 - 8.7)  # Kaiser's window for 60 dB
 
 Taps = list[float]
-Values = tuple[float, ...] | tuple[tuple[float, ...], ...]  # of 1-D taps, or of rows
-Filters = tuple[Tensor, ...]  # one, or one for each of two passes
 
 
 def single(_: int) -> Taps:
@@ -104,37 +101,10 @@ _values._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @cached_tensors
-def tap_tensor(
-    kind: Callable[[int], Taps], n: int, gain: int, dtype: torch.dtype, device: torch.device, dimensions: int
-) -> Tensor:
-    """Returns gain · kind(n), 1-D, or its outer product with itself."""
+def tap_tensor(kind: Callable[[int], Taps], n: int, gain: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Returns the taps gain · kind(n) along both axes: 1-D, or a filter [1, 1]."""
     taps = torch.tensor([gain * tap for tap in _values(kind, n)], dtype=dtype, device=device)
-    return taps if dimensions == 1 else torch.outer(taps, taps)
-
-
-def alone(f: Tensor) -> Filters:
-    """Returns what `filters` makes of a filter [fh, fw] that is as ops take it."""
-    return (f,)
-
-
-def filters(f: Tensor, flip: bool, gain: float, dtype: torch.dtype, one_pass: bool) -> Filters:
-    """Returns gain · f as ops take it: f [fh, fw] or a 1-D one's outer product; for two passes [1, fw] and [fh, 1]."""
-    f = f.to(dtype)
-    if flip:
-        f = f.flip(tuple(range(f.dim())))
-    along = f * gain if gain != 1 else f
-    if f.dim() == 2:
-        return (along,)
-    return (torch.outer(along, f),) if one_pass else (f.unsqueeze(0), along.unsqueeze(1))
-
-
-def described(f: Tensor) -> tuple[torch.dtype, torch.device, torch.Size | Values]:
-    """Returns dtype, device and the values of f, or its shape where they are many, far away or have a gradient."""
-    dim, few = f.dim(), 0 < f.numel() <= MOST_VALUES
-    if not few or not f.is_cpu or dim not in (1, 2) or (f.requires_grad and torch.is_grad_enabled()):
-        return f.dtype, f.device, f.shape
-    values = f.tolist()
-    return f.dtype, f.device, tuple(values) if dim == 1 else tuple(map(tuple, values))
+    return torch.outer(taps, taps) if len(taps) == 1 else taps
 
 
 @cached_tensors

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from specops.ops._layout import compute_dtype, memory_format
 from specops.ops.resample import reference
-from specops.ops.resample.contract import output_size
+from specops.ops.resample.contract import filter_of, filter_size, output_size
 from specops.ops.resample.plans import launches, tilings
 
 OPS = tuple(dict.fromkeys(sample.op for sample in RESAMPLING))
@@ -33,7 +33,7 @@ def check(module: Any, op: str, *args: Any) -> Tensor:
     expected = getattr(reference, op)(first, second, *args[2:])
     terms = getattr(reference, op)(abs(first), abs(second), *args[2:])
     dtype = compute_dtype(args[0].dtype)
-    roundings = 20.0 + sum(args[-1] if op.endswith("correlation") else args[1].shape)
+    roundings = 20.0 + sum(args[-1] if op.endswith("correlation") else filter_size(args[1].shape))
     if op.endswith("correlation"):
         roundings = 8 + 2 * math.sqrt(args[1].numel())
     bound = roundings * UNIT_ROUNDOFF[dtype] * terms
@@ -56,12 +56,13 @@ def check_draw(module: Any, draw: Draw) -> None:
 
 def check_adjoints(module: Any, sample: Sample) -> None:
     """<upfirdn2d(x, taps), y> = <x, transpose(y, taps)> = <taps, correlation(x, y)>."""
-    x, taps, *sampling = sample.arguments(torch.float64)
-    out = module.upfirdn2d(x, taps, *sampling)
+    x, taps, up, down, padding, boundary, *gain = sample.arguments(torch.float64)
+    sampling, full = (up, down, padding, boundary), filter_of(taps, *gain or (1.0,))
+    out = module.upfirdn2d(x, taps, *sampling, *gain)
     y = torch.randn_like(out)
-    by_x = (module.upfirdn2d_transpose(y, taps, *sampling, x.shape[-2:]) * x).sum()
-    by_taps = (module.upfirdn2d_filter_correlation(x, y, *sampling, taps.shape) * taps).sum()
-    bound = 2**-48 * float((reference.upfirdn2d(abs(x), abs(taps), *sampling) * abs(y)).sum())
+    by_x = (module.upfirdn2d_transpose(y, taps, *sampling, x.shape[-2:], *gain) * x).sum()
+    by_taps = (module.upfirdn2d_filter_correlation(x, y, *sampling, full.shape) * full).sum()
+    bound = 2**-48 * float((reference.upfirdn2d(abs(x), abs(full), *sampling) * abs(y)).sum())
     assert abs(float((out * y).sum() - by_x)) <= bound
     assert abs(float((out * y).sum() - by_taps)) <= bound
 
@@ -118,6 +119,7 @@ class Case:
     boundary: str = "zeros"
     outer: bool = True
     difference: bool = False  # taps 1, -1, 0, ... along both axes: their sum says nothing of them
+    gain: float | None = None  # of 1-D taps; None is a filter [fh, fw]
     batch: tuple[int, ...] = (2,)
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
@@ -137,9 +139,11 @@ class Case:
             line[:2] = torch.tensor([1.0, -1.0])
             f = torch.outer(line[: self.taps[0]], line[: self.taps[1]])
         f = (torch.outer(f[:, 0], f[0]) if self.outer else f).to(compute_dtype(self.dtype))
+        gain = [] if self.gain is None else [self.gain]
+        f = f if self.gain is None else f[0].clone()
         return {
-            "upfirdn2d": (x, f, *sampling),
-            "upfirdn2d_transpose": (y, f, *sampling, self.size),
+            "upfirdn2d": (x, f, *sampling, *gain),
+            "upfirdn2d_transpose": (y, f, *sampling, self.size, *gain),
             "upfirdn2d_filter_correlation": (x, y, *sampling, self.taps),
         }[op]
 
@@ -173,6 +177,9 @@ TILES = {  # every way to divide the work: one tile, several columns, bands, cha
     "crop": Case((14, 13), (3, 2), (2, 3), (1, 2), (-3, -4, 2, -5), "circular"),
     "difference": Case((9, 8), (7, 6), padding=(3, 2, 3, 3), difference=True),
     "far": Case((5, 6), (3, 3), (1, 1), (2, 2), (17, 11, 9, 20), "reflect"),
+    "1-D": Case((9, 8), (5, 5), (2, 1), (1, 2), (3, 2, 2, 3), "reflect", gain=1.75),
+    "1-D float64": Case((9, 8), (3, 3), (1, 2), padding=(1, 1, 2, 1), gain=1.3, dtype=torch.float64),
+    "1-D single": Case((9, 8), up=(2, 1), gain=0.75),
 }
 PATCHES = {  # factors and taps that have kernels of their own, and what a patch, a band or an access can meet
     "even": replace(DOWN, size=(24, 32)),
@@ -183,6 +190,8 @@ PATCHES = {  # factors and taps that have kernels of their own, and what a patch
     "replicate": Case((8, 8), (2, 2), (1, 1), (2, 2), (20, 1, 0, 11), "replicate", outer=False),
     "circular": Case((16, 48), (3, 3), (1, 1), (1, 1), (3, 0, -2, 5), "circular", outer=False),
     "circular bfloat16": Case((12, 16), (12, 12), (2, 2), (1, 1), (6, 5, 5, 6), "circular", dtype=torch.bfloat16),
+    "1-D float16": replace(UP, size=(16, 16), gain=4.0, dtype=torch.float16),
+    "1-D reflect": Case((30, 13), (12, 12), (1, 1), (2, 2), (6, 5, 5, 6), "reflect", gain=1.3),
     "wide full": Case((14, 32), (12, 12), (1, 1), (2, 2), (5, 5, 5, 5), outer=False, dtype=torch.bfloat16),
 }
 CASES = TILES | PATCHES | {name: replace(case, size=(16, 16)) for name, case in COMMON.items()}

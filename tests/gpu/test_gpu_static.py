@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cuda_source
+import numpy as np
 import pytest
 import resample_cases as resample
 import spectral_cases as spectral
@@ -114,8 +115,8 @@ def blocks_of(op: str, case: resample.Case) -> int:
     """Returns how many blocks all images of a case take."""
     with launches.noted_calls() as calls:
         getattr(resample_cuda, op)(*case.arguments(op))
-    (_, arguments) = calls[-1]
-    return int(arguments[-2][2])  # launch.blocks: the structs are before the stream
+    (*_, launch) = (argument for argument in calls[-1][1] if isinstance(argument, np.ndarray))
+    return int(launch[2])  # its blocks
 
 
 def spectral_calls(module: Any, source: Path | None) -> Iterator[Call]:
@@ -147,6 +148,10 @@ def resampling_calls() -> Iterator[Call]:
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
         name = f"up 2, 3 taps, {str(dtype).removeprefix('torch.')}"
         cases |= {(name, op): replace(resample.UP_3_TAPS, dtype=dtype) for op in resample.OPS}
+    for dtype in (torch.float32, torch.float64):
+        cases[f"up 2, 3 taps along both axes, {str(dtype).removeprefix('torch.')}", "upfirdn2d"] = replace(
+            resample.UP_3_TAPS, dtype=dtype, gain=4.0
+        )
     for (name, op), case in cases.items():
         enough = replace(case, batch=(ENOUGH_BLOCKS,))
         blocks = blocks_of(op, enough)

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <list>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +10,7 @@
 #include "common/scratch.h"
 #include "common/tensor.h"
 #include "resample/cpu/kernels.h"
-#include "resample/cpu/operator.h"
+#include "resample/cpu/owned_operator.h"
 #include "resample/memory_format.h"
 
 namespace specops {
@@ -58,125 +56,6 @@ class Planes2d {
   int64_t inner_, row_stride_, n_leading_, count_;
 };
 
-// What an Operator points to.
-template <class T>
-class OwnedOperator {
- public:
-  OwnedOperator(const Axis& along_y, const Axis& along_x, bool transposed, const Tensor* taps, int64_t row_stride,
-                int64_t inner)
-      : rows_(resample::rows_of(along_y, transposed)), columns_(resample::columns_of(along_x, transposed)) {
-    op_.rows = rows_.view();
-    op_.columns = columns_.view();
-    op_.inner = inner;
-    op_.fh = along_y.n_taps;
-    for (const resample::Term& term : rows_.terms) row_offsets_.push_back(term.source * row_stride);
-    if (taps != nullptr) take_taps(taps->data<T>(), along_y.n_taps, along_x.n_taps);
-    size_buffers(taps == nullptr);
-    if (!row_weights_.empty() && inner == 1) {
-      fused_ = resample::fused_of(columns_, transposed ? along_x.n_out : along_x.n_in, weights_,
-                                  resample::kernels<T>().lanes);
-      op_.fused = fused_.view();
-    }
-    op_.row_offsets = row_offsets_.data();
-    op_.row_weights = row_weights_.empty() ? nullptr : row_weights_.data();
-    op_.weights = weights_.data();
-    op_.offsets = offsets_.data();
-    op_.copies = copies_.data();
-  }
-
-  OwnedOperator(const OwnedOperator&) = delete;
-  OwnedOperator& operator=(const OwnedOperator&) = delete;
-
-  const resample::Operator<T>& view() const { return op_; }
-  const std::vector<int64_t>& taps() const { return columns_.taps; }
-
- private:
-  void take_taps(const T* taps, int64_t fh, int64_t fw) {
-    std::vector<T> along_y, along_x;
-    if (resample::factored(taps, fh, fw, along_y, along_x)) {
-      for (const resample::Term& term : rows_.terms) row_weights_.push_back(along_y[term.tap]);
-      fh = 1;
-      taps = along_x.data();
-    }
-    for (int64_t i = 0; i < fh; ++i) {
-      for (const int64_t tap : columns_.taps) weights_.push_back(taps[i * fw + tap]);
-    }
-  }
-
-  void size_buffers(bool correlation) {
-    const resample::Columns& columns = op_.columns;
-    resample::Buffers& sizes = op_.buffers;
-    constexpr int64_t lanes = resample::kWidestVector / sizeof(T), room = 2 * lanes;
-    const auto with_room = [](int64_t n) { return (n + 2 * room - 1) / room * room; };
-    const bool dealt = op_.inner == 1 && columns.stride > 1, separable = !row_weights_.empty();
-    sizes.dealt_pitch = dealt ? with_room((columns.n_line + columns.stride - 1) / columns.stride) : 0;
-    sizes.line = dealt ? with_room(columns.n_line + columns.stride * lanes) : 0;
-    sizes.slot = dealt ? columns.stride * sizes.dealt_pitch : with_room(columns.n_line * op_.inner);
-    sizes.out_pitch = with_room(columns.n_out * op_.inner + columns.phases * lanes);
-    sizes.slots = separable ? resample::kStages : op_.rows.longest;
-    sizes.phase_pitch = with_room((columns.n_out + columns.phases - 1) / columns.phases);
-    sizes.phase = columns.phases * sizes.phase_pitch;
-    sizes.out = resample::kStages * sizes.out_pitch;
-    sizes.lanes = correlation ? op_.fh * columns.n_taps * lanes : 0;
-    const int64_t pixels = sizes.slots * sizes.slot + sizes.line + sizes.phase + sizes.out + sizes.lanes;
-    sizes.pixel_bytes = pixels * static_cast<int64_t>(sizeof(T));
-    const int64_t n_sums = sizes.slots * columns.n_taps;
-    constexpr int64_t pair_bytes = 4 * sizeof(int64_t);  // at most
-    sizes.bytes = sizes.pixel_bytes +
-                  (3 * sizes.slots + columns.phases + n_sums) * static_cast<int64_t>(sizeof(int64_t)) +
-                  n_sums * (static_cast<int64_t>(sizeof(T)) + pair_bytes);
-    const auto place = [&](int64_t sample) {
-      return dealt ? sample % columns.stride * sizes.dealt_pitch + sample / columns.stride : sample * op_.inner;
-    };
-    for (const int64_t shift : columns_.shifts) offsets_.push_back(place(shift));
-    for (const resample::Move& copy : columns_.copies) copies_.push_back({place(copy.to), place(copy.from)});
-  }
-
-  resample::RowsOwner rows_;
-  resample::ColumnsOwner columns_;
-  std::vector<int64_t> row_offsets_, offsets_;
-  std::vector<resample::Move> copies_;
-  std::vector<T> row_weights_, weights_;
-  resample::FusedOwner<T> fused_;
-  resample::Operator<T> op_ = {};
-};
-
-bool is_same(const Axis& a, const Axis& b) {
-  return a.n_in == b.n_in && a.n_out == b.n_out && a.n_taps == b.n_taps && a.up == b.up && a.down == b.down &&
-         a.before == b.before && a.reversed == b.reversed && a.boundary == b.boundary;
-}
-
-// An operator for these arguments and taps [fh, fw], kept for later calls of this thread: to build one takes as long as
-// to resample a small image.
-template <class T>
-std::shared_ptr<const OwnedOperator<T>> cached_operator(const Axis& along_y, const Axis& along_x, bool transposed,
-                                                        const Tensor& taps, int64_t row_stride, int64_t inner) {
-  struct Entry {
-    Axis along_y, along_x;
-    bool transposed;
-    int64_t row_stride, inner;
-    std::vector<T> taps;
-    std::shared_ptr<const OwnedOperator<T>> op;
-  };
-  constexpr size_t kMostKept = 16;
-  static thread_local std::list<Entry> entries;
-  const T *first = taps.data<T>(), *last = first + taps.numel();
-  const auto fits = [&](const Entry& entry) {
-    return entry.transposed == transposed && entry.row_stride == row_stride && entry.inner == inner &&
-           is_same(entry.along_y, along_y) && is_same(entry.along_x, along_x) &&
-           std::memcmp(entry.taps.data(), first, (last - first) * sizeof(T)) == 0;
-  };
-  const auto found = std::find_if(entries.begin(), entries.end(), fits);
-  if (found == entries.end()) {
-    auto made = std::make_shared<const OwnedOperator<T>>(along_y, along_x, transposed, &taps, row_stride, inner);
-    entries.push_front({along_y, along_x, transposed, row_stride, inner, {first, last}, std::move(made)});
-    if (entries.size() > kMostKept) entries.pop_back();
-  } else {
-    entries.splice(entries.begin(), entries, found);
-  }
-  return entries.front().op;
-}
-
 resample::Boundary boundary_of(const std::string& name) {
   if (name == "zeros") return resample::Boundary::kZeros;
   if (name == "reflect") return resample::Boundary::kReflect;
@@ -185,31 +64,36 @@ resample::Boundary boundary_of(const std::string& name) {
   return resample::Boundary::kCircular;
 }
 
-// How to sample: factors as (x, y), padding as (x0, x1, y0, y1); and a size, of the image or of the taps, for the ops
-// whose tensors do not tell it. See specops/ops/resample/contract.py.
+// How to sample: factors as (x, y), padding as (x0, x1, y0, y1); what the taps are multiplied by; and a size, of the
+// image or of the filter, for the ops whose tensors do not tell it. See specops/ops/resample/contract.py.
 struct Sampling {
   Ints up, down, padding;
   resample::Boundary boundary;
+  double gain = 1;
   Ints size = {nullptr, 0};
 };
 
-// As the raw ops are told: all numbers in one tensor, the boundary's before the size. torch takes half a microsecond
-// for each list or text.
+// As the raw ops are told: all numbers in one tensor, the boundary's and the bits of the gain before the size. torch
+// takes half a microsecond for each list or text.
 Sampling sampling_of(const Tensor& numbers) {
-  constexpr int64_t kNumbers = 9;
+  constexpr int64_t kNumbers = 10;
   SPECOPS_CHECK_TYPE(numbers.type() == ScalarType::kInt64 && numbers.is_cpu() && numbers.is_contiguous(),
                      "sampling must be contiguous int64 on the CPU; got ", numbers.type(), " on ", numbers.device());
   const int64_t count = numbers.numel(), *first = numbers.data<int64_t>();
-  const bool fits = (count == kNumbers || count == kNumbers + 2) && first[kNumbers - 1] >= 0 && first[kNumbers - 1] < 4;
-  SPECOPS_CHECK_VALUE(fits, "sampling must be up, down, padding, a boundary 0 to 3, and two sides or none; got ",
+  const bool fits = (count == kNumbers || count == kNumbers + 2) && first[8] >= 0 && first[8] < 4;
+  SPECOPS_CHECK_VALUE(fits,
+                      "sampling must be up, down, padding, a boundary 0 to 3, a gain, and two sides or none; got ",
                       Ints(first, count));
-  return {
-      {first, 2}, {first + 2, 2}, {first + 4, 4}, static_cast<resample::Boundary>(first[8]), {first + 9, count - 9}};
+  double gain;
+  std::memcpy(&gain, first + 9, sizeof gain);
+  return {{first, 2},     {first + 2, 2},
+          {first + 4, 4}, static_cast<resample::Boundary>(first[8]),
+          gain,           {first + kNumbers, count - kNumbers}};
 }
 
 // The axes of upfirdn2d on images [..., size] with a filter of these taps, along y and along x.
 std::pair<Axis, Axis> axes_of(const Ints& size, const Ints& taps_size, const Sampling& sampling) {
-  const auto& [up, down, padding, boundary, _] = sampling;
+  const auto& [up, down, padding, boundary, gain, _] = sampling;
   SPECOPS_CHECK_VALUE(up.size() == 2 && down.size() == 2 && std::min({up[0], up[1], down[0], down[1]}) >= 1,
                       "up and down must be two factors (x, y) >= 1; got ", up, " and ", down);
   SPECOPS_CHECK_VALUE(padding.size() == 4, "padding must be (x0, x1, y0, y1); got ", padding);
@@ -226,8 +110,8 @@ std::pair<Axis, Axis> axes_of(const Ints& size, const Ints& taps_size, const Sam
 }
 
 void check_taps(const Tensor& x, const Tensor& taps) {
-  SPECOPS_CHECK_VALUE(taps.dim() == 2 && taps.numel() > 0 && taps.is_cpu(), "taps must be [fh, fw] on the CPU; got ",
-                      taps.sizes(), " on ", taps.device());
+  SPECOPS_CHECK_VALUE((taps.dim() == 1 || taps.dim() == 2) && taps.numel() > 0 && taps.is_cpu(),
+                      "taps must be [fh, fw] or 1-D on the CPU; got ", taps.sizes(), " on ", taps.device());
   SPECOPS_CHECK_TYPE(taps.type() == compute_type(x.type()), "taps must be ", compute_type(x.type()), " for images of ",
                      x.type(), "; got ", taps.type());
 }
@@ -236,6 +120,34 @@ void check_output(const Tensor& y, const Axis& along_y, const Axis& along_x) {
   SPECOPS_CHECK_VALUE(y.size(-2) == along_y.n_out && y.size(-1) == along_x.n_out, "y must be [..., ", along_y.n_out,
                       ", ", along_x.n_out, "]; got ", y.sizes());
 }
+
+// (fh, fw); 1-D taps are those along both axes.
+std::vector<int64_t> filter_size(const Tensor& taps) { return {taps.size(0), taps.size(-1)}; }
+
+// Filters [fh, fw] as they are, or in memory of their own the products of taps with a gain and, of 1-D ones, with one
+// another, each rounded as torch does it.
+template <class T>
+class Filter {
+ public:
+  Filter(const Tensor& taps, double gain) : first_(taps.data<T>()) {
+    if (taps.dim() == 2 && gain == 1) return;
+    const T factor = static_cast<T>(gain);
+    for (int64_t i = 0; i < taps.numel(); ++i) {
+      const T along = first_[i] * factor;
+      if (taps.dim() == 2) own_.push_back(along);
+      for (int64_t j = 0; taps.dim() == 1 && j < taps.numel(); ++j) own_.push_back(along * first_[j]);
+    }
+    first_ = own_.data();
+  }
+  Filter(const Filter&) = delete;
+  Filter& operator=(const Filter&) = delete;
+
+  const T* data() const { return first_; }
+
+ private:
+  const T* first_;
+  std::vector<T> own_;
+};
 
 // Calls f(plane, first, last) for the rows of each plane among rows [begin, end) of planes one after the other.
 template <class F>
@@ -256,11 +168,12 @@ bool is_large(const Tensor& out) {
 }
 
 template <class T>
-void resample_images(const Tensor& x, const Tensor& taps, const Axis& along_y, const Axis& along_x, bool transposed,
+void resample_images(const Tensor& x, const T* taps, const Axis& along_y, const Axis& along_x, bool transposed,
                      Tensor& out) {
   const bool channels_last = is_channels_last(x);
   const Planes2d planes(x, channels_last);
-  const auto owned = cached_operator<T>(along_y, along_x, transposed, taps, planes.row_stride(), planes.inner());
+  const auto owned =
+      resample::cached_operator<T>(along_y, along_x, transposed, taps, planes.row_stride(), planes.inner());
   resample::Operator<T> op = owned->view();
   op.past_caches = is_large(out);
   const int64_t n_rows = out.size(-2), row_bytes = out.size(-1) * planes.inner() * out.element_size();
@@ -281,7 +194,7 @@ void resample_images(const Tensor& x, const Tensor& taps, const Axis& along_y, c
 template <class T>
 void correlate_images(const Tensor& x, const Tensor& y, const Axis& along_y, const Axis& along_x, Tensor& out) {
   const Planes2d xs(x, false), ys(y, false);
-  const OwnedOperator<T> owned(along_y, along_x, false, nullptr, xs.row_stride(), 1);
+  const resample::OwnedOperator<T> owned(along_y, along_x, false, nullptr, xs.row_stride(), 1);
   const resample::Operator<T>& op = owned.view();
   const int64_t n_rows = along_y.n_out, n_sums = along_y.n_taps * op.columns.n_taps, total = xs.count() * n_rows;
   const int64_t groups = std::min(total, kMostPartialSums);
@@ -307,31 +220,34 @@ void correlate_images(const Tensor& x, const Tensor& y, const Axis& along_y, con
   }
 }
 
-Tensor resampled(const Tensor& x, const Tensor& taps, const Axis& along_y, const Axis& along_x, bool transposed) {
+Tensor resampled(const Tensor& x, const Tensor& taps, double gain, const Axis& along_y, const Axis& along_x,
+                 bool transposed) {
   std::vector<int64_t> shape = x.sizes().copy();
   shape[x.dim() - 2] = transposed ? along_y.n_in : along_y.n_out;
   shape[x.dim() - 1] = transposed ? along_x.n_in : along_x.n_out;
   Tensor out = empty_as(x, shape, cpu());
   if (out.numel() == 0) return out;
   const Contiguous taps_c(taps);
-  for_real(taps.type() == ScalarType::kDouble,
-           [&](auto zero) { resample_images<decltype(zero)>(x, *taps_c, along_y, along_x, transposed, out); });
+  for_real(taps.type() == ScalarType::kDouble, [&](auto zero) {
+    const Filter<decltype(zero)> filter(*taps_c, gain);
+    resample_images(x, filter.data(), along_y, along_x, transposed, out);
+  });
   return out;
 }
 
 Tensor upfirdn2d(const Tensor& x, const Tensor& taps, const Sampling& sampling) {
   check_image("x", x);
   check_taps(x, taps);
-  const auto [along_y, along_x] = axes_of(x.sizes().from(-2), taps.sizes(), sampling);
-  return resampled(x, taps, along_y, along_x, false);
+  const auto [along_y, along_x] = axes_of(x.sizes().from(-2), filter_size(taps), sampling);
+  return resampled(x, taps, sampling.gain, along_y, along_x, false);
 }
 
 Tensor upfirdn2d_transpose(const Tensor& y, const Tensor& taps, const Sampling& sampling) {
   check_image("y", y);
   check_taps(y, taps);
-  const auto [along_y, along_x] = axes_of(sampling.size, taps.sizes(), sampling);
+  const auto [along_y, along_x] = axes_of(sampling.size, filter_size(taps), sampling);
   check_output(y, along_y, along_x);
-  return resampled(y, taps, along_y, along_x, true);
+  return resampled(y, taps, sampling.gain, along_y, along_x, true);
 }
 
 Tensor upfirdn2d_filter_correlation(const Tensor& x, const Tensor& y, const Sampling& sampling) {
@@ -354,16 +270,19 @@ Tensor upfirdn2d_filter_correlation(const Tensor& x, const Tensor& y, const Samp
 using Function = Tensor (*)(const Tensor&, const Tensor&, const Sampling&);
 using Numbers = std::vector<int64_t>;
 
-template <Function function>
-Tensor of_lists(const Tensor& first, const Tensor& second, const Numbers& up, const Numbers& down,
-                const Numbers& padding, const std::string& boundary) {
-  return function(first, second, {up, down, padding, boundary_of(boundary)});
+Tensor upfirdn2d_of_lists(const Tensor& x, const Tensor& taps, const Numbers& up, const Numbers& down,
+                          const Numbers& padding, const std::string& boundary, double gain) {
+  return upfirdn2d(x, taps, {up, down, padding, boundary_of(boundary), gain});
 }
 
-template <Function function>
-Tensor of_lists_and_size(const Tensor& first, const Tensor& second, const Numbers& up, const Numbers& down,
-                         const Numbers& padding, const std::string& boundary, const Numbers& size) {
-  return function(first, second, {up, down, padding, boundary_of(boundary), size});
+Tensor transpose_of_lists(const Tensor& y, const Tensor& taps, const Numbers& up, const Numbers& down,
+                          const Numbers& padding, const std::string& boundary, const Numbers& size, double gain) {
+  return upfirdn2d_transpose(y, taps, {up, down, padding, boundary_of(boundary), gain, size});
+}
+
+Tensor correlation_of_lists(const Tensor& x, const Tensor& y, const Numbers& up, const Numbers& down,
+                            const Numbers& padding, const std::string& boundary, const Numbers& taps_size) {
+  return upfirdn2d_filter_correlation(x, y, {up, down, padding, boundary_of(boundary), 1, taps_size});
 }
 
 template <Function function>
@@ -375,14 +294,15 @@ Tensor of_tensor(const Tensor& first, const Tensor& second, const Tensor& sampli
 
 std::vector<Op> resample_cpu_ops() {
   return {
-      {"upfirdn2d(Tensor x, Tensor taps, int[] up, int[] down, SymInt[] padding, str boundary) -> Tensor",
-       boxed<of_lists<upfirdn2d>>},
+      {"upfirdn2d(Tensor x, Tensor taps, int[] up, int[] down, SymInt[] padding, str boundary, float gain=1.) -> "
+       "Tensor",
+       boxed<upfirdn2d_of_lists>},
       {"upfirdn2d_transpose(Tensor y, Tensor taps, int[] up, int[] down, SymInt[] padding, str boundary, SymInt[] "
-       "size) -> Tensor",
-       boxed<of_lists_and_size<upfirdn2d_transpose>>},
+       "size, float gain=1.) -> Tensor",
+       boxed<transpose_of_lists>},
       {"upfirdn2d_filter_correlation(Tensor x, Tensor y, int[] up, int[] down, SymInt[] padding, str boundary, "
        "SymInt[] taps_size) -> Tensor",
-       boxed<of_lists_and_size<upfirdn2d_filter_correlation>>},
+       boxed<correlation_of_lists>},
   };
 }
 

@@ -65,4 +65,12 @@ __global__ void factor_kernel(const T* f, int32_t fh, int32_t fw, T roundoff, T*
   if (threadIdx.x == 0) factors[0] = misses == 0 ? T(1) : T(0);
 }
 
+// The same of the filter gain f[i] f[j], which needs no search.
+template <class T>
+__global__ void outer_kernel(const T* f, int32_t count, T gain, T* factors) {
+  for (int32_t i = threadIdx.x; i < 1 + 2 * count; i += kWarp) {
+    factors[i] = i == 0 ? T(1) : i <= count ? gain * f[i - 1] : f[i - 1 - count];
+  }
+}
+
 }  // namespace specops::resample

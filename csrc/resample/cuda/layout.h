@@ -33,6 +33,7 @@ struct Launch {
   int64_t blocks;
   int64_t threads;
   int64_t shared_bytes;
+  int64_t outer;  // whether the filter is the outer product of its taps, which are 1-D, times a gain
 };
 
 }  // namespace specops::resample

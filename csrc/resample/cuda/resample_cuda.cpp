@@ -30,9 +30,15 @@ resample::Layout checked_layout(const Tensor& x, const Tensor& layout, const Ten
   return how;
 }
 
-void check_taps(const Tensor& x, const Tensor& taps, const resample::Layout& how) {
+void check_taps(const Tensor& x, const Tensor& taps, const resample::Layout& how, const Tensor& launch) {
   check_numbers(taps, compute_type(x.type()));
-  check_count("taps", taps, int64_t{how.y.n_taps} * how.x.n_taps);
+  const int64_t fh = how.y.n_taps, fw = how.x.n_taps;
+  if (checked<resample::Launch>("launch", launch).outer != 0) {
+    SPECOPS_CHECK_VALUE(fh == fw && fh > 1, "several taps along both axes are an outer product; got ", fh, " and ", fw);
+    check_count("taps", taps, fw);
+  } else {
+    check_count("taps", taps, fh * fw);
+  }
 }
 
 Tensor empty_resampled(const Tensor& x, const resample::Layout& how) {
@@ -44,21 +50,22 @@ Tensor empty_factors(const Tensor& taps, const resample::Layout& how) {
 }
 
 Tensor upfirdn2d_cuda(const Tensor& x, const Tensor& taps, const Tensor& row_folds, const Tensor& column_folds,
-                      const Tensor& layout, const Tensor& launch) {
+                      const Tensor& layout, const Tensor& launch, double gain) {
   const resample::Layout how = checked_layout(x, layout, launch);
-  check_taps(x, taps, how);
+  check_taps(x, taps, how, launch);
   Tensor out = empty_resampled(x, how);
   call("upfirdn2d", launch_upfirdn2d, *pixels(x), taps, row_folds, column_folds, empty_factors(taps, how), out,
-       numbers(layout), numbers(launch));
+       numbers(layout), numbers(launch), gain);
   return out;
 }
 
-Tensor upfirdn2d_patches_cuda(const Tensor& x, const Tensor& taps, const Tensor& layout, const Tensor& launch) {
+Tensor upfirdn2d_patches_cuda(const Tensor& x, const Tensor& taps, const Tensor& layout, const Tensor& launch,
+                              double gain) {
   const resample::Layout how = checked_layout(x, layout, launch);
-  check_taps(x, taps, how);
+  check_taps(x, taps, how, launch);
   Tensor out = empty_resampled(x, how);
   call("upfirdn2d_patches", launch_upfirdn2d_patches, *pixels(x), taps, empty_factors(taps, how), out, numbers(layout),
-       numbers(launch));
+       numbers(launch), gain);
   return out;
 }
 
@@ -82,11 +89,10 @@ Tensor upfirdn2d_filter_correlation_cuda(const Tensor& images, const Tensor& out
 
 std::vector<Op> resample_cuda_ops() {
   return {
-      {"launch_upfirdn2d(Tensor x, Tensor taps, Tensor row_folds, Tensor column_folds, Tensor layout, Tensor launch) "
-       "-> "
-       "Tensor",
+      {"launch_upfirdn2d(Tensor x, Tensor taps, Tensor row_folds, Tensor column_folds, Tensor layout, Tensor launch, "
+       "float gain) -> Tensor",
        boxed<upfirdn2d_cuda>},
-      {"launch_upfirdn2d_patches(Tensor x, Tensor taps, Tensor layout, Tensor launch) -> Tensor",
+      {"launch_upfirdn2d_patches(Tensor x, Tensor taps, Tensor layout, Tensor launch, float gain) -> Tensor",
        boxed<upfirdn2d_patches_cuda>},
       {"launch_upfirdn2d_filter_correlation(Tensor x, Tensor y, Tensor layout, Tensor launch) -> Tensor",
        boxed<upfirdn2d_filter_correlation_cuda>},

@@ -11,8 +11,13 @@
 // Launchers without torch: called by resample_cuda.cpp, and by the tests' emulation.
 namespace specops::resample {
 
+// Of a filter with several taps along both axes.
 template <class T>
-static cudaError_t find_factors(const Layout& layout, const T* f, T* factors, void* stream) {
+static cudaError_t find_factors(const Layout& layout, const Launch& launch, const T* f, double gain, T* factors,
+                                void* stream) {
+  if (launch.outer) {
+    return SPECOPS_LAUNCH(outer_kernel<T>, 1, kWarp, 0, stream, f, layout.x.n_taps, static_cast<T>(gain), factors);
+  }
   constexpr T roundoff = sizeof(T) == 8 ? T(0x1p-53) : T(0x1p-24f);
   return SPECOPS_LAUNCH(factor_kernel<T>, 1, kWarp, 0, stream, f, layout.y.n_taps, layout.x.n_taps, roundoff, factors);
 }
@@ -67,7 +72,7 @@ using namespace specops;
 using namespace specops::resample;
 
 int launch_upfirdn2d(const void* x, const void* f, const int32_t* row_folds, const int32_t* column_folds, void* factors,
-                     void* out, const int64_t* layout, const int64_t* launch, void* stream) {
+                     void* out, const int64_t* layout, const int64_t* launch, double gain, void* stream) {
   const Layout how = from_integers<Layout, int32_t>(layout);
   const Launch shape = from_integers<Launch>(launch);
   return for_pixel(shape, [&](auto pixel) -> int {
@@ -75,7 +80,9 @@ int launch_upfirdn2d(const void* x, const void* f, const int32_t* row_folds, con
     using T = typename Arithmetic<Stored>::Type;
     const T* const taps = static_cast<const T*>(f);
     cudaError_t error = cudaSuccess;
-    if (how.y.n_taps > 1 && how.x.n_taps > 1) error = find_factors(how, taps, static_cast<T*>(factors), stream);
+    if (how.y.n_taps > 1 && how.x.n_taps > 1) {
+      error = find_factors(how, shape, taps, gain, static_cast<T*>(factors), stream);
+    }
     if (error != cudaSuccess) return error;
     return for_launches(shape.blocks, [&](int64_t first, unsigned blocks) {
       return SPECOPS_LAUNCH(upfirdn2d_kernel<Stored>, blocks, static_cast<unsigned>(shape.threads),
@@ -87,7 +94,7 @@ int launch_upfirdn2d(const void* x, const void* f, const int32_t* row_folds, con
 }
 
 int launch_upfirdn2d_patches(const void* x, const void* f, void* factors, void* out, const int64_t* layout,
-                             const int64_t* launch, void* stream) {
+                             const int64_t* launch, double gain, void* stream) {
   const Layout how = from_integers<Layout, int32_t>(layout);
   const Launch shape = from_integers<Launch>(launch);
   const float* const taps = static_cast<const float*>(f);
@@ -98,7 +105,7 @@ int launch_upfirdn2d_patches(const void* x, const void* f, void* factors, void* 
     } else {
       return for_patch<Stored>(how.x, [&](auto patch) -> int {
         using P = decltype(patch);
-        const cudaError_t error = find_factors(how, taps, static_cast<float*>(factors), stream);
+        const cudaError_t error = find_factors(how, shape, taps, gain, static_cast<float*>(factors), stream);
         if (error != cudaSuccess) return error;
         return for_launches(shape.blocks, [&](int64_t first, unsigned blocks) {
           return SPECOPS_LAUNCH(upfirdn2d_patches_kernel<P>, blocks, kPatchThreads, 0, stream,

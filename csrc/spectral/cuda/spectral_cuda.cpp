@@ -111,8 +111,8 @@ std::vector<Op> spectral_cuda_ops() {
        boxed<binned_cross_spectrum_cuda>},
       {"launch_binned_filter(Tensor x, Tensor table, Tensor gains, Tensor profiles, Tensor launch) -> Tensor",
        boxed<binned_filter_cuda>},
-      {"launch_binned_sloped_filter(Tensor x, Tensor slopes, Tensor table, Tensor gains, Tensor profiles, Tensor "
-       "launch) -> Tensor",
+      {"launch_binned_sloped_filter(Tensor x, Tensor slopes, Tensor table, Tensor gains, Tensor profiles, "
+       "Tensor launch) -> Tensor",
        boxed<binned_sloped_filter_cuda>},
       {"launch_clipped_filter(Tensor x, Tensor constant, Tensor table, Tensor gains, Tensor profiles, Tensor launch, "
        "float low, float high) -> (Tensor, Tensor)",

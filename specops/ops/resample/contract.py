@@ -10,7 +10,8 @@ and y an image of the output's size,
     upfirdn2d_filter_correlation(x, y)  = dT/dtaps   x [..., H, W],   y [..., Ho, Wo] -> [fh, fw]
 
 The derivative of each in either argument is one of the other two or itself. `up`, `down` are (x, y), `padding` is
-(x0, x1, y0, y1), as in the op that StyleGAN made common; gain and flipping act on the taps before they come here.
+(x0, x1, y0, y1), as in the op that StyleGAN made common; flipping acts on the taps before they come here. 1-D taps are
+short for their outer product, of which T is no linear function, and a gain multiplies the filter.
 """
 
 from __future__ import annotations
@@ -38,19 +39,38 @@ def output_size(
     return rows, columns
 
 
+def filter_size(taps: Sequence[int]) -> tuple[int, int]:
+    """Returns (fh, fw) of taps of a shape, [fh, fw] or 1-D."""
+    return taps[0], taps[-1]
+
+
+def filter_of(taps: Tensor, gain: float) -> Tensor:
+    """Returns the filter [fh, fw] of taps, and of 1-D ones their outer product, times the gain."""
+    along = taps if gain == 1 else taps * gain
+    return along if taps.dim() == 2 else torch.outer(along, taps)
+
+
 def upfirdn2d(
-    x: Tensor, taps: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+    x: Tensor,
+    taps: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    gain: float = 1.0,
 ) -> Tensor:
     """Returns x after zero insertion, padding, convolution with the taps and decimation: [..., Ho, Wo].
 
-    The op behind `specops.upfirdn2d`, which takes short forms of the arguments, 1-D filters, flip and gain.
+    The op behind `specops.upfirdn2d`, which takes short forms of the arguments, and flip.
 
     Args:
         x: real images [..., H, W].
-        taps: coefficients of the filter [fh, fw], float64 for float64 images, else float32. Gradient.
+        taps: coefficients of the filter: [fh, fw]; or 1-D, along both axes; float64 for float64 images, else float32.
+            Gradient.
         up, down: factors (x, y), >= 1.
         padding: (x0, x1, y0, y1) in samples of the zero-inserted image; negative crops.
         boundary: `zeros`, `reflect`, `replicate` or `circular`.
+        gain: factor on the filter.
 
     Returns:
         [..., Ho, Wo] in the dtype of x, channels_last where x is; Ho = (H·up_y + y0 + y1 - fh) // down_y + 1.
@@ -66,8 +86,8 @@ def upfirdn2d(
     """
     check_image("x", x)
     _check_taps(x, taps)
-    check_sampling(x.shape, taps.shape, up, down, padding, boundary)
-    return _upfirdn2d(x, taps, up, down, padding, boundary)
+    check_sampling(x.shape, filter_size(taps.shape), up, down, padding, boundary)
+    return _upfirdn2d(x, taps, up, down, padding, boundary, gain)
 
 
 def upfirdn2d_transpose(
@@ -78,6 +98,7 @@ def upfirdn2d_transpose(
     padding: Sequence[int],
     boundary: str,
     size: Sequence[int],
+    gain: float = 1.0,
 ) -> Tensor:
     """Returns the adjoint of `upfirdn2d` in x, applied to y [..., Ho, Wo]: [..., H, W] with (H, W) = `size`.
 
@@ -93,8 +114,8 @@ def upfirdn2d_transpose(
     check_image("y", y)
     _check_taps(y, taps)
     _check_factors(up, down, padding, boundary)
-    _check_output(size, y.shape[-2:], taps.shape, up, down, padding)
-    return _upfirdn2d_transpose(y, taps, up, down, padding, boundary, size)
+    _check_output(size, y.shape[-2:], filter_size(taps.shape), up, down, padding)
+    return _upfirdn2d_transpose(y, taps, up, down, padding, boundary, size, gain)
 
 
 def upfirdn2d_filter_correlation(
@@ -137,26 +158,26 @@ def hashable(sampling: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def check_sampling(
     shape: Sequence[int],
-    taps_shape: Sequence[int],
+    filter_size: Sequence[int],
     up: Sequence[int],
     down: Sequence[int],
     padding: Sequence[int],
     boundary: str,
 ) -> None:
-    """Raises ValueError unless images [..., H, W] can be resampled so by taps [fh, fw]."""
-    if len(taps_shape) != 2 or min(taps_shape) < 1:
-        raise ValueError(f"taps must be [fh, fw] with at least one tap; got {list(taps_shape)}.")
+    """Raises ValueError unless images [..., H, W] can be resampled so by a filter (fh, fw)."""
+    if min(filter_size) < 1:
+        raise ValueError(f"taps must be [fh, fw] with at least one tap; got {list(filter_size)}.")
     _check_factors(up, down, padding, boundary)
-    if min(output_size(shape[-2:], taps_shape, up, down, padding)) < 1:
+    if min(output_size(shape[-2:], filter_size, up, down, padding)) < 1:
         raise ValueError(
-            f"the filter {list(taps_shape)} is larger than the padded image: x {list(shape)}, up {list(up)}, padding "
+            f"the filter {list(filter_size)} is larger than the padded image: x {list(shape)}, up {list(up)}, padding "
             f"{list(padding)}. Pad more or use fewer taps."
         )
 
 
 def _check_taps(x: Tensor, taps: Tensor) -> None:
-    if taps.dim() != 2 or taps.numel() == 0:
-        raise ValueError(f"taps must be [fh, fw] with at least one tap; got {list(taps.shape)}.")
+    if taps.dim() not in (1, 2) or taps.numel() == 0:
+        raise ValueError(f"taps must be [fh, fw] or 1-D with at least one tap; got {list(taps.shape)}.")
     if taps.dtype != compute_dtype(x.dtype) or taps.device != x.device:
         raise TypeError(
             f"the filter's taps must be {compute_dtype(x.dtype)} on {x.device} for images of {x.dtype}; got "
@@ -187,11 +208,11 @@ def _new_image(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _upfirdn2d_fake(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
-    return _new_image(x, output_size(x.shape[-2:], taps.shape, *sampling[:3]))
+    return _new_image(x, output_size(x.shape[-2:], filter_size(taps.shape), *sampling[:3]))
 
 
 def _transpose_fake(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
-    return _new_image(y, sampling_and_size[-1])
+    return _new_image(y, sampling_and_size[4])
 
 
 def _correlation_fake(x: Tensor, y: Tensor, *sampling_and_taps: Any) -> Tensor:
@@ -202,17 +223,54 @@ Needs = tuple[bool, bool]
 Gradients = tuple[Tensor | None, Tensor | None]
 
 
-def _upfirdn2d_backward(needs: Needs, grad: Tensor, x: Tensor, taps: Tensor, *sampling: Any) -> Gradients:
-    grad_x = _upfirdn2d_transpose(grad, taps, *sampling, x.shape[-2:]) if needs[0] else None
-    grad_taps = _upfirdn2d_filter_correlation(x, grad, *sampling, taps.shape) if needs[1] else None
-    return grad_x, grad_taps
+def _upfirdn2d_backward(
+    needs: Needs,
+    grad: Tensor,
+    x: Tensor,
+    taps: Tensor,
+    up: Any,
+    down: Any,
+    padding: Any,
+    boundary: str,
+    gain: float = 1.0,
+) -> Gradients:
+    sampling = up, down, padding, boundary
+    grad_x = _upfirdn2d_transpose(grad, taps, *sampling, x.shape[-2:], gain) if needs[0] else None
+    return grad_x, _gradient_of_taps(x, grad, taps, gain, *sampling) if needs[1] else None
 
 
-def _transpose_backward(needs: Needs, grad: Tensor, y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Gradients:
-    sampling = sampling_and_size[:-1]
-    grad_y = _upfirdn2d(grad, taps, *sampling) if needs[0] else None
-    grad_taps = _upfirdn2d_filter_correlation(grad, y, *sampling, taps.shape) if needs[1] else None
-    return grad_y, grad_taps
+def _transpose_backward(
+    needs: Needs,
+    grad: Tensor,
+    y: Tensor,
+    taps: Tensor,
+    up: Any,
+    down: Any,
+    padding: Any,
+    boundary: str,
+    _: Any,
+    gain: float = 1.0,
+) -> Gradients:
+    sampling = up, down, padding, boundary
+    grad_y = _upfirdn2d(grad, taps, *sampling, gain) if needs[0] else None
+    return grad_y, _gradient_of_taps(grad, y, taps, gain, *sampling) if needs[1] else None
+
+
+def _gradient_of_taps(x: Tensor, y: Tensor, taps: Tensor, gain: float, *sampling: Any) -> Tensor:
+    """The derivative of <upfirdn2d(x, taps), y>."""
+    of_filter = _upfirdn2d_filter_correlation(x, y, *sampling, filter_size(taps.shape))
+    of_filter = of_filter if gain == 1 else of_filter * gain
+    return of_filter if taps.dim() == 2 else ((of_filter + of_filter.T) * taps).sum(-1)
+
+
+def _jvp(op: str, tangents: tuple[Tensor | None, ...], first: Tensor, taps: Tensor, *rest: Any) -> Tensor:
+    """Of the ops that take taps, of whose 1-D ones they are no linear function."""
+    call, (tangent, of_taps) = getattr(torch.ops.specops, op).default, tangents[:2]
+    if of_taps is not None and taps.dim() == 1:
+        of_taps = torch.outer(of_taps, taps) + torch.outer(taps, of_taps)
+    terms = [] if tangent is None else [call(tangent, taps, *rest)]
+    terms += [] if of_taps is None else [call(first, of_taps, *rest)]
+    return sum(terms[1:], terms[0])
 
 
 def _correlation_backward(needs: Needs, grad: Tensor, x: Tensor, y: Tensor, *sampling_and_taps: Any) -> Gradients:
@@ -232,17 +290,19 @@ def _vmap(op: str, info: Any, dims: Any, *args: Any) -> tuple[Tensor, int]:
 
 _SAMPLING = "int[] up, int[] down, SymInt[] padding, str boundary"
 _upfirdn2d = register(
-    f"upfirdn2d(Tensor x, Tensor taps, {_SAMPLING}) -> Tensor",
+    f"upfirdn2d(Tensor x, Tensor taps, {_SAMPLING}, float gain=1.) -> Tensor",
     upfirdn2d,
     fake=_upfirdn2d_fake,
     backward=_upfirdn2d_backward,
+    jvp=functools.partial(_jvp, "upfirdn2d"),
     vmap=functools.partial(_vmap, "upfirdn2d"),
 )
 _upfirdn2d_transpose = register(
-    f"upfirdn2d_transpose(Tensor y, Tensor taps, {_SAMPLING}, SymInt[] size) -> Tensor",
+    f"upfirdn2d_transpose(Tensor y, Tensor taps, {_SAMPLING}, SymInt[] size, float gain=1.) -> Tensor",
     upfirdn2d_transpose,
     fake=_transpose_fake,
     backward=_transpose_backward,
+    jvp=functools.partial(_jvp, "upfirdn2d_transpose"),
     vmap=functools.partial(_vmap, "upfirdn2d_transpose"),
 )
 _upfirdn2d_filter_correlation = register(

@@ -14,29 +14,35 @@ from specops.ops import cuda_launch
 from specops.ops._layout import memory_format
 from specops.ops.registration import guarded, makes_new_memory
 from specops.ops.resample import reference
-from specops.ops.resample.contract import hashable
+from specops.ops.resample.contract import filter_of, hashable
 from specops.ops.resample.plans import launches
 from specops.ops.resample.plans.launches import Plan
 
 
 @makes_new_memory
-def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
-    """x [..., H, W], taps [fh, fw] -> [..., Ho, Wo]."""
+def upfirdn2d(x: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str, gain: float = 1.0) -> Tensor:
+    """x [..., H, W], taps [fh, fw] or 1-D -> [..., Ho, Wo]."""
+    sampling = up, down, padding, boundary
+    taps, gain = _as_launched(taps, gain)
     plan = _plan("upfirdn2d", x, taps.shape, _channels_last(x), sampling)
     if plan is None:
-        return guarded(reference.upfirdn2d)(x, taps, *sampling)
+        return guarded(reference.upfirdn2d)(x, taps, *sampling, gain)
     op, arguments = plan
-    return cuda_launch.launch(op, x, taps.contiguous(), *arguments)
+    return cuda_launch.launch(op, x, taps.contiguous(), *arguments, gain)
 
 
 @makes_new_memory
-def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
-    """y [..., Ho, Wo], taps [fh, fw] -> [..., H, W] with (H, W) = size."""
+def upfirdn2d_transpose(
+    y: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str, size: Any, gain: float = 1.0
+) -> Tensor:
+    """y [..., Ho, Wo], taps [fh, fw] or 1-D -> [..., H, W] with (H, W) = size."""
+    sampling_and_size = up, down, padding, boundary, size
+    taps, gain = _as_launched(taps, gain)
     plan = _plan("upfirdn2d_transpose", y, taps.shape, _channels_last(y), sampling_and_size)
     if plan is None:
-        return guarded(reference.upfirdn2d_transpose)(y, taps, *sampling_and_size)
+        return guarded(reference.upfirdn2d_transpose)(y, taps, *sampling_and_size, gain)
     op, arguments = plan
-    return cuda_launch.launch(op, y, taps.contiguous(), *arguments)
+    return cuda_launch.launch(op, y, taps.contiguous(), *arguments, gain)
 
 
 @makes_new_memory
@@ -48,6 +54,13 @@ def upfirdn2d_filter_correlation(x: Tensor, y: Tensor, *sampling_and_taps_size: 
         return guarded(reference.upfirdn2d_filter_correlation)(x.contiguous(), y.contiguous(), *sampling_and_taps_size)
     op, arguments = plan
     return cuda_launch.launch(op, x, y, *arguments)
+
+
+def _as_launched(taps: Tensor, gain: float) -> tuple[Tensor, float]:
+    """Several taps, 1-D, as they are; others as the filter [fh, fw], times the gain."""
+    if taps.dim() == 1 and taps.shape[0] > 1:
+        return taps, gain
+    return (taps, gain) if gain == 1 and taps.dim() == 2 else (guarded(filter_of)(taps, gain), 1.0)
 
 
 def _plan(op: str, x: Tensor, taps: torch.Size, channels_last: bool, sampling: tuple[Any, ...]) -> Plan | None:

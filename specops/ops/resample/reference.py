@@ -78,17 +78,18 @@ def _taps(z: Tensor, taps_size: Sequence[int], down: Sequence[int]) -> Iterator[
 
 
 def upfirdn2d(
-    x: Tensor, taps: Tensor, up: Sequence[int], down: Sequence[int], padding: Sequence[int], boundary: str
+    x: Tensor,
+    taps: Tensor,
+    up: Sequence[int],
+    down: Sequence[int],
+    padding: Sequence[int],
+    boundary: str,
+    gain: float = 1.0,
 ) -> Tensor:
-    """x [..., H, W], taps [fh, fw] -> [..., Ho, Wo]."""
-    x_wide = x.to(compute_dtype(x.dtype))
-    z = _inserted(x_wide * taps if taps.numel() == 1 else x_wide, up, padding, boundary)
-    if taps.numel() == 1:
-        return like_layout(z[..., :: down[1], :: down[0]].to(x.dtype), x)
-    (i, j, view), *others = _taps(z, taps.shape, down)
-    y = taps[i, j] * view
-    for i, j, view in others:
-        y.addcmul_(taps[i, j], view)
+    """x [..., H, W], taps [fh, fw] or 1-D -> [..., Ho, Wo]."""
+    y = x.to(compute_dtype(x.dtype))
+    for f, factors in _passes(taps, gain, (up, down, padding)):
+        y = _resampled(y, f, factors, boundary)
     return like_layout(y.to(x.dtype), x)
 
 
@@ -100,17 +101,51 @@ def upfirdn2d_transpose(
     padding: Sequence[int],
     boundary: str,
     size: Sequence[int],
+    gain: float = 1.0,
 ) -> Tensor:
-    """y [..., Ho, Wo], taps [fh, fw] -> [..., H, W] with (H, W) = size."""
-    g = y.to(compute_dtype(y.dtype))
-    if taps.numel() == 1 and max(down) == 1:
-        x = _inserted_transpose(g, up, padding, boundary, size) * taps
-    else:
-        z = g.new_zeros(*y.shape[:-2], size[0] * up[1] + sum(padding[2:]), size[1] * up[0] + sum(padding[:2]))
-        for i, j, view in _taps(z, taps.shape, down):
-            view.addcmul_(taps[i, j], g)
-        x = _inserted_transpose(z, up, padding, boundary, size)
+    """y [..., Ho, Wo], taps [fh, fw] or 1-D -> [..., H, W] with (H, W) = size."""
+    x = y.to(compute_dtype(y.dtype))
+    passes = _passes(taps, gain, (up, down, padding))
+    sizes = [size] if len(passes) == 1 else [size, (size[0], y.shape[-1])]
+    for (f, factors), from_size in zip(reversed(passes), reversed(sizes), strict=True):
+        x = _resampled_transpose(x, f, factors, boundary, from_size)
     return like_layout(x.to(y.dtype), y)
+
+
+Pair = Sequence[int]
+Factors = tuple[Pair, Pair, Sequence[int]]  # up, down, padding
+
+
+def _passes(taps: Tensor, gain: float, factors: Factors) -> list[tuple[Tensor, Factors]]:
+    """One pass of a filter [fh, fw]; of 1-D taps two, along the rows and along the columns."""
+    along = taps if gain == 1 else taps * gain
+    if taps.dim() == 2:
+        return [(along, factors)]
+    up, down, (left, right, top, bottom) = factors
+    across: Factors = (up[0], 1), (down[0], 1), (left, right, 0, 0)
+    return [(taps.unsqueeze(0), across), (along.unsqueeze(1), ((1, up[1]), (1, down[1]), (0, 0, top, bottom)))]
+
+
+def _resampled(x: Tensor, taps: Tensor, factors: Factors, boundary: str) -> Tensor:
+    up, down, padding = factors
+    z = _inserted(x * taps if taps.numel() == 1 else x, up, padding, boundary)
+    if taps.numel() == 1:
+        return z[..., :: down[1], :: down[0]]
+    (i, j, view), *others = _taps(z, taps.shape, down)
+    y = taps[i, j] * view
+    for i, j, view in others:
+        y.addcmul_(taps[i, j], view)
+    return y
+
+
+def _resampled_transpose(y: Tensor, taps: Tensor, factors: Factors, boundary: str, size: Pair) -> Tensor:
+    up, down, padding = factors
+    if taps.numel() == 1 and max(down) == 1:
+        return _inserted_transpose(y, up, padding, boundary, size) * taps
+    z = y.new_zeros(*y.shape[:-2], size[0] * up[1] + sum(padding[2:]), size[1] * up[0] + sum(padding[:2]))
+    for i, j, view in _taps(z, taps.shape, down):
+        view.addcmul_(taps[i, j], y)
+    return _inserted_transpose(z, up, padding, boundary, size)
 
 
 def upfirdn2d_filter_correlation(

@@ -113,7 +113,8 @@ def arrays(args: list[Any]) -> list[np.ndarray]:
 
 def outputs(args: list[Any]) -> list[np.ndarray]:
     """Of a resampling: its result, and where there are factors whether they are an outer product's."""
-    return [args[-4], args[4][:8]] if len(args) > 8 else [args[-4]]
+    *_, out, _, _ = arrays(args)
+    return [out, args[4][:8]] if len(args) > 8 else [out]
 
 
 RESAMPLE_FILES = ("resample_cuda.cu", "resample_kernels.cuh", "factors.cuh", "patch.cuh", "tile.cuh", "windows.cuh")

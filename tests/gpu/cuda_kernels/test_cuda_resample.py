@@ -82,6 +82,15 @@ def test_outer_products_are_found(name: str, outer: float) -> None:
     assert float(factors[0]) == outer
 
 
+def test_taps_along_both_axes_are_factors_as_they_are() -> None:
+    for name in ("1-D", "1-D reflect"):  # a tile and a patch
+        with emulated.executed_source(SOURCE) as calls:
+            _, taps, *_, gain = args = CASES[name].arguments("upfirdn2d")
+            cuda.upfirdn2d(*args)
+        [(*_, factors, _)] = [call.tensors for call in calls]
+        assert torch.equal(factors, torch.cat([torch.ones(1), taps * gain, taps]))
+
+
 def test_correlation_is_the_same_in_every_order() -> None:
     args = replace(UP, size=(16, 16), batch=(5,)).arguments("upfirdn2d_filter_correlation")
     results = []
@@ -98,7 +107,9 @@ def test_what_no_kernel_serves() -> None:
 @pytest.mark.parametrize(
     ("arch", "names"),
     [
-        pytest.param(90, ("full with folds", "odd channels", "far", "bfloat16 channels", *PATCHES), id="90 quick"),
+        pytest.param(
+            90, ("full with folds", "odd channels", "far", "bfloat16 channels", "1-D", *PATCHES), id="90 quick"
+        ),
         *(pytest.param(arch, tuple(CASES), id=str(arch), marks=pytest.mark.slow) for arch in ARCHS),
     ],
 )

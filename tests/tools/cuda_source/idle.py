@@ -11,7 +11,7 @@ from unittest.mock import patch
 import cuda_source
 from specops import backends
 from specops._library import raw_op
-from specops.functional import _sampling, _taps
+from specops.functional import _sampling
 from specops.ops import cuda_launch
 
 FAMILIES = ("spectral/cuda/spectral_cuda.cu", "spectral/cuda/around_fft_cuda.cu", "resample/cuda/resample_cuda.cu")
@@ -33,14 +33,13 @@ def idle_gpu() -> Iterator[None]:
         patch.dict(backends.BACKENDS, cuda=gpu),
         patch.object(backends, "forcing", [(gpu, "cuda")]),
         patch.object(backends, "kernel", functools.cache(lambda op, device: gpu.kernel(op))),
-        patch.object(_taps, "MOST_VALUES", 0),
     ):
         yield
     forget_choices()
 
 
 def forget_choices() -> None:
-    """Whether separable filters are one op or two is asked anew."""
-    caches: tuple[Any, ...] = (_sampling._has_kernels, _sampling._by_shape, _sampling.sampling_plan)
+    """Whether there are kernels is asked anew."""
+    caches: tuple[Any, ...] = (_sampling._has_kernels, _sampling.sampling_plan)
     for cache in caches:
         cache.cache_clear()

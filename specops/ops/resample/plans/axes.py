@@ -88,13 +88,13 @@ def axes_of(
     padding: Sequence[int],
     boundary: str,
 ) -> tuple[Axis, Axis]:
-    """Returns the axes along y and x of upfirdn2d of images of `size`."""
+    """Returns the axes along y and x of upfirdn2d of images of `size` by taps [fh, fw] or 1-D."""
 
     def axis(n: int, n_taps: int, d: int) -> Axis:
         n_out = (n * up[d] + padding[2 * d] + padding[2 * d + 1] - n_taps) // down[d] + 1
         return Axis(n, n_out, n_taps, up[d], down[d], padding[2 * d], True, Boundary[boundary.upper()])
 
-    return axis(size[0], taps[0], 1), axis(size[1], taps[1], 0)
+    return axis(size[0], taps[0], 1), axis(size[1], taps[-1], 0)
 
 
 def transposed(axis: Axis) -> Axis:

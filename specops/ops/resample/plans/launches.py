@@ -47,6 +47,7 @@ class Launch:
     blocks: Int64
     threads: Int64
     shared_bytes: Int64 = 0
+    outer: Int64 = False
 
 
 class Plan(NamedTuple):
@@ -71,32 +72,41 @@ def plan(
     Args:
         op: its name.
         shape, dtype, device, channels_last: of the first images.
-        taps: [fh, fw].
+        taps: [fh, fw], or 1-D of several.
         sampling: up, down, padding and boundary, and the size [H, W] that `upfirdn2d_transpose` makes.
     """
     channels = shape[1] if channels_last else 1
-    images = Images(shape[:-2].numel() // channels, channels, dtype, device)
+    images, outer = Images(shape[:-2].numel() // channels, channels, dtype, device), len(taps) == 1
     if images.planes == 0:
         return None
     if op != "upfirdn2d_transpose":
         axes = axes_of(shape[-2:], taps, *sampling)
-        return _plan_of_axes(*axes, images, sums=op == "upfirdn2d_filter_correlation")
+        return _plan_of_axes(*axes, images, outer, sums=op == "upfirdn2d_filter_correlation")
     *sampling_back, size = sampling
     axes = axes_of(size, taps, *sampling_back)
     folds = (folds_of(axes[0]), folds_of(axes[1]))
-    return _plan_of_axes(transposed(axes[0]), transposed(axes[1]), images, folds=folds)
+    return _plan_of_axes(transposed(axes[0]), transposed(axes[1]), images, outer, folds=folds)
 
 
 def _plan_of_axes(
-    y: Axis, x: Axis, images: Images, *, folds: tuple[Folds, Folds] = (NO_FOLDS, NO_FOLDS), sums: bool = False
+    y: Axis,
+    x: Axis,
+    images: Images,
+    outer: bool,
+    *,
+    folds: tuple[Folds, Folds] = (NO_FOLDS, NO_FOLDS),
+    sums: bool = False,
 ) -> Plan | None:
-    """The plan of an operator with these axes and folds, one that correlates two images where `sums`."""
+    """The plan of an operator with these axes and folds.
+
+    Its taps are 1-D where `outer`, and it correlates two images where `sums`.
+    """
     if not (_fits(y) and _fits(x)):
         return None
     folds_exist = any(len(each.to) for each in folds)
     if not (sums or folds_exist) and tilings.in_patches(y, x, images.channels, images.dtype):
-        return _patch_plan(y, x, images)
-    return _tile_plan(y, x, images, folds, sums)
+        return _patch_plan(y, x, images, outer)
+    return _tile_plan(y, x, images, outer, folds, sums)
 
 
 def _fits(axis: Axis) -> bool:
@@ -104,7 +114,7 @@ def _fits(axis: Axis) -> bool:
     return reach * max(axis.up, axis.down) < FARTHEST
 
 
-def _patch_plan(y: Axis, x: Axis, images: Images) -> Plan:
+def _patch_plan(y: Axis, x: Axis, images: Images, outer: bool) -> Plan:
     tiled_y, tiled_x, bands = tilings.strips(y, x, images.planes, images.dtype.itemsize)
     columns = -(-x.n_out // tiled_x.tile)
     layout = Layout(
@@ -116,11 +126,11 @@ def _patch_plan(y: Axis, x: Axis, images: Images) -> Plan:
         store_vectors=x.n_out % tiled_x.tile == 0,
     )
     blocks = -(-images.planes * columns * bands // tilings.PATCH_THREADS)
-    launch = Launch(PIXELS.index(images.dtype), images.planes, blocks, tilings.PATCH_THREADS)
+    launch = Launch(PIXELS.index(images.dtype), images.planes, blocks, tilings.PATCH_THREADS, outer=outer)
     return Plan("upfirdn2d_patches", (numbers(layout), numbers(launch)))
 
 
-def _tile_plan(y: Axis, x: Axis, images: Images, folds: tuple[Folds, Folds], sums: bool) -> Plan | None:
+def _tile_plan(y: Axis, x: Axis, images: Images, outer: bool, folds: tuple[Folds, Folds], sums: bool) -> Plan | None:
     planes, channels, dtype, device = images
     tiling = tilings.best_tiling(y, x, folds, channels, dtype.itemsize, sums)
     if tiling is None:
@@ -151,6 +161,7 @@ def _tile_plan(y: Axis, x: Axis, images: Images, folds: tuple[Folds, Folds], sum
         blocks=tiles * (max(1, min(planes, MOST_SEGMENTS // tiles)) if sums else planes),
         threads=min(tilings.MOST_THREADS, tilings.rounded(outputs, 32)),
         shared_bytes=tiling.shared_bytes,
+        outer=outer,
     )
     structs = (numbers(layout), numbers(launch))
     if sums:

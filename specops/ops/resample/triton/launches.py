@@ -10,6 +10,7 @@ from torch import Tensor
 
 from specops.ops._layout import compute_dtype, like_layout, memory_format
 from specops.ops.resample import reference
+from specops.ops.resample.contract import filter_of
 from specops.ops.resample.plans.axes import Axis, Images, axes_of
 from specops.ops.resample.plans.tilings import power_of_two
 from specops.ops.resample.triton import kernels, plans
@@ -45,20 +46,23 @@ def _resampled(x: Tensor, taps: Tensor, axes: tuple[Axis, Axis], size: Sequence[
 
 
 @on_its_device
-def upfirdn2d(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
-    """x [..., H, W], taps [fh, fw] -> [..., Ho, Wo]."""
+def upfirdn2d(x: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str, gain: float = 1.0) -> Tensor:
+    """x [..., H, W], taps [fh, fw] or 1-D -> [..., Ho, Wo]."""
+    sampling, taps = (up, down, padding, boundary), filter_of(taps, gain)
     axes = axes_of(x.shape[-2:], taps.shape, *sampling)
     out = _resampled(x, taps, axes, [axis.n_out for axis in axes], exchanged=False)
     return reference.upfirdn2d(x, taps, *sampling) if out is None else out
 
 
 @on_its_device
-def upfirdn2d_transpose(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
-    """y [..., Ho, Wo], taps [fh, fw] -> [..., H, W] with (H, W) = size."""
-    *sampling, size = sampling_and_size
+def upfirdn2d_transpose(
+    y: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str, size: Any, gain: float = 1.0
+) -> Tensor:
+    """y [..., Ho, Wo], taps [fh, fw] or 1-D -> [..., H, W] with (H, W) = size."""
+    sampling, taps = (up, down, padding, boundary), filter_of(taps, gain)
     axes = axes_of(size, taps.shape, *sampling)
     out = _resampled(y, taps, axes, size, exchanged=True)
-    return reference.upfirdn2d_transpose(y, taps, *sampling_and_size) if out is None else out
+    return reference.upfirdn2d_transpose(y, taps, *sampling, size) if out is None else out
 
 
 @on_its_device
