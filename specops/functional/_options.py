@@ -42,17 +42,6 @@ def warn_of_units(radius: object, cutoff: object) -> None:
         warnings.warn(told, UserWarning, stacklevel=3)
 
 
-def number(name: str, value: object, least: float = -math.inf) -> float:
-    """Returns a finite number, at least `least`, as Python's, or raises TypeError or ValueError."""
-    if not isinstance(value, float) and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
-        raise TypeError(f"{name} must be a number; got {type(value).__name__}.")
-    real = float(value)
-    if not (-math.inf < real < math.inf and real >= least):  # comparisons, unlike math.isfinite, can be traced
-        bound = "" if least == -math.inf else f"at least {least} and "
-        raise ValueError(f"{name} must be {bound}finite; got {value}.")
-    return real
-
-
 def integer(name: str, value: object, least: int, most: float = math.inf) -> int:
     """Returns an integer in [least, most] as Python's, or raises TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):

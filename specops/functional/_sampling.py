@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from specops import backends
-from specops.functional._options import number
 from specops.functional._plans import planned
-from specops.ops._checks import check_dense_image, check_real_dtype
+from specops.ops._checks import check_dense_image, check_real_dtype, number
 from specops.ops._layout import compute_dtype
-from specops.ops.resample.contract import check_sampling, filter_size
+from specops.ops.resample.contract import check_sampling, filter_of, filter_size
 
 
 @functools.cache
@@ -60,12 +59,16 @@ def sampling_plan(
     if f_device != device:
         raise TypeError(f"the filter's taps must be on {device} like x; got {f_device}. Move them.")
     check_sampling(shape, filter_size(f_shape), up, down, padding, boundary)
-    converted = functools.partial(_converted, flip=flip, dtype=wide) if flip or f_dtype != wide else None
-    return converted, (up, down, padding, boundary, gain)
+    factor, gain = (gain, 1.0) if torch.compiler.is_compiling() else (1.0, gain)
+    if not flip and f_dtype == wide and factor == 1:
+        return None, (up, down, padding, boundary, gain)
+    return functools.partial(_converted, flip=flip, dtype=wide, factor=factor), (up, down, padding, boundary, gain)
 
 
-def _converted(f: Tensor, flip: bool, dtype: torch.dtype) -> Tensor:
-    return (f.flip(tuple(range(f.dim()))) if flip else f).to(dtype)
+def _converted(f: Tensor, flip: bool, dtype: torch.dtype, factor: float) -> Tensor:
+    """The taps as the op takes them; a graph holds an op's number as a constant, so a factor is a product there."""
+    f = (f.flip(tuple(range(f.dim()))) if flip else f).to(dtype)
+    return f if factor == 1 else filter_of(f, factor)
 
 
 def check_taps_shape(shape: Sequence[int]) -> None:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from specops import geometry, ops
 from specops._tracing import cached_tensors
-from specops.functional._options import check_choice, number
+from specops.functional._options import check_choice
 from specops.functional._plans import planned
-from specops.ops._checks import check_dense_image, check_image, check_pair, check_real
+from specops.ops._checks import check_dense_image, check_image, check_pair, check_real, number
 from specops.ops._layout import compute_dtype, promoted
 from specops.ops._reductions import ordered_share, ordered_sum
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from specops import geometry, ops
 from specops._tracing import traced
-from specops.functional._options import integer, number
-from specops.ops._checks import check_pair, check_real
+from specops.functional._options import integer
+from specops.ops._checks import check_pair, check_real, number
 from specops.ops._layout import compute_dtype
 from specops.ops._reductions import ordered_sum
 

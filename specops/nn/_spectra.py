@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from specops import functional, geometry
-from specops.functional._options import check_choice, integer, number
+from specops.functional._options import check_choice, integer
 from specops.functional._spectra import NORMS, SCALES
 from specops.nn._arguments import Device, check_convention, check_dtype, check_size, n_bins
-from specops.ops._checks import check_real
+from specops.ops._checks import check_real, number
 
 
 class RadialSpectrum(nn.Module):

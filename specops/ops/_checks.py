@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Sequence
 
 import torch
@@ -83,3 +85,14 @@ def check_pair(
 def described(t: Tensor) -> str:
     """Returns shape, dtype and device of t in words."""
     return f"{list(t.shape)} {t.dtype} on {t.device}"
+
+
+def number(name: str, value: object, least: float = -math.inf) -> float:
+    """Returns a finite number, at least `least`, as Python's, or raises TypeError or ValueError."""
+    if not isinstance(value, float) and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+        raise TypeError(f"{name} must be a number; got {type(value).__name__}.")
+    real = float(value)
+    if not (-math.inf < real < math.inf and real >= least):  # comparisons, unlike math.isfinite, can be traced
+        bound = "" if least == -math.inf else f"at least {least} and "
+        raise ValueError(f"{name} must be {bound}finite; got {value}.")
+    return real

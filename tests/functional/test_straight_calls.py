@@ -277,6 +277,7 @@ def test_negated_views_are_taken_by_their_values(function: Callable[[Tensor], Te
 
 def test_taps_that_change_from_call_to_call_take_no_new_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = []
+    _sampling.sampling_plan.cache_clear()
     monkeypatch.setattr(_sampling, "check_sampling", lambda *args: planned.append(args))
     x = torch.randn(1, 8, 8)
     for _ in range(9):

@@ -49,8 +49,8 @@ def check_draw(module: Any, draw: Draw) -> None:
     """All three ops, of random arguments."""
     sampling = (draw.up, draw.down, draw.padding, draw.boundary)
     x, y, taps = draw.image(draw.size), draw.image(draw.out), draw.filter()
-    check(module, "upfirdn2d", x, taps, *sampling)
-    check(module, "upfirdn2d_transpose", y, taps, *sampling, draw.size)
+    check(module, "upfirdn2d", x, taps, *sampling, draw.gain)
+    check(module, "upfirdn2d_transpose", y, taps, *sampling, draw.size, draw.gain)
     check(module, "upfirdn2d_filter_correlation", x, y, *sampling, draw.taps)
 
 

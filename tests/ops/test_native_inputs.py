@@ -130,12 +130,13 @@ def test_wrong_arguments_of_the_filter_raise(name):
         filtered(*arguments)
 
 
-NUMBERS = torch.tensor([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])  # with a gain of 0
+GAIN = torch.ones(1, dtype=torch.float64).view(torch.int64)
+NUMBERS = torch.cat([torch.tensor([1, 1, 1, 1, 0, 0, 0, 0, 0]), GAIN])
 WRONG_SAMPLING = {
     "of another type": (NUMBERS.int(), TypeError, "int64"),
     "too few": (NUMBERS[:9], ValueError, "two sides or none"),
     "one side": (torch.cat([NUMBERS, NUMBERS[:1]]), ValueError, "two sides or none"),
-    "an unknown boundary": (torch.cat([NUMBERS[:8], torch.tensor([4, 0])]), ValueError, "boundary 0 to 3"),
+    "an unknown boundary": (torch.cat([NUMBERS[:8], torch.tensor([4]), GAIN]), ValueError, "boundary 0 to 3"),
     "a factor of 0": (torch.cat([NUMBERS[:1] - 1, NUMBERS[1:]]), ValueError, "factors"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import pytest
@@ -83,6 +84,28 @@ def test_the_transpose_and_correlation_check_their_sizes() -> None:
         ops.upfirdn2d_filter_correlation(x, y.double(), *SAMPLING, (1, 1))
     with pytest.raises(TypeError, match=r"taps must be torch\.float32"):
         ops.upfirdn2d(x, taps.double(), *SAMPLING)
+
+
+@pytest.mark.parametrize("gain", [torch.ones(()), True, "1", None, 1j, math.nan, -math.inf], ids=repr)
+def test_a_gain_is_a_finite_number(gain: object) -> None:
+    x, taps = torch.ones(3, 3), torch.ones(2)
+    with pytest.raises((TypeError, ValueError), match="gain must be"):
+        ops.upfirdn2d(x, taps, *SAMPLING, gain)
+    with pytest.raises((TypeError, ValueError), match="gain must be"):
+        ops.upfirdn2d_transpose(torch.ones(5, 5), taps, *SAMPLING, (3, 3), gain)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpp"])
+def test_taps_along_both_axes_are_not_rounded(backend: str) -> None:
+    """Whose products are beneath float32, or would be factored through roots."""
+    x = torch.full((3, 3), 1e30)
+    if backend == "cpp" and backends.no_extension() is not None:
+        pytest.skip(backends.no_extension())
+    with backends.use(backend):
+        small = ops.upfirdn2d(x, torch.tensor([1e-23, 1e-23]), (1, 1), (1, 1), *SAMPLING[2:])
+        exact = ops.upfirdn2d(torch.ones(3, 3), torch.ones(2), (1, 1), (1, 1), *SAMPLING[2:], 2.0)
+    torch.testing.assert_close(small, torch.full((2, 2), 4e-16))
+    assert torch.equal(exact, torch.full((2, 2), 8.0))
 
 
 @pytest.mark.parametrize("size", [(8, 8), (11, 22), (1030, 4)], ids=str)

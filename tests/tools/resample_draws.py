@@ -23,6 +23,9 @@ class Draw:
         while True:
             self.size = (self.integer(1, 9), self.integer(1, self.choice((9, 40, 150))))
             self.taps = (self.integer(1, 6), self.integer(1, 13))
+            self.along_axes = self.integer(0, 3) == 0  # taps that are 1-D
+            if self.along_axes:
+                self.taps = (self.taps[1], self.taps[1])
             self.up = (self.integer(1, 5), self.integer(1, 4))
             self.down = (self.integer(1, 5), self.integer(1, 4))
             self.padding = tuple(self.integer(-3, self.choice((3, 15))) for _ in range(4))
@@ -30,6 +33,7 @@ class Draw:
             if min(self.out) >= 1:
                 break
         self.boundary = self.choice(BOUNDARIES)
+        self.gain = self.choice((1.0, 0.75, 3.0))
         self.batch = self.choice(((), (2,), (2, 3), (1, 5), (2, 19)))
         self.layout = self.choice(("contiguous", "channels_last", "transposed", "sliced", "expanded"))
 
@@ -55,7 +59,9 @@ class Draw:
         return x
 
     def filter(self) -> Tensor:
-        """Half of them outer products, with zeros here and there."""
+        """1-D ones; of others half are outer products, with zeros here and there."""
+        if self.along_axes:
+            return self.randn(self.taps[0]).to(compute_dtype(self.dtype))
         taps = self.randn(*self.taps)
         if self.integer(0, 1):
             taps = torch.outer(taps[:, 0], taps[0])

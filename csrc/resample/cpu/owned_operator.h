@@ -13,11 +13,20 @@
 
 namespace specops::resample {
 
-// What an Operator points to.
+// Taps as they are given, of a filter [fh, fw] or, `outer`, along both axes; and the factor on the filter.
+template <class T>
+struct Taps {
+  const T* first;
+  int64_t count;
+  bool outer;
+  T gain;
+};
+
+// What an Operator points to; of a correlation without taps.
 template <class T>
 class OwnedOperator {
  public:
-  OwnedOperator(const Axis<int64_t>& along_y, const Axis<int64_t>& along_x, bool transposed, const T* taps,
+  OwnedOperator(const Axis<int64_t>& along_y, const Axis<int64_t>& along_x, bool transposed, const Taps<T>* taps,
                 int64_t row_stride, int64_t inner)
       : rows_(rows_of(along_y, transposed)), columns_(columns_of(along_x, transposed)) {
     op_.rows = rows_.view();
@@ -25,7 +34,7 @@ class OwnedOperator {
     op_.inner = inner;
     op_.fh = along_y.n_taps;
     for (const Term& term : rows_.terms) row_offsets_.push_back(term.source * row_stride);
-    if (taps != nullptr) take_taps(taps, along_y.n_taps, along_x.n_taps);
+    if (taps != nullptr) take_taps(*taps, along_y.n_taps, along_x.n_taps);
     size_buffers(taps == nullptr);
     if (!row_weights_.empty() && inner == 1) {
       fused_ = fused_of(columns_, transposed ? along_x.n_out : along_x.n_in, weights_, kernels<T>().lanes);
@@ -45,15 +54,18 @@ class OwnedOperator {
   const std::vector<int64_t>& taps() const { return columns_.taps; }
 
  private:
-  void take_taps(const T* taps, int64_t fh, int64_t fw) {
-    std::vector<T> along_y, along_x;
-    if (factored(taps, fh, fw, along_y, along_x)) {
+  void take_taps(const Taps<T>& taps, int64_t fh, int64_t fw) {
+    std::vector<T> filter(taps.first, taps.first + taps.count), along_x = filter, along_y;
+    for (T& tap : filter) tap *= taps.gain;
+    if (taps.outer) along_y = filter;
+    const T* weights = filter.data();
+    if (taps.outer || factored(weights, fh, fw, along_y, along_x)) {
       for (const Term& term : rows_.terms) row_weights_.push_back(along_y[term.tap]);
       fh = 1;
-      taps = along_x.data();
+      weights = along_x.data();
     }
     for (int64_t i = 0; i < fh; ++i) {
-      for (const int64_t tap : columns_.taps) weights_.push_back(taps[i * fw + tap]);
+      for (const int64_t tap : columns_.taps) weights_.push_back(weights[i * fw + tap]);
     }
   }
 
@@ -100,31 +112,34 @@ inline bool is_same(const Axis<int64_t>& a, const Axis<int64_t>& b) {
          a.before == b.before && a.reversed == b.reversed && a.boundary == b.boundary;
 }
 
-// An operator for these arguments and taps [fh, fw], kept for later calls of this thread: to build one takes as long as
-// to resample a small image.
+// An operator for these arguments, kept for later calls of this thread: to build one takes as long as to resample a
+// small image.
 template <class T>
 std::shared_ptr<const OwnedOperator<T>> cached_operator(const Axis<int64_t>& along_y, const Axis<int64_t>& along_x,
-                                                        bool transposed, const T* taps, int64_t row_stride,
+                                                        bool transposed, const Taps<T>& taps, int64_t row_stride,
                                                         int64_t inner) {
   struct Entry {
     Axis<int64_t> along_y, along_x;
-    bool transposed;
+    bool transposed, outer;
+    T gain;
     int64_t row_stride, inner;
     std::vector<T> taps;
     std::shared_ptr<const OwnedOperator<T>> op;
   };
   constexpr size_t kMostKept = 16;
   static thread_local std::list<Entry> entries;
-  const int64_t n_taps = along_y.n_taps * along_x.n_taps;
   const auto fits = [&](const Entry& entry) {
     return entry.transposed == transposed && entry.row_stride == row_stride && entry.inner == inner &&
-           is_same(entry.along_y, along_y) && is_same(entry.along_x, along_x) &&
-           std::memcmp(entry.taps.data(), taps, n_taps * sizeof(T)) == 0;
+           is_same(entry.along_y, along_y) && is_same(entry.along_x, along_x) && entry.outer == taps.outer &&
+           std::memcmp(&entry.gain, &taps.gain, sizeof(T)) == 0 &&
+           std::memcmp(entry.taps.data(), taps.first, taps.count * sizeof(T)) == 0;
   };
   const auto found = std::find_if(entries.begin(), entries.end(), fits);
   if (found == entries.end()) {
-    auto made = std::make_shared<const OwnedOperator<T>>(along_y, along_x, transposed, taps, row_stride, inner);
-    entries.push_front({along_y, along_x, transposed, row_stride, inner, {taps, taps + n_taps}, std::move(made)});
+    auto made = std::make_shared<const OwnedOperator<T>>(along_y, along_x, transposed, &taps, row_stride, inner);
+    std::vector<T> own(taps.first, taps.first + taps.count);
+    entries.push_front(
+        {along_y, along_x, transposed, taps.outer, taps.gain, row_stride, inner, std::move(own), std::move(made)});
     if (entries.size() > kMostKept) entries.pop_back();
   } else {
     entries.splice(entries.begin(), entries, found);

@@ -76,18 +76,18 @@ struct Sampling {
 // As the raw ops are told: all numbers in one tensor, the boundary's and the bits of the gain before the size. torch
 // takes half a microsecond for each list or text.
 Sampling sampling_of(const Tensor& numbers) {
-  constexpr int64_t kNumbers = 10;
+  constexpr int64_t kBoundary = 8, kGain = 9, kNumbers = 10;
   SPECOPS_CHECK_TYPE(numbers.type() == ScalarType::kInt64 && numbers.is_cpu() && numbers.is_contiguous(),
                      "sampling must be contiguous int64 on the CPU; got ", numbers.type(), " on ", numbers.device());
   const int64_t count = numbers.numel(), *first = numbers.data<int64_t>();
-  const bool fits = (count == kNumbers || count == kNumbers + 2) && first[8] >= 0 && first[8] < 4;
+  const bool fits = (count == kNumbers || count == kNumbers + 2) && first[kBoundary] >= 0 && first[kBoundary] < 4;
   SPECOPS_CHECK_VALUE(fits,
                       "sampling must be up, down, padding, a boundary 0 to 3, a gain, and two sides or none; got ",
                       Ints(first, count));
   double gain;
-  std::memcpy(&gain, first + 9, sizeof gain);
+  std::memcpy(&gain, first + kGain, sizeof gain);
   return {{first, 2},     {first + 2, 2},
-          {first + 4, 4}, static_cast<resample::Boundary>(first[8]),
+          {first + 4, 4}, static_cast<resample::Boundary>(first[kBoundary]),
           gain,           {first + kNumbers, count - kNumbers}};
 }
 
@@ -124,31 +124,6 @@ void check_output(const Tensor& y, const Axis& along_y, const Axis& along_x) {
 // (fh, fw); 1-D taps are those along both axes.
 std::vector<int64_t> filter_size(const Tensor& taps) { return {taps.size(0), taps.size(-1)}; }
 
-// Filters [fh, fw] as they are, or in memory of their own the products of taps with a gain and, of 1-D ones, with one
-// another, each rounded as torch does it.
-template <class T>
-class Filter {
- public:
-  Filter(const Tensor& taps, double gain) : first_(taps.data<T>()) {
-    if (taps.dim() == 2 && gain == 1) return;
-    const T factor = static_cast<T>(gain);
-    for (int64_t i = 0; i < taps.numel(); ++i) {
-      const T along = first_[i] * factor;
-      if (taps.dim() == 2) own_.push_back(along);
-      for (int64_t j = 0; taps.dim() == 1 && j < taps.numel(); ++j) own_.push_back(along * first_[j]);
-    }
-    first_ = own_.data();
-  }
-  Filter(const Filter&) = delete;
-  Filter& operator=(const Filter&) = delete;
-
-  const T* data() const { return first_; }
-
- private:
-  const T* first_;
-  std::vector<T> own_;
-};
-
 // Calls f(plane, first, last) for the rows of each plane among rows [begin, end) of planes one after the other.
 template <class F>
 void for_rows(int64_t begin, int64_t end, int64_t n_rows, const F& f) {
@@ -168,8 +143,8 @@ bool is_large(const Tensor& out) {
 }
 
 template <class T>
-void resample_images(const Tensor& x, const T* taps, const Axis& along_y, const Axis& along_x, bool transposed,
-                     Tensor& out) {
+void resample_images(const Tensor& x, const resample::Taps<T>& taps, const Axis& along_y, const Axis& along_x,
+                     bool transposed, Tensor& out) {
   const bool channels_last = is_channels_last(x);
   const Planes2d planes(x, channels_last);
   const auto owned =
@@ -229,8 +204,9 @@ Tensor resampled(const Tensor& x, const Tensor& taps, double gain, const Axis& a
   if (out.numel() == 0) return out;
   const Contiguous taps_c(taps);
   for_real(taps.type() == ScalarType::kDouble, [&](auto zero) {
-    const Filter<decltype(zero)> filter(*taps_c, gain);
-    resample_images(x, filter.data(), along_y, along_x, transposed, out);
+    using T = decltype(zero);
+    const resample::Taps<T> given = {taps_c->data<T>(), taps.numel(), taps.dim() == 1, static_cast<T>(gain)};
+    resample_images(x, given, along_y, along_x, transposed, out);
   });
   return out;
 }

@@ -5,7 +5,7 @@
 #include "common/cuda/launch.cuh"
 #include "resample/cuda/windows.cuh"
 
-// Whether a filter is an outer product, found by a warp.
+// The factors of a filter that is an outer product, found or made by a warp.
 namespace specops::resample {
 
 constexpr int32_t kWarp = 32;

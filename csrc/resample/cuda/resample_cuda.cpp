@@ -19,26 +19,28 @@ Pixels contiguous(const Tensor& x) {
   return {x, x.is_contiguous(), [&] { return empty(x.sizes(), x.type(), x.device()); }};
 }
 
-resample::Layout checked_layout(const Tensor& x, const Tensor& layout, const Tensor& launch) {
-  const auto how = checked<resample::Layout, int32_t>("layout", layout);
-  const auto shape = checked<resample::Launch>("launch", launch);
-  SPECOPS_CHECK_TYPE(x.type() <= ScalarType::kDouble && static_cast<int64_t>(pixel_type(x.type())) == shape.pixel,
+struct Structs {
+  resample::Layout layout;
+  resample::Launch launch;
+};
+
+Structs checked_structs(const Tensor& x, const Tensor& layout, const Tensor& launch) {
+  const Structs how = {checked<resample::Layout, int32_t>("layout", layout),
+                       checked<resample::Launch>("launch", launch)};
+  SPECOPS_CHECK_TYPE(x.type() <= ScalarType::kDouble && static_cast<int64_t>(pixel_type(x.type())) == how.launch.pixel,
                      "launch is for other pixels; got ", x.type());
-  SPECOPS_CHECK_VALUE(x.dim() >= 2 && how.channels == (is_channels_last(x) ? x.size(1) : 1),
+  SPECOPS_CHECK_VALUE(x.dim() >= 2 && how.layout.channels == (is_channels_last(x) ? x.size(1) : 1),
                       "layout is for images of another memory format; got ", x.sizes(), " with strides ", x.strides());
-  check_count("images", x, shape.planes * how.channels * how.y.n_in * how.x.n_in);
+  check_count("images", x, how.launch.planes * how.layout.channels * how.layout.y.n_in * how.layout.x.n_in);
   return how;
 }
 
-void check_taps(const Tensor& x, const Tensor& taps, const resample::Layout& how, const Tensor& launch) {
+void check_taps(const Tensor& x, const Tensor& taps, const Structs& how) {
   check_numbers(taps, compute_type(x.type()));
-  const int64_t fh = how.y.n_taps, fw = how.x.n_taps;
-  if (checked<resample::Launch>("launch", launch).outer != 0) {
-    SPECOPS_CHECK_VALUE(fh == fw && fh > 1, "several taps along both axes are an outer product; got ", fh, " and ", fw);
-    check_count("taps", taps, fw);
-  } else {
-    check_count("taps", taps, fh * fw);
-  }
+  const int64_t fh = how.layout.y.n_taps, fw = how.layout.x.n_taps;
+  SPECOPS_CHECK_VALUE(!how.launch.outer || (fh == fw && fw > 1),
+                      "an outer product has the same taps, several, along both axes; got ", fh, " and ", fw);
+  check_count("taps", taps, how.launch.outer ? fw : fh * fw);
 }
 
 Tensor empty_resampled(const Tensor& x, const resample::Layout& how) {
@@ -51,21 +53,21 @@ Tensor empty_factors(const Tensor& taps, const resample::Layout& how) {
 
 Tensor upfirdn2d_cuda(const Tensor& x, const Tensor& taps, const Tensor& row_folds, const Tensor& column_folds,
                       const Tensor& layout, const Tensor& launch, double gain) {
-  const resample::Layout how = checked_layout(x, layout, launch);
-  check_taps(x, taps, how, launch);
-  Tensor out = empty_resampled(x, how);
-  call("upfirdn2d", launch_upfirdn2d, *pixels(x), taps, row_folds, column_folds, empty_factors(taps, how), out,
+  const Structs how = checked_structs(x, layout, launch);
+  check_taps(x, taps, how);
+  Tensor out = empty_resampled(x, how.layout);
+  call("upfirdn2d", launch_upfirdn2d, *pixels(x), taps, row_folds, column_folds, empty_factors(taps, how.layout), out,
        numbers(layout), numbers(launch), gain);
   return out;
 }
 
 Tensor upfirdn2d_patches_cuda(const Tensor& x, const Tensor& taps, const Tensor& layout, const Tensor& launch,
                               double gain) {
-  const resample::Layout how = checked_layout(x, layout, launch);
-  check_taps(x, taps, how, launch);
-  Tensor out = empty_resampled(x, how);
-  call("upfirdn2d_patches", launch_upfirdn2d_patches, *pixels(x), taps, empty_factors(taps, how), out, numbers(layout),
-       numbers(launch), gain);
+  const Structs how = checked_structs(x, layout, launch);
+  check_taps(x, taps, how);
+  Tensor out = empty_resampled(x, how.layout);
+  call("upfirdn2d_patches", launch_upfirdn2d_patches, *pixels(x), taps, empty_factors(taps, how.layout), out,
+       numbers(layout), numbers(launch), gain);
   return out;
 }
 
@@ -73,8 +75,7 @@ Tensor upfirdn2d_filter_correlation_cuda(const Tensor& images, const Tensor& out
                                          const Tensor& launch) {
   const Pixels of_images = contiguous(images), of_outputs = contiguous(outputs);
   const Tensor &x = *of_images, &y = *of_outputs;
-  const resample::Layout how = checked_layout(x, layout, launch);
-  const auto shape = checked<resample::Launch>("launch", launch);
+  const auto [how, shape] = checked_structs(x, layout, launch);
   check_numbers(y, x.type());
   check_count("outputs", y, shape.planes * how.y.n_out * how.x.n_out);
   const std::vector<int64_t> taps = {how.y.n_taps, how.x.n_taps};

@@ -23,9 +23,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from specops.ops._checks import check_image
+from specops.ops._checks import check_image, number
 from specops.ops._layout import batch_first, compute_dtype, memory_format
 from specops.ops.registration import register
+
+Pair = Sequence[int]
+Factors = tuple[Pair, Pair, Sequence[int]]  # up, down, padding
 
 BOUNDARIES = ("zeros", "reflect", "replicate", "circular")
 
@@ -42,6 +45,12 @@ def output_size(
 def filter_size(taps: Sequence[int]) -> tuple[int, int]:
     """Returns (fh, fw) of taps of a shape, [fh, fw] or 1-D."""
     return taps[0], taps[-1]
+
+
+def along_axes(up: Pair, down: Pair, padding: Sequence[int]) -> tuple[Factors, Factors]:
+    """Returns the factors and paddings of the two passes that 1-D taps may take: along the rows, then the columns."""
+    left, right, top, bottom = padding
+    return ((up[0], 1), (down[0], 1), (left, right, 0, 0)), ((1, up[1]), (1, down[1]), (0, 0, top, bottom))
 
 
 def filter_of(taps: Tensor, gain: float) -> Tensor:
@@ -70,7 +79,7 @@ def upfirdn2d(
         up, down: factors (x, y), >= 1.
         padding: (x0, x1, y0, y1) in samples of the zero-inserted image; negative crops.
         boundary: `zeros`, `reflect`, `replicate` or `circular`.
-        gain: factor on the filter.
+        gain: factor on the filter; finite.
 
     Returns:
         [..., Ho, Wo] in the dtype of x, channels_last where x is; Ho = (H·up_y + y0 + y1 - fh) // down_y + 1.
@@ -87,7 +96,7 @@ def upfirdn2d(
     check_image("x", x)
     _check_taps(x, taps)
     check_sampling(x.shape, filter_size(taps.shape), up, down, padding, boundary)
-    return _upfirdn2d(x, taps, up, down, padding, boundary, gain)
+    return _upfirdn2d(x, taps, up, down, padding, boundary, number("gain", gain))
 
 
 def upfirdn2d_transpose(
@@ -115,7 +124,7 @@ def upfirdn2d_transpose(
     _check_taps(y, taps)
     _check_factors(up, down, padding, boundary)
     _check_output(size, y.shape[-2:], filter_size(taps.shape), up, down, padding)
-    return _upfirdn2d_transpose(y, taps, up, down, padding, boundary, size, gain)
+    return _upfirdn2d_transpose(y, taps, up, down, padding, boundary, size, number("gain", gain))
 
 
 def upfirdn2d_filter_correlation(
@@ -158,19 +167,19 @@ def hashable(sampling: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def check_sampling(
     shape: Sequence[int],
-    filter_size: Sequence[int],
+    taps_size: Sequence[int],
     up: Sequence[int],
     down: Sequence[int],
     padding: Sequence[int],
     boundary: str,
 ) -> None:
-    """Raises ValueError unless images [..., H, W] can be resampled so by a filter (fh, fw)."""
-    if min(filter_size) < 1:
-        raise ValueError(f"taps must be [fh, fw] with at least one tap; got {list(filter_size)}.")
+    """Raises ValueError unless images [..., H, W] can be resampled so by taps (fh, fw)."""
+    if min(taps_size) < 1:
+        raise ValueError(f"taps must be [fh, fw] with at least one tap; got {list(taps_size)}.")
     _check_factors(up, down, padding, boundary)
-    if min(output_size(shape[-2:], filter_size, up, down, padding)) < 1:
+    if min(output_size(shape[-2:], taps_size, up, down, padding)) < 1:
         raise ValueError(
-            f"the filter {list(filter_size)} is larger than the padded image: x {list(shape)}, up {list(up)}, padding "
+            f"the filter {list(taps_size)} is larger than the padded image: x {list(shape)}, up {list(up)}, padding "
             f"{list(padding)}. Pad more or use fewer taps."
         )
 
@@ -211,8 +220,10 @@ def _upfirdn2d_fake(x: Tensor, taps: Tensor, *sampling: Any) -> Tensor:
     return _new_image(x, output_size(x.shape[-2:], filter_size(taps.shape), *sampling[:3]))
 
 
-def _transpose_fake(y: Tensor, taps: Tensor, *sampling_and_size: Any) -> Tensor:
-    return _new_image(y, sampling_and_size[4])
+def _transpose_fake(
+    y: Tensor, taps: Tensor, up: Any, down: Any, padding: Any, boundary: str, size: Any, gain: float = 1.0
+) -> Tensor:
+    return _new_image(y, size)
 
 
 def _correlation_fake(x: Tensor, y: Tensor, *sampling_and_taps: Any) -> Tensor:
@@ -256,11 +267,21 @@ def _transpose_backward(
     return grad_y, _gradient_of_taps(grad, y, taps, gain, *sampling) if needs[1] else None
 
 
-def _gradient_of_taps(x: Tensor, y: Tensor, taps: Tensor, gain: float, *sampling: Any) -> Tensor:
-    """The derivative of <upfirdn2d(x, taps), y>."""
-    of_filter = _upfirdn2d_filter_correlation(x, y, *sampling, filter_size(taps.shape))
-    of_filter = of_filter if gain == 1 else of_filter * gain
-    return of_filter if taps.dim() == 2 else ((of_filter + of_filter.T) * taps).sum(-1)
+def _gradient_of_taps(
+    x: Tensor, y: Tensor, taps: Tensor, gain: float, up: Any, down: Any, padding: Any, boundary: str
+) -> Tensor:
+    """The derivative of <upfirdn2d(x, taps), y>; of 1-D taps as those of the rows and as those of the columns."""
+    if taps.dim() == 2:
+        found = _upfirdn2d_filter_correlation(x, y, up, down, padding, boundary, taps.shape)
+    else:
+        across, along = along_axes(up, down, padding)
+        wide_x, wide_y, n = x.to(taps.dtype), y.to(taps.dtype), taps.shape[0]
+        rows = _upfirdn2d(wide_x, taps.unsqueeze(0), *across, boundary)
+        columns = _upfirdn2d_transpose(wide_y, taps.unsqueeze(1), *along, boundary, rows.shape[-2:])
+        of_columns = _upfirdn2d_filter_correlation(rows, wide_y, *along, boundary, (n, 1))
+        of_rows = _upfirdn2d_filter_correlation(wide_x, columns, *across, boundary, (1, n))
+        found = of_columns.squeeze(1) + of_rows.squeeze(0)
+    return found if gain == 1 else found * gain
 
 
 def _jvp(op: str, tangents: tuple[Tensor | None, ...], first: Tensor, taps: Tensor, *rest: Any) -> Tensor:

@@ -49,7 +49,7 @@ def _kept(sampling: tuple[Any, ...]) -> Tensor:
     up, down, padding, boundary, gain, *size = sampling
     if boundary not in BOUNDARIES:
         raise ValueError(f"boundary must be {', '.join(BOUNDARIES[:-1])} or {BOUNDARIES[-1]}; got {boundary}")
-    (bits,) = struct.unpack("q", struct.pack("d", gain))
+    (bits,) = struct.unpack("q", struct.pack("d", gain + 0.0))  # -0.0 is 0.0 to a cache
     numbers = [*up, *down, *padding, BOUNDARIES.index(boundary), bits, *(size[0] if size else ())]
     with torch.inference_mode(False), _torch.outside_jit_trace():
         return torch.tensor(numbers, device="cpu")

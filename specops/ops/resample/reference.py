@@ -13,6 +13,7 @@ from torch import Tensor
 
 from specops.ops._layout import compute_dtype, like_layout
 from specops.ops._reductions import ordered_sum
+from specops.ops.resample.contract import Factors, Pair, along_axes
 
 
 def source_index(length: int, up: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:
@@ -112,18 +113,13 @@ def upfirdn2d_transpose(
     return like_layout(x.to(y.dtype), y)
 
 
-Pair = Sequence[int]
-Factors = tuple[Pair, Pair, Sequence[int]]  # up, down, padding
-
-
 def _passes(taps: Tensor, gain: float, factors: Factors) -> list[tuple[Tensor, Factors]]:
-    """One pass of a filter [fh, fw]; of 1-D taps two, along the rows and along the columns."""
+    """One pass of a filter [fh, fw], two of 1-D taps."""
     along = taps if gain == 1 else taps * gain
     if taps.dim() == 2:
         return [(along, factors)]
-    up, down, (left, right, top, bottom) = factors
-    across: Factors = (up[0], 1), (down[0], 1), (left, right, 0, 0)
-    return [(taps.unsqueeze(0), across), (along.unsqueeze(1), ((1, up[1]), (1, down[1]), (0, 0, top, bottom)))]
+    rows, columns = along_axes(*factors)
+    return [(taps.unsqueeze(0), rows), (along.unsqueeze(1), columns)]
 
 
 def _resampled(x: Tensor, taps: Tensor, factors: Factors, boundary: str) -> Tensor:

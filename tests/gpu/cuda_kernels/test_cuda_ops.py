@@ -53,7 +53,15 @@ def around_fft_results() -> Iterator[Any]:
 
 def resample_results() -> Iterator[Any]:
     for op in OPS:
-        for name in ("full with folds", "channels", "float64", "bfloat16 channels", "down 2, 4 taps"):
+        for name in (
+            "full with folds",
+            "channels",
+            "float64",
+            "bfloat16 channels",
+            "down 2, 4 taps",
+            "1-D",
+            "1-D reflect",
+        ):
             args = CASES[name].arguments(op)
             yield (getattr(resample, op)(*args),)
             yield (getattr(resample, op)(*in_other_places(args)),)
@@ -105,3 +113,24 @@ def test_a_plan_of_other_images_is_refused() -> None:
         for error, arguments in changes.items():
             with pytest.raises(Exception, match=error):
                 cuda_launch.launch(name, *arguments)
+
+
+@pytest.mark.parametrize("name", ["1-D", "1-D reflect"], ids=["tiles", "patches"])
+def test_taps_that_a_plan_is_not_for_are_refused(name: str) -> None:
+    """A filter in the place of 1-D taps and the other way round, and an outer product of different taps."""
+    calls: list[Any] = []
+    with launches.launching(lambda *call: calls.append(call)):
+        resample.upfirdn2d(*CASES[name].arguments("upfirdn2d"))
+    [(raw, x, taps, *lists, layout, launch, gain)] = calls
+    other_axis, no_outer = layout.clone(), launch.clone()
+    other_axis[2] -= 1  # taps along y
+    no_outer[-1] = 0
+    changes = {
+        "launch is for taps": (x, torch.outer(taps, taps), *lists, layout, launch, gain),
+        "launch is for taps of": (x, taps, *lists, layout, no_outer, gain),
+        "the same taps, several, along both axes": (x, taps, *lists, other_axis, launch, gain),
+    }
+    with launches.executed_ops(cuda_source.CSRC / "resample/cuda/resample_cuda.cu"):
+        for error, arguments in changes.items():
+            with pytest.raises(Exception, match=error):
+                cuda_launch.launch(raw, *arguments)
