@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 import specops
-from bench import ROOT, accuracy, checks, host, resampling, spectral, testbeds
+from bench import ROOT, accuracy, checks, host, resampling, sets, spectral, testbeds
 from bench.measure import Row, WrongResultError, copy_bandwidth, measured
 from bench.registry import Entry, PeerError
 from bench.table import Table, read, save_plot
@@ -49,7 +49,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def entries(device: torch.device) -> list[Entry]:
     """Returns all entries of a device, in the order in which they are measured."""
-    modules = (host, spectral, resampling, testbeds, accuracy)
+    modules = (host, spectral, resampling, testbeds, accuracy, sets)
     return [entry for module in modules for entry in module.entries() if device.type in entry.devices]
 
 

@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
     except (InputError, OSError) as error:
         parser.error(str(error))
+    if source.skipped():
+        print(f"skipped: {', '.join(source.skipped())}", flush=True)
     torch.manual_seed(options.seed)
     places, cpu = range(options.batch), torch.device("cpu")
     images = Loader(source, seed=options.seed, batch=options.batch, places=places, first=0, workers=0, device=cpu)

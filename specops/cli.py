@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import torch
 
 import specops
 from specops import _library, backends
+from specops.spectra.options import add_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,17 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=specops.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="version, build, instruction set, and which backend serves each op and why")
-    spectrum = commands.add_parser("spectrum", help="radial spectra of folders of pictures, compared on an HTML page")
-    spectrum.add_argument("sources", metavar="DIR_OR_IMAGE", nargs="+", type=Path, help="a folder or a picture each")
-    spectrum.add_argument("--out", metavar="FILE", type=Path, required=True, help="the page, self-contained HTML")
-    spectrum.add_argument(
-        "--size", metavar="N", type=int, help="side of the centre square of pictures (default: the largest in all)"
-    )
+    spectrum = commands.add_parser("spectrum", help="radial spectra of sets of pictures, compared on an HTML page")
+    add_options(spectrum)
     options = parser.parse_args(argv)
     if options.command == "spectrum":
-        return write_spectra(options.sources, options.out, options.size)
-    print(info())
-    return 0
+        return spectrum_of(options)
+    return tell(info())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,20 +37,42 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
 
 
-def write_spectra(sources: Sequence[Path], out: Path, size: int | None) -> int:
-    """Writes the page of `python -m specops spectrum`, prints its table and returns the exit code."""
+def spectrum_of(options: argparse.Namespace) -> int:
+    """Runs `python -m specops spectrum` and returns its exit code.
+
+    2 for wrong input, 3 where pictures were skipped, 130 after Ctrl-C, 1 where the machine lets it go no further.
+    """
     try:
-        from specops.spectra.page import write_spectrum_report
-        from specops.spectra.sources import InputError
+        from specops.spectra.command import run
+        from specops.spectra.errors import CutOffError, InputError
     except ImportError as error:
-        hint = "pip install 'specops[examples]' installs it"
-        print(f"specops spectrum: error: {error.name} is not installed; {hint}", file=sys.stderr)
-        return 2
+        return failed(2, f"{error.name} is not installed; pip install 'specops[examples,metrics]' installs it")
     try:
-        print(write_spectrum_report(sources, out, size=size))
+        code, text = run(options)
     except InputError as error:
-        print(f"specops spectrum: error: {error}", file=sys.stderr)
-        return 2
+        return failed(2, str(error))
+    except KeyboardInterrupt:
+        return failed(130, "interrupted; give --resume to go on")
+    except CutOffError as error:
+        return failed(1, f"{error}; give --resume to go on")
+    except OSError as error:
+        return failed(1, f"{error.filename or options.out}: {error.strerror or error}; give --resume to go on")
+    return tell(text) or code
+
+
+def failed(code: int, reason: str) -> int:
+    """Prints in one line why `specops spectrum` failed, and returns the code."""
+    print(f"specops spectrum: error: {reason}", file=sys.stderr)
+    return code
+
+
+def tell(text: str) -> int:
+    """Prints a text, and returns 1 where that fails; a reader that has seen enough, as `head`, is no failure."""
+    try:
+        print(text, end="\n" if text else "", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the rest fails when Python ends
+        return 0 if isinstance(error, BrokenPipeError) else failed(1, f"stdout: {error.strerror}")
     return 0
 
 

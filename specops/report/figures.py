@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
 
 from specops.report.palette import DARK, LIGHT, Theme
 
@@ -76,6 +79,13 @@ def themed(draw: Callable[..., Figure], *arguments: Any, description: str) -> Th
 def data_url(content: bytes, kind: str) -> str:
     """Returns a file of the type image/`kind` as text to be put into a page."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def png_of_pixels(pixels: NDArray[np.uint8]) -> bytes:
+    """Returns pixels [H, W, 3] as a PNG file."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "png")
+    return stream.getvalue()
 
 
 def _save(figure: Figure, format: str) -> bytes:

@@ -11,7 +11,7 @@ from studies.core.evaluation import reduced_spectrum
 import specops
 from specops.metrics import LeakageRatio, RadialSpectrumStatistics, SpectralDistance
 from specops.metrics._statistics import merged_moments, moments_of
-from specops.spectra import statistics
+from specops.spectra import bands
 
 
 def test_statistics_are_mean_and_deviation() -> None:
@@ -45,7 +45,7 @@ def test_spectral_distance_is_that_of_the_testbeds(side: int) -> None:
     real, fake = torch.rand(2, 4, 3, side, side)
     spectra = (reduced_spectrum(fake), reduced_spectrum(real))
     values = computed(SpectralDistance(side), [real], [fake])
-    listed = statistics.band_errors(statistics.relative_error(*spectra), side)
+    listed = bands.band_errors(bands.relative_error(*spectra), side)
     for band, expected in listed.items():
         assert float(values[f"e_{band}"]) == pytest.approx(expected, rel=1e-5)
 

@@ -78,6 +78,15 @@ def mean_of_processes(x: Tensor) -> Tensor:
     return total / size()
 
 
+def union(entries: dict[str, str]) -> dict[str, str]:
+    """The entries of all processes."""
+    if size() == 1:
+        return entries
+    gathered: list[dict[str, str]] = [{}] * size()
+    dist.all_gather_object(gathered, entries)
+    return {name: value for each in gathered for name, value in each.items()}
+
+
 def wait() -> None:
     """Until every process is here."""
     if size() > 1:

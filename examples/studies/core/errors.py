@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specops.spectra.sources import InputError as InputError
+from specops.spectra.errors import InputError as InputError
 
 
 class TrainingError(Exception):

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from specops.report.files import write_atomically
-from specops.spectra.statistics import FloatArray
+from specops.spectra.bands import FloatArray
 
 from . import distributed
 from .errors import InputError, TrainingError
@@ -23,6 +23,7 @@ from .record.checkpoints import State, load_checkpoint, load_optimizer, optimize
 from .record.folder import CHECKPOINT, METRICS, SPECTRA
 from .record.history import History
 from .record.results import RunResult
+from .record.skipped import SkippedPictures
 
 _LOOK_EVERY = 10
 """Steps between looks at the losses: each look waits for the device."""
@@ -86,6 +87,10 @@ class Training(ABC):
     @abstractmethod
     def measure(self, loss: Tensor) -> None:
         """Evaluate the present images and add them to the history."""
+
+    def skipped(self) -> dict[str, str]:
+        """Reasons, by name, of the pictures that could not be read so far."""
+        return {}
 
     def result(self, *, title: str = "", color: int = 0) -> RunResult:
         """What plots and tables need."""
@@ -151,7 +156,8 @@ def train(training: Training, folder: Path, *, show_progress: bool, observers: S
     if training.step == 0:
         _save(training, folder)
     start = time.perf_counter() - training.seconds
-    watch = _FiniteWatch(training, folder)
+    watch, skipped = _FiniteWatch(training, folder), SkippedPictures(folder)
+    _list_skipped(training, skipped)
     title = training.settings.mode
     with tqdm(total=steps, initial=training.step, desc=title, unit="step", disable=not show_progress) as bar:
         while training.step < steps:
@@ -166,6 +172,7 @@ def train(training: Training, folder: Path, *, show_progress: bool, observers: S
                 training.seconds = time.perf_counter() - start
                 training.measure(loss)
                 _save(training, folder)
+                _list_skipped(training, skipped)
                 for observer in observers if distributed.is_first() else ():
                     observer(training)
                 bar.set_postfix_str(f"loss {loss.item():.4f}")
@@ -225,6 +232,13 @@ class _FiniteWatch:
     def _message(self, what: str) -> str:
         advice = f": {self._training.advice}" if self._training.advice else ""
         return f"{what}; {self._folder / CHECKPOINT} is from before that, and finite{advice}"
+
+
+def _list_skipped(training: Training, listed: SkippedPictures) -> None:
+    """List what any of the processes could not read."""
+    found = distributed.union(training.skipped())
+    if distributed.is_first():
+        listed.add(found)
 
 
 def _save(training: Training, folder: Path) -> None:

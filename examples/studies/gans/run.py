@@ -119,6 +119,9 @@ class GanRun(Training):
         row |= dict(zip(names, means.tolist(), strict=True)) | self._evaluator.measure(fake)
         self.history.add(row, reduced_spectrum(fake), to_8bit(fake[:SHOWN_IMAGES]).cpu())
 
+    def skipped(self) -> dict[str, str]:
+        return self._source.skipped()
+
     def generate(self, count: int) -> Tensor:
         """Samples `[count, 3, N, N]` of always the same latents, by the averaged weights if there are any."""
         latents = _latents(draws.generator(self.settings.seed, "evaluated latents", 0), count).to(self._device)

@@ -26,7 +26,7 @@ class Run(Training):
     def __init__(self, settings: Settings, images: ImageSet, device: torch.device) -> None:
         super().__init__(settings)
         self._random = torch.Generator().manual_seed(settings.seed)
-        self._real = images.pixels.to(device)
+        self._real, self._skipped = images.pixels.to(device), dict(images.skipped)
         self._queue = torch.empty(0, dtype=torch.int64)
         self.real_spectrum = reduced_spectrum(self._real)
         self.real_pictures = _pictures(images.pixels)
@@ -34,6 +34,9 @@ class Run(Training):
     @abstractmethod
     def generate(self) -> Tensor:
         """Images `[n, 3, N, N]`, one per real image, without gradient."""
+
+    def skipped(self) -> dict[str, str]:
+        return self._skipped
 
     def average(self) -> Tensor | None:
         """A moving average of the images `[n, 3, N, N]`, where the testbed keeps one."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from specops.geometry import BANDS
-from specops.spectra.statistics import band_errors, relative_error
+from specops.spectra.bands import band_errors, relative_error
 
 
 def natural_images(n: int, side: int) -> torch.Tensor:

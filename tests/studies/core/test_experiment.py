@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 import torch
 from finished_runs import FILES, PICTURES, assert_same_numbers, environment, exit_code, refusal, snapshot, table
 from studies.testbeds.generator_run import GeneratorRun
+
+from specops.report.pages import percent
 
 SCRIPTS = (cosine_bias, discriminator_testbed, gan_fixes, generator_testbed)
 COLUMNS = ["step", "seconds", "loss", "psnr", "e_low", "e_mid", "e_high", "e_corner"]
@@ -63,15 +66,14 @@ def test_several_modes_are_compared(pictures: Path, tmp_path: Path, capsys: pyte
     assert start(*arguments(pictures, tmp_path / "out", "--upsample", "zeros", "shuffle")) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    lines = out.splitlines()
-    assert lines[0].split() == ["mode", "PSNR", "e_low", "e_mid", "e_high", "e_corner", "checkerboard"]
-    assert [line.split()[0] for line in lines[1:]] == ["zeros", "shuffle"]
-    for line in lines[1:]:
-        mode, psnr, *errors, _ = line.split()
+    head, *rows = (re.split(r"  +", line) for line in out.splitlines())
+    assert head == ["run", "PSNR / dB", "Low", "Mid", "High", "Corner", "Checkerboard"]
+    assert [name for name, *_ in rows] == ["zeros", "shuffle"]
+    for mode, (_, psnr, *errors, _) in zip(("zeros", "shuffle"), rows, strict=True):
         last = table(tmp_path / "out" / mode)[-1]
         assert float(psnr) == pytest.approx(float(last["psnr"]), abs=0.006)
-        assert [float(error) for error in errors[:3]] == pytest.approx([float(last[c]) for c in COLUMNS[4:7]], abs=6e-4)
-        assert errors[3:] == ["-"], "no corner at 8 pixels"
+        assert errors[:3] == [percent(float(last[column])) for column in COLUMNS[4:7]]
+        assert errors[3:] == ["\N{EN DASH}"], "no corner at 8 pixels"
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Bed of nails" in page
     assert "Pixel shuffle" in page
@@ -93,7 +95,7 @@ def test_help_tells_the_options(script: ModuleType, capsys: pytest.CaptureFixtur
 # Wrong input
 
 WRONG = {
-    "empty-folder": (["--image", "{tmp}/empty"], "holds no picture"),
+    "empty-folder": (["--image", "{tmp}/empty"], "has no picture"),
     "missing": (["--image", "{tmp}/none.png"], "does not exist"),
     "broken": (["--image", "{tmp}/broken.png"], "broken.png"),
     "one-broken-of-many": (["--image", "{pictures}", "--image", "{tmp}/broken.png"], "broken.png"),
@@ -164,7 +166,7 @@ CONTRADICTIONS = {
     "batch": (["--batch", "3"], "batch 2, not 3"),
     "eval-every": (["--eval-every", "2"], "eval_every 3, not 2"),
     "arithmetic": (["--arithmetic", "published"], "arithmetic 'fast', not 'published'"),
-    "image": (["--image", "{pictures}/0.npy"], "pixels_sha256"),
+    "image": (["--image", "{pictures}/0.npy"], "its run has images"),
     "steps": (["--steps", "5"], "already reached step 7"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import discriminator_testbed
 import numpy as np
 import pytest
 import torch
-from finished_runs import refusal
+from finished_runs import exit_code, refusal
 from PIL import Image
 from studies.core.data.images import load_bundled, load_images, to_8bit
 from studies.core.errors import InputError
@@ -56,7 +58,7 @@ def test_photo_is_the_lanczos_resampled_centre_of_chelsea() -> None:
         left = (picture.width - picture.height) // 2
         square = picture.crop((left, 0, left + picture.height, picture.height))
         expected = np.asarray(square.resize((64, 64), Image.Resampling.LANCZOS))
-    torch.testing.assert_close(load_bundled("photo", 64).pixels, scaled(expected))
+    assert torch.equal(load_bundled("photo", 64).pixels, scaled(expected))
 
 
 def test_grass_is_grey_and_has_much_high_frequency() -> None:
@@ -82,9 +84,11 @@ def test_every_mode_gives_three_channels(tmp_path: Path, colours: np.ndarray, mo
         torch.testing.assert_close(pixels, scaled(colours[..., :1].repeat(3, axis=-1)))
 
 
-def test_alpha_is_dropped_not_composited(tmp_path: Path, colours: np.ndarray) -> None:
-    transparent = np.concatenate([colours, np.zeros((16, 16, 1), dtype=np.uint8)], axis=-1)
-    torch.testing.assert_close(load_images([save(tmp_path, "a.png", transparent)], 16).pixels, scaled(colours))
+def test_alpha_is_laid_on_black(tmp_path: Path, colours: np.ndarray) -> None:
+    alpha = np.zeros((16, 16, 1), dtype=np.uint8)
+    alpha[:8] = 255
+    path = save(tmp_path, "a.png", np.concatenate([colours, alpha], axis=-1))
+    torch.testing.assert_close(load_images([path], 16).pixels, scaled(colours * (alpha > 0)))
 
 
 def test_orientation_tag_is_followed(tmp_path: Path, colours: np.ndarray) -> None:
@@ -126,7 +130,7 @@ ARRAYS = {
     "shape": (np.zeros((16, 16, 3)), "must be [3, 16, 16]"),
     "side": (np.zeros((3, 32, 32)), "got [3, 32, 32]"),
     "range": (np.full((3, 16, 16), 255.0), "must be in [-1, 1]"),
-    "nan": (np.full((3, 16, 16), np.nan), "NaN"),
+    "nan": (np.full((3, 16, 16), np.nan), "got nan"),
     "integers": (np.zeros((3, 16, 16), dtype=np.uint8), "floating point"),
     "objects": (np.array([None]), "cannot be read"),
 }
@@ -159,22 +163,93 @@ def test_folder_of_unusual_pictures_is_read(tmp_path: Path, colours: np.ndarray)
     assert images.pixels.isfinite().all()
 
 
-@pytest.mark.parametrize("broken", ["cut.png", "text.png", "empty.png", "bomb.png", "float.tif", "folder.npy"])
-def test_one_broken_picture_in_a_folder_is_named_in_one_line(
+@pytest.mark.parametrize("shape", [(16, 21), (40, 33), (1, 7), (90, 64)], ids=str)
+def test_picture_of_8_bits_is_resampled_in_8_bits(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """To the bit as Pillow does it, channel by channel: runs of any version train on the same values."""
+    values = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    top, left, side = (shape[0] - min(shape)) // 2, (shape[1] - min(shape)) // 2, min(shape)
+    square = Image.fromarray(values).crop((left, top, left + side, top + side))
+    expected = np.asarray(square.resize((16, 16), Image.Resampling.LANCZOS))
+    assert torch.equal(load_images([save(tmp_path, "a.png", values)], 16).pixels, scaled(expected))
+
+
+@pytest.mark.parametrize("form", ["zip", "npy", "npz"])
+def test_archives_and_arrays_are_sets_of_images(tmp_path: Path, colours: np.ndarray, form: str) -> None:
+    path, several = tmp_path / f"set.{form}", np.stack([colours, colours[::-1]])
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for number, values in enumerate(several):
+                archive.write(save(tmp_path, f"{number}.png", values), f"{number}.png")
+    elif form == "npy":
+        np.save(path, several)
+    else:
+        np.savez(path, several)
+    loaded = load_images([path], 16)
+    assert torch.equal(loaded.pixels, torch.cat([scaled(colours), scaled(colours[::-1].copy())]))
+
+
+def broken_picture(path: Path, colours: np.ndarray) -> None:
+    """Write the kind of broken file that the name of `path` tells."""
+    whole = io.BytesIO()
+    Image.fromarray(colours).save(whole, "png")
+    bomb = bytearray(whole.getvalue())  # a header that promises 10^10 pixels
+    bomb[16:24] = (100_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    if path.name == "float.tif":
+        Image.fromarray(np.full((16, 16), 2, dtype=np.float32)).save(path)
+    else:
+        contents = {"cut.png": whole.getvalue()[:-30], "text.png": b"text", "bomb.png": bytes(bomb)}
+        path.write_bytes(contents.get(path.name, b"\x93NUMPY" if path.suffix == ".npy" else b""))
+
+
+BROKEN = {
+    "cut.png": "truncated",
+    "text.png": "no picture that Pillow can read",
+    "empty.png": "no picture that Pillow can read",
+    "bomb.png": "exceeds limit",
+    "float.tif": "got 2 to 2",
+    "folder.npy": "magic",
+}
+
+
+def test_broken_pictures_of_a_folder_are_skipped_with_the_reason(tmp_path: Path, colours: np.ndarray) -> None:
+    save(tmp_path, "whole.png", colours)
+    for name in BROKEN:
+        broken_picture(tmp_path / name, colours)
+    loaded = load_images([tmp_path], 8)
+    assert loaded.names == ("whole.png",)
+    assert {Path(name).name for name in loaded.skipped} == BROKEN.keys()
+    assert all(BROKEN[Path(name).name] in reason for name, reason in loaded.skipped.items())
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_broken_picture_alone_is_told_in_one_line(
     tmp_path: Path, colours: np.ndarray, broken: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By the command, with exit code 2 and nothing written."""
-    whole = save(tmp_path, "whole.png", colours).read_bytes()
-    bomb = bytearray(whole)  # a header that promises 10^10 pixels
-    bomb[16:24] = (100_000).to_bytes(4, "big") * 2
-    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
-    path = tmp_path / broken
-    if broken == "float.tif":
-        Image.fromarray(np.zeros((16, 16), dtype=np.float32)).save(path)
-    else:
-        contents = {"cut.png": whole[:-30], "text.png": b"text", "bomb.png": bytes(bomb), "folder.npy": b"\x93NUMPY"}
-        path.write_bytes(contents.get(broken, b""))
+    broken_picture(tmp_path / broken, colours)
     out = tmp_path / "out"
-    err = refusal(capsys, discriminator_testbed, "--image", tmp_path, "--resolution", 8, "--out", out)
-    assert broken in err
+    for path in (tmp_path / broken, tmp_path):
+        err = refusal(capsys, discriminator_testbed, "--image", path, "--resolution", 8, "--out", out)
+        assert broken in err
+        assert BROKEN[broken] in err
     assert not out.exists()
+
+
+def test_testbed_lists_what_it_skips_and_refuses_other_images(
+    tmp_path: Path, colours: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once on the terminal, and in skipped.csv."""
+    faces, out = tmp_path / "faces", tmp_path / "out"
+    faces.mkdir()
+    save(faces, "whole.png", colours)
+    broken_picture(faces / "cut.png", colours)
+    options = ["--image", faces, "--resolution", 8, "--out", out, "--threads", 1, "--steps"]
+    assert exit_code(discriminator_testbed, *options, 1) == 0
+    assert "1 picture is skipped" in capsys.readouterr().err
+    assert "cut.png" in (out / "skipped.csv").read_text()
+    assert exit_code(discriminator_testbed, *options, 2, "--resume") == 0
+    assert "skipped" not in capsys.readouterr().err
+    save(faces, "another.png", colours[::-1])
+    told = refusal(capsys, discriminator_testbed, *options, 3, "--resume")
+    assert "its run has images whole.png, not another.png, whole.png; put the images back" in told

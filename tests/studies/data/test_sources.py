@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,9 @@ import torch
 from PIL import Image
 from studies.core.data import draws
 from studies.core.data.loader import Loader
-from studies.core.data.sources import PHOTOS, Folder, PhotoCrops, Source, Toyset, open_source
+from studies.core.data.sources import PHOTOS, PhotoCrops, Pictures, Source, Toyset, open_source
 from studies.core.data.toyset import toy_pixels
-from studies.core.errors import InputError
+from studies.core.errors import InputError, TrainingError
 from torch import Tensor
 
 
@@ -32,7 +34,7 @@ def greys(x: Tensor) -> set[int]:
 
 
 def test_folder_gives_each_training_picture_once_per_epoch_and_no_held_out_one(folder: Path) -> None:
-    source = Folder(folder, 32)
+    source = Pictures(folder, 32)
     held_out = greys(source.held_out(100))
     assert len(held_out) == 8
     first, second = (greys(source.images(0, 12, number, range(12))) for number in (0, 1))
@@ -48,7 +50,68 @@ def test_folder_with_too_few_pictures(tmp_path: Path) -> None:
     for number in range(15):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
     with pytest.raises(InputError, match="holds 15 images; 16 are needed"):
-        Folder(tmp_path, 32)
+        Pictures(tmp_path, 32)
+
+
+def spoil(path: Path) -> None:
+    """Make a picture one whose pixels end too early: its header is whole."""
+    stream = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.save(stream, "bmp")
+    path.write_bytes(stream.getvalue()[:-1000])
+
+
+@pytest.fixture
+def spoiled(folder: Path, tmp_path: Path) -> Path:
+    """The folder with a file that is no picture, and one training and one held-out picture without their ends."""
+    copied = tmp_path / "pictures"
+    shutil.copytree(folder, copied)
+    (copied / "note.png").write_text("text")
+    spoil(copied / "00.png")
+    spoil(copied / "01.png")
+    return copied
+
+
+def test_broken_pictures_are_skipped_and_told(spoiled: Path) -> None:
+    """Those with broken headers at once, others when they come up; the next one takes their place."""
+    source = Pictures(spoiled, 32)
+    assert source.skipped() == {"note.png": "it is no picture that Pillow can read"}
+    assert len(source.held_out(100)) == 7  # without the first picture
+    assert source.skipped().keys() == {"note.png", "00.png"}
+    trained = [source.images(0, 12, number, range(12)).float().mean((1, 2, 3)).round().tolist() for number in (0, 1)]
+    assert [each.count(2 * 8) for each in trained] == [2, 2]
+    assert [len(set(each)) for each in trained] == [11, 11]
+    assert source.skipped().keys() == {"note.png", "00.png", "01.png"}
+    assert "truncated" in source.skipped()["01.png"]
+
+
+def test_what_a_worker_finds_broken_is_told_and_no_batch_depends_on_workers(spoiled: Path) -> None:
+    batches = []
+    for workers in (0, 2):
+        source = Pictures(spoiled, 32)
+        loader = Loader(source, seed=3, batch=4, places=range(4), first=0, workers=workers, device=torch.device("cpu"))
+        batches.append(torch.stack([loader.next() for _ in range(6)]))
+        assert source.skipped().keys() == {"note.png", "01.png"}
+    assert torch.equal(*batches)
+
+
+def test_set_of_which_nothing_can_be_read_any_more(folder: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "pictures"
+    shutil.copytree(folder, copied)
+    source = Pictures(copied, 32)
+    for path in copied.rglob("*.png"):
+        spoil(path)
+    with pytest.raises(InputError, match="0 of 8 held-out images can be read"):
+        source.held_out(100)
+    with pytest.raises(TrainingError, match="none of its 20 images can be read any more"):
+        source.images(0, 1, 0, range(1))
+
+
+def test_archive_is_a_set_like_the_folder_that_it_was_made_of(folder: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "set"), "zip", folder)
+    ours, wanted = (Pictures(path, 32) for path in (Path(archive), folder))
+    assert torch.equal(ours.held_out(100), wanted.held_out(100))
+    assert torch.equal(ours.images(0, 12, 1, range(12)), wanted.images(0, 12, 1, range(12)))
 
 
 def test_photographs_are_held_out_whole_and_each_tells_its_terms() -> None:

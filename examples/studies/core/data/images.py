@@ -1,37 +1,37 @@
-"""Training images: read, cropped to a square, resampled and scaled to [-1, 1]."""
+"""Training images: read as `specops spectrum` reads them, cropped to a square, resampled and scaled to [-1, 1]."""
 
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from numpy.typing import NDArray
+from torch import Tensor
 
 import specops
-from specops.spectra.sources import SUFFIXES, pictures
+from specops.spectra.loading import Framing, size_of_item
+from specops.spectra.pixels import SUFFIXES, UnreadableError, as_values, centre, resampled
+from specops.spectra.sources import Files, Item, Source, pixels_of, source_of
 from studies.core.errors import InputError
 
 BUNDLED = {"photo": "chelsea.png", "grass": "grass.png"}
 """Pictures inside scikit-image's own package, by the name that `--data` takes."""
 
-IMAGE_SUFFIXES = (*SUFFIXES, ".npy")
-_HIGH_BIT_DEPTH = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
-
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises of a broken picture."""
+ARRAY = ".npy"
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images `pixels [n, 3, H, W]`, float32 in [-1, 1], with a name each."""
+    """Images `pixels [n, 3, H, W]`, float32 in [-1, 1], with a name each; `skipped` are reasons by name."""
 
     names: tuple[str, ...]
-    pixels: torch.Tensor
+    pixels: Tensor
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -39,14 +39,67 @@ class ImageSet:
         return hashlib.sha256(self.pixels.numpy().tobytes()).hexdigest()
 
 
-def load_images(sources: Sequence[Path], resolution: int) -> ImageSet:
-    """Images of the files and folders in `sources`, in order, each [3, resolution, resolution].
+def open_pictures(path: Path) -> Source:
+    """The pictures at a path, as `specops spectrum` finds them; an array file [3, N, N] is one of them.
 
-    Folders are read by name, not recursively. Raises InputError for what is missing, empty or broken.
+    Raises InputError where there is nothing.
     """
-    paths = [path for source in sources for path in pictures(source, suffixes=IMAGE_SUFFIXES)]
-    pixels = torch.stack([_load(path, resolution) for path in paths])
-    return ImageSet(names=tuple(path.name for path in paths), pixels=pixels)
+    source = source_of(path)
+    if path.is_dir() or (path.suffix.lower() == ARRAY and not _is_set(path)):
+        return Files(path, (*SUFFIXES, ARRAY))
+    return source
+
+
+def load_images(paths: Sequence[Path], resolution: int) -> ImageSet:
+    """Images of the pictures at `paths`, in order, each [3, resolution, resolution].
+
+    A picture of several at a path is skipped where it cannot be read. Raises InputError for one that stands alone, and
+    where there
+    is none at one of them.
+    """
+    names: list[str] = []
+    images: list[Tensor] = []
+    skipped: dict[str, str] = {}
+    for path in paths:
+        source, before = open_pictures(path), len(images)
+        for item in source:
+            try:
+                images.append(read(item, resolution))
+                names.append(item.name)
+            except UnreadableError as error:
+                if isinstance(source, Files) and not path.is_dir():
+                    raise InputError(f"image {path} cannot be read: {error}") from error
+                skipped[str(path / item.name)] = str(error)
+        if len(images) == before:
+            reasons = [f": {name}: {reason}" for name, reason in skipped.items()][:1]
+            raise InputError(f"{path} has no picture that can be read{''.join(reasons)}")
+    return ImageSet(tuple(names), torch.stack(images), skipped)
+
+
+def check_header(item: Item, resolution: int) -> None:
+    """Raise UnreadableError where the header of a picture tells that `read` cannot read it."""
+    if is_array(item):
+        _array(item.origin, resolution)
+    else:
+        size_of_item(item)
+
+
+def read(item: Item, resolution: int) -> Tensor:
+    """A picture [3, resolution, resolution]: its centre square, resampled by Lanczos' window; grey is repeated.
+
+    Pictures of 8 bits are resampled in 8 bits. An array file is taken as it is, since resampling would change its
+    spectrum. Raises UnreadableError.
+    """
+    if is_array(item):
+        return torch.from_numpy(pixels_of(_array(item.origin, resolution), (-1, 1)))
+    pixels = Framing().applied(item).pixels
+    values = as_values(resampled(centre(pixels, min(pixels.shape[1:])), resolution))
+    return torch.from_numpy(np.clip(values, -1, 1)).expand(3, -1, -1).contiguous()
+
+
+def is_array(item: Item) -> bool:
+    """Whether an item is an array file, which holds one image."""
+    return isinstance(item.origin, Path) and item.origin.suffix.lower() == ARRAY
 
 
 def load_bundled(name: str, resolution: int) -> ImageSet:
@@ -82,66 +135,24 @@ def to_8bit(images: torch.Tensor) -> torch.Tensor:
     return images.clamp(-1, 1).div(2).add(0.5).mul(255).to(torch.uint8)
 
 
-def _load(path: Path, resolution: int) -> torch.Tensor:
-    if path.suffix.lower() == ".npy":
-        return _load_array(path, resolution)
-    return _load_picture(path, resolution)
-
-
-def _load_picture(path: Path, resolution: int) -> torch.Tensor:
-    """Picture file as [3, resolution, resolution]: turned upright, alpha dropped, grey repeated, first frame only."""
+def _is_set(path: Path) -> bool:
+    """Whether an array file has several images [n, C, H, W] or [n, H, W, C]."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a large photo of one's own is welcome
-            with Image.open(path) as picture:
-                channels = _split_channels(ImageOps.exif_transpose(picture))
-            resampled = [np.asarray(_square(channel, resolution), dtype=np.float32) for channel in channels]
-    except UnidentifiedImageError as error:
-        raise InputError(f"image {path} is no picture that Pillow can read") from error
-    except UNREADABLE as error:
-        raise InputError(f"image {path} cannot be read: {' '.join(str(error).split())}") from error
-    scaled = np.clip(np.stack(resampled) / np.float32(127.5) - np.float32(1), -1, 1)
-    return torch.from_numpy(scaled).expand(3, -1, -1).contiguous()
+        return np.load(path, mmap_mode="r", allow_pickle=False).ndim == 4
+    except (OSError, ValueError, EOFError):
+        return False
 
 
-def _split_channels(picture: Image.Image) -> list[Image.Image]:
-    """Channels of a picture (one if 16-bit grey, else R, G, B), each in 0…255; 16 bits become float."""
-    if picture.mode == "F":
-        raise ValueError("floating point pictures have no fixed range; save it as .npy [3, H, W] in [-1, 1]")
-    if picture.mode in _HIGH_BIT_DEPTH:
-        values = np.asarray(picture, dtype=np.float32)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"integer pictures must hold values in [0, 65535], not [{values.min()}, {values.max()}]")
-        return [Image.fromarray(values * np.float32(255 / 65535))]
-    return list(picture.convert("RGB").split())
-
-
-def _square(channel: Image.Image, resolution: int) -> Image.Image:
-    """Centre square of `channel`, Lanczos-resampled to the resolution (smaller pictures are enlarged)."""
-    width, height = channel.size
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    square = channel.crop((left, top, left + side, top + side))
-    if side == resolution:
-        return square
-    return square.resize((resolution, resolution), Image.Resampling.LANCZOS)
-
-
-def _load_array(path: Path, resolution: int) -> torch.Tensor:
-    """Array file [3, resolution, resolution] in [-1, 1]: taken as it is, since resampling would change its spectrum."""
+def _array(path: Any, resolution: int) -> NDArray[Any]:
+    """The array [3, resolution, resolution] of a file, mapped into memory; raises UnreadableError for another."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"array {path} cannot be read: {' '.join(str(error).split())}") from error
-    expected = (3, resolution, resolution)
-    if not isinstance(array, np.ndarray) or array.shape != expected:
+        raise UnreadableError(" ".join(str(error).split())) from error
+    expected = [3, resolution, resolution]
+    if not isinstance(array, np.ndarray) or list(array.shape) != expected:
         shape = list(getattr(array, "shape", []))
-        raise InputError(f"array {path} must be {list(expected)} for --resolution {resolution}; got {shape}")
-    if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"array {path} must be floating point in [-1, 1]; got {array.dtype}")
-    if not np.isfinite(array).all():
-        raise InputError(f"array {path} holds NaN or infinity; it must be in [-1, 1]")
-    if np.abs(array).max() > 1:
-        span = f"[{array.min():.4g}, {array.max():.4g}]"
-        raise InputError(f"array {path} must be in [-1, 1]; its values span {span}")
-    return torch.from_numpy(array.astype(np.float32))
+        raise UnreadableError(f"an array must be {expected} for --resolution {resolution}; got {shape}")
+    if array.dtype.kind != "f":
+        raise UnreadableError(f"an array must be floating point in [-1, 1]; got {array.dtype}")
+    return array

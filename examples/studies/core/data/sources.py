@@ -6,24 +6,29 @@ A source gives the images of a batch by their running numbers, from the seed alo
 from __future__ import annotations
 
 import mmap
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
-from specops.spectra.sources import pictures
-from studies.core.errors import InputError
+from specops.spectra.pixels import UnreadableError
+from specops.spectra.sources import Item, fingerprint
+from studies.core.errors import InputError, TrainingError
 
 from . import draws
-from .images import IMAGE_SUFFIXES, load_images
+from .images import check_header, open_pictures, read
 from .toyset import TOYSET, toy_pixels
 
 PHOTO_CROPS = "photo-crops"
@@ -63,6 +68,9 @@ PHOTOS = (
 
 _TOY_IMAGES, _TOY_IMAGES_HELD_OUT = 1024, 512
 _HELD_OUT_SHARE, _FEWEST_HELD_OUT = 10, 8
+_UNREAD, _READ, _BROKEN = 0, 1, 2
+_SILENT_SECONDS = 2.0
+"""Checks that take no longer are not told of."""
 
 
 class Source(ABC):
@@ -75,6 +83,14 @@ class Source(ABC):
     @abstractmethod
     def held_out(self, count: int) -> Tensor:
         """At most `count` held-out images, the same ones for any seed."""
+
+    def skipped(self) -> dict[str, str]:
+        """Reasons, by name, of the pictures that were found broken so far."""
+        return {}
+
+    def record(self) -> dict[str, Any] | None:
+        """What tells the set from any other of that name, for the record of a run; None of sets that never change."""
+        return None
 
 
 class PhotoCrops(Source):
@@ -109,7 +125,7 @@ class PhotoCrops(Source):
         return torch.from_numpy(crops).permute(0, 3, 1, 2)
 
 
-class _Pictures(Source):
+class _Epochs(Source):
     """A set of pictures, each once per epoch, in an order drawn per epoch; half of them mirrored with `flip`."""
 
     def __init__(self, count: int, held_out: NDArray[np.int64], *, flip: bool) -> None:
@@ -134,7 +150,7 @@ class _Pictures(Source):
         return torch.stack([self._picture(int(number)) for number in self._held_out_numbers[:count]])
 
 
-class Toyset(_Pictures):
+class Toyset(_Epochs):
     """Pictures whose spectrum is two rings: the first 1024 of the set, and the 512 after them held out."""
 
     def __init__(self, resolution: int) -> None:
@@ -151,29 +167,97 @@ class Toyset(_Pictures):
         return torch.stack([torch.from_numpy(toy_pixels(number, self._resolution)) for number in range(total)])
 
 
-class Folder(_Pictures):
-    """The pictures of a folder and of those inside it, every tenth held out, eight at least.
+class Pictures(_Epochs):
+    """The pictures of a folder and of those inside it, an archive or an array; every tenth held out, eight at least.
 
-    A picture is read when it first comes up, by whichever worker needs it, and kept in memory that all workers share.
+    Files' headers are checked at once. A file is decoded when it first comes up, by whichever worker needs it, and kept
+    in memory that all workers share. One that turns out broken then is left out, and the next one taken instead.
     """
 
-    def __init__(self, folder: Path, resolution: int, *, flip: bool = True) -> None:
-        self._paths, self._resolution = pictures(folder, "**/*", IMAGE_SUFFIXES), resolution
-        count = len(self._paths)
+    def __init__(self, path: Path, resolution: int, *, flip: bool = True) -> None:
+        self._resolution, self._source = resolution, open_pictures(path)
+        self._items: list[Item] = []
+        self._broken: dict[str, str] = {}
+        """Reasons by name."""
+        decoded = self._check()
+        count = len(self._items)
         if count < 2 * _FEWEST_HELD_OUT:
-            raise InputError(f"--data {folder} holds {count} images; {2 * _FEWEST_HELD_OUT} are needed at least")
+            left_out = f" ({len(self._broken)} more cannot be read)" if self._broken else ""
+            raise InputError(
+                f"--data {path} holds {count} images{left_out}; {2 * _FEWEST_HELD_OUT} are needed at least"
+            )
         held_out = np.linspace(0, count - 1, max(_FEWEST_HELD_OUT, count // _HELD_OUT_SHARE)).round().astype(np.int64)
         super().__init__(count, held_out, flip=flip)
         # Anonymous memory: shared with forked workers, not limited as /dev/shm is, and free where untouched.
         self._pixels = torch.frombuffer(mmap.mmap(-1, count * 3 * resolution**2), dtype=torch.uint8)
         self._pixels = self._pixels.view(count, 3, resolution, resolution)
-        self._is_read = torch.frombuffer(mmap.mmap(-1, count), dtype=torch.uint8)
+        self._state = torch.frombuffer(mmap.mmap(-1, count), dtype=torch.uint8)
+        for number, pixels in enumerate(decoded):
+            self._pixels[number], self._state[number] = pixels, _READ
+
+    def held_out(self, count: int) -> Tensor:
+        numbers = self._held_out_numbers[:count].tolist()
+        there = [self._pixels[number] for number in numbers if self._is_read(number)]
+        if len(there) < _FEWEST_HELD_OUT // 2:
+            raise InputError(f"--data {self._source.path}: {len(there)} of {len(numbers)} held-out images can be read")
+        return torch.stack(there)
+
+    def skipped(self) -> dict[str, str]:
+        for number in torch.nonzero(self._state == _BROKEN).flatten().tolist():
+            self._broken.setdefault(self._items[number].name, self._reason(number))
+        return dict(self._broken)
+
+    def record(self) -> dict[str, Any]:
+        files = [item.origin for item in self._items if isinstance(item.origin, Path)]
+        newest = max(files, key=lambda path: path.stat().st_mtime_ns)
+        time = datetime.fromtimestamp(int(newest.stat().st_mtime), timezone.utc).isoformat()
+        return {
+            "count": len(self._items),
+            "newest": f"{newest.name} of {time}",
+            "fingerprint": fingerprint(self._source, None)[:16],
+        }
+
+    def _check(self) -> list[Tensor]:
+        """Take the items whose headers are right; returns those decoded that are no files, and are in memory anyway."""
+        decoded = []
+        told = {"desc": "headers", "unit": " images", "delay": _SILENT_SECONDS, "disable": not sys.stderr.isatty()}
+        for item in tqdm(self._source, **told):
+            try:
+                if isinstance(item.origin, Path):
+                    check_header(item, self._resolution)
+                else:
+                    decoded.append(_rounded(read(item, self._resolution)))
+                    item = Item(item.name, self._source.path)
+                self._items.append(item)
+            except UnreadableError as error:
+                self._broken[item.name] = str(error)
+        return decoded
 
     def _picture(self, number: int) -> Tensor:
-        if not self._is_read[number]:
-            self._pixels[number] = _rounded(load_images([self._paths[number]], self._resolution).pixels[0])
-            self._is_read[number] = 1  # after the pixels: another worker may read both at any time
-        return self._pixels[number]
+        """That of a number, or of the next training one that can be read."""
+        at = int(np.searchsorted(self._numbers, number))
+        for other in np.roll(self._numbers, -at).tolist() if not self._is_read(number) else [number]:
+            if self._is_read(other):
+                return self._pixels[other]
+        raise TrainingError(f"{self._source.path}: none of its {len(self._items)} images can be read any more")
+
+    def _is_read(self, number: int) -> bool:
+        """Decode a picture unless it is; returns whether it can be."""
+        if self._state[number] == _UNREAD:
+            try:
+                self._pixels[number] = _rounded(read(self._items[number], self._resolution))
+                self._state[number] = _READ  # after the pixels: another worker may read both at any time
+            except UnreadableError:
+                self._state[number] = _BROKEN
+        return bool(self._state[number] == _READ)
+
+    def _reason(self, number: int) -> str:
+        """Why a picture is broken, which a worker may have found."""
+        try:
+            read(self._items[number], self._resolution)
+        except UnreadableError as error:
+            return str(error)
+        return "it could not be read when it was needed, and can be now"
 
 
 def open_source(name: str, resolution: int, *, flip: bool) -> Source:
@@ -182,7 +266,7 @@ def open_source(name: str, resolution: int, *, flip: bool) -> Source:
         return PhotoCrops(resolution, flip=flip)
     if name == TOYSET:
         return Toyset(resolution)
-    return Folder(Path(name), resolution, flip=flip)
+    return Pictures(Path(name), resolution, flip=flip)
 
 
 def _rounded(images: Tensor) -> Tensor:

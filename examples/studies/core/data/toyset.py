@@ -13,19 +13,19 @@ does not.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
+from specops.report.figures import png_of_pixels
 from specops.report.files import write_atomically
+from specops.spectra.pixels import UnreadableError, read_picture
 from studies.core.errors import InputError
 
-from .images import UNREADABLE, ImageSet, from_8bit
+from .images import ImageSet, from_8bit
 
 TOYSET = "toyset"
 """What `--data` calls it."""
@@ -74,14 +74,14 @@ def write_toyset(folder: Path, resolution: int, numbers: Sequence[int]) -> list[
     Raises InputError, before it writes any, where the folder holds another picture under the name of one, or a file
     that cannot be read. Pictures are compared by their pixels, since encoders differ.
     """
-    pictures = {folder / f"{number:03}.png": _picture(number, resolution) for number in numbers}
+    pictures = {folder / f"{number:03}.png": toy_pixels(number, resolution) for number in numbers}
     try:
-        for path, picture in pictures.items():
-            if path.exists() and not _holds(path, picture):
+        for path, pixels in pictures.items():
+            if path.exists() and not _holds(path, pixels):
                 raise InputError(f"{path} is not of this toyset at {resolution} pixels; give another --out")
         folder.mkdir(parents=True, exist_ok=True)
-        for path, picture in pictures.items():
-            write_atomically(path, _png(picture))
+        for path, pixels in pictures.items():
+            write_atomically(path, png_of_pixels(pixels.transpose(1, 2, 0)))
     except OSError as error:
         raise InputError(f"toyset cannot be written to {folder} ({error.strerror}); give another --out") from error
     return list(pictures)
@@ -115,21 +115,9 @@ def _ring(radius: NDArray[np.float64], centre: float) -> NDArray[np.float64]:
     return ring
 
 
-def _picture(number: int, resolution: int) -> Image.Image:
-    return Image.fromarray(toy_pixels(number, resolution).transpose(1, 2, 0))
-
-
-def _holds(path: Path, picture: Image.Image) -> bool:
-    """Whether the file decodes to the pixels of the picture, and to no transparent ones."""
+def _holds(path: Path, pixels: NDArray[np.uint8]) -> bool:
+    """Whether the file decodes to those pixels."""
     try:
-        with Image.open(path) as stored:
-            found, wanted = (np.asarray(each.convert("RGBA")) for each in (stored, picture))
-            return np.array_equal(found, wanted)
-    except UNREADABLE:
+        return np.array_equal(read_picture(path, (-1, 1)).pixels, pixels)
+    except UnreadableError:
         return False
-
-
-def _png(picture: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, format="PNG")
-    return stream.getvalue()

@@ -23,10 +23,14 @@ METRICS = "metrics.csv"
 SPECTRA = "spectra.npz"
 CONFIG = "config.json"
 REPORT = "report.html"
+SKIPPED = "skipped.csv"
 TARGET_PICTURE = "target.png"
 GENERATED_PICTURE = "generated.png"
 
-_WRITTEN = (CHECKPOINT, METRICS, SPECTRA, REPORT, TARGET_PICTURE, GENERATED_PICTURE, CONFIG)
+_WRITTEN = (CHECKPOINT, METRICS, SPECTRA, REPORT, SKIPPED, TARGET_PICTURE, GENERATED_PICTURE, CONFIG)
+_OF_IMAGES = ("pictures", "pixels_sha256")
+"""What a record says of the images that a run trains on."""
+_OF_OWN_NETWORKS = ("upsample", "downsample", "padding")
 _FREE = ("steps",)
 """Settings that a resumed run need not share with what it resumes."""
 
@@ -54,7 +58,14 @@ def fixed_settings(settings: DataclassInstance) -> Config:
 
 def shown(config: Config) -> dict[str, str]:
     """The record as a page shows it."""
-    return {name.replace("_", " "): text(value) for name, value in config.items() if value is not None}
+    return {name.replace("_", " "): text(value) for name, value in told(config).items() if value is not None}
+
+
+def told(config: Config) -> Config:
+    """The record without settings of the testbeds' own networks where the run is of another one, which has none."""
+    if config.get("model") is None:
+        return config
+    return {name: value for name, value in config.items() if name not in _OF_OWN_NETWORKS}
 
 
 def text(value: object) -> str:
@@ -118,14 +129,23 @@ def read_config(path: Path) -> Config:
 
 
 def _compare(path: Path, found: Config, asked: Config, fixed: Sequence[str]) -> None:
-    contradictions = [
-        f"{key} {found[key]!r}, not {asked[key]!r}" if key in found else f"no {key}, which is {asked[key]!r} now"
-        for key in fixed
-        if found.get(key) != asked[key]
-    ]
-    if contradictions:
-        advice = "use its settings, or start anew with --overwrite"
-        raise InputError(f"cannot resume {path}: its run has {'; '.join(contradictions)}; {advice}")
+    differing = [key for key in fixed if found.get(key) != asked[key]]
+    if differing:
+        told = "; ".join(_difference(key, found, asked) for key in differing)
+        advice = "put the images back as they were" if set(differing) <= set(_OF_IMAGES) else "use its settings"
+        raise InputError(f"cannot resume {path}: its run has {told}; {advice}, or start anew with --overwrite")
+
+
+def _difference(key: str, found: Config, asked: Config) -> str:
+    if key not in found:
+        return f"no {key}, which is {asked[key]!r} now"
+    if key == "pixels_sha256":
+        names = [", ".join(config.get("images", [])) for config in (found, asked)]
+        return f"images {names[0]}, not {names[1]}" if names[0] != names[1] else f"other pixels in {names[0]}"
+    if isinstance(found[key], dict) and isinstance(asked[key], dict):
+        pairs = [(name, value, asked[key].get(name)) for name, value in found[key].items()]
+        return f"{key}: " + ", ".join(f"{name} {old}, not {new}" for name, old, new in pairs if old != new)
+    return f"{key} {found[key]!r}, not {asked[key]!r}"
 
 
 def _as_json(values: Config) -> Config:

@@ -1,0 +1,1 @@
+"""What the sums of sets say: numbers, words, pictures and the page."""
