@@ -78,6 +78,15 @@ def mean_of_processes(x: Tensor) -> Tensor:
     return total / size()
 
 
+def most(number: float) -> float:
+    """The largest of the numbers that all processes have."""
+    if size() == 1:
+        return number
+    gathered: list[float] = [number] * size()
+    dist.all_gather_object(gathered, number)
+    return max(gathered)
+
+
 def union(entries: dict[str, str]) -> dict[str, str]:
     """The entries of all processes."""
     if size() == 1:

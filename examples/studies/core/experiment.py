@@ -46,6 +46,9 @@ class Study(ABC, Generic[T]):
     def training(self, settings: Settings, device: torch.device) -> T:
         """The run before its first step."""
 
+    def announce(self, training: T) -> None:
+        """Say on the terminal what is to be known before a run goes on; every process calls it."""
+
     def observers(self, training: T) -> Sequence[Observer]:
         """What is called after each evaluation."""
         return ()
@@ -105,6 +108,7 @@ def run_study(kind: type[Study[T]], options: argparse.Namespace) -> str:
         observers = {mode: study.observers(training) for mode, training in trainings.items()}
         _prepare(study, folders, configs, comparison)
         for mode, training in trainings.items():
+            study.announce(training)
             show_progress = sys.stderr.isatty() and distributed.is_first()
             train(training, folders[mode], show_progress=show_progress, observers=observers[mode])
             if distributed.is_first():

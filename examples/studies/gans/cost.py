@@ -1,4 +1,4 @@
-"""What a fix costs: time of training steps with it and without, taken in turns."""
+"""What a run costs: an estimate before it, and the time of training steps with a fix and without, taken in turns."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from studies.core import distributed
 from studies.core.data.sources import Source
 
 from .fixes import Fixes
 from .run import GanRun, GanSettings
+
+TRIAL_BATCH, _TRIAL_STEPS, _TRIAL_SECONDS = 4, 8, 5.0
+"""Images a process; steps at most, and the time after which no other begins."""
+_HELD_OUT = 16
+
+
+def trial_seconds(settings: GanSettings, source: Source) -> float:
+    """Least seconds of a step on this CPU, of a few on fewer images: its time is proportional to them."""
+    batch = min(settings.batch, TRIAL_BATCH * distributed.size())
+    run = GanRun(replace(settings, batch=batch, eval_images=_HELD_OUT), source, torch.device("cpu"))
+    taken: list[float] = []
+    while len(taken) < _TRIAL_STEPS and distributed.most(sum(taken)) < _TRIAL_SECONDS:
+        taken.append(_seconds(run.advance))
+    return min(taken) * settings.batch / batch
 
 
 def step_seconds(settings: GanSettings, source: Source, fixes: Sequence[str], *, repeats: int) -> dict[str, float]:
@@ -42,8 +57,13 @@ def _least(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, fl
     least = dict.fromkeys(calls, float("inf"))
     for repeat in range(repeats + 1):
         for name, call in calls.items():
-            start = time.perf_counter()
-            call()
+            seconds = _seconds(call)
             if repeat:
-                least[name] = min(least[name], time.perf_counter() - start)
+                least[name] = min(least[name], seconds)
     return least
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import gan_fixes
 import numpy as np
 import pytest
 import torch
 from finished_runs import RESULTS, assert_same_numbers, exit_code, refusal, table
+from PIL import Image
+from studies.core import experiment
 from studies.core.data.sources import Source, open_source
-from studies.gans import report
+from studies.gans import report, study
+from studies.gans.cost import trial_seconds
 from studies.gans.run import GanRun, GanSettings
 
 BANDS = ["e_low", "e_mid", "e_high", "e_corner"]
@@ -155,6 +159,33 @@ def test_amp_computes_networks_in_bfloat16_and_losses_in_float32(source: Source)
     assert all(weight.dtype == torch.float32 for weight in run.generator.parameters())
 
 
+def test_run_of_days_is_warned_of_before_it_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With how long it takes, and the options that make it shorter."""
+    monkeypatch.setattr(study, "trial_seconds", lambda settings, source: 50.0)
+    monkeypatch.setattr(study.GanStudy, "training", lambda *_: SimpleNamespace(settings=GanSettings(), step=0))
+    monkeypatch.setattr(experiment, "train", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert start("--out", str(tmp_path / "run")) == 130
+    warning = capsys.readouterr().err.splitlines()[0]
+    assert warning == (
+        "warning: 100,000 steps take about 58 days on this CPU, 50 s each. Shorter on a CPU: --width 32 (256 now), "
+        "--batch 16 (64 now), --discriminator-steps 1 (5 now), --steps 2000 (100,000 now); or --device cuda on a GPU"
+    )
+
+
+def test_trial_changes_no_number_and_run_of_seconds_is_not_warned_of(
+    tmp_path: Path, finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "_TRIED_FROM", 0)
+    seconds = []
+    monkeypatch.setattr(study, "trial_seconds", lambda *given: seconds.append(trial_seconds(*given)) or seconds[0])
+    assert start(*arguments(tmp_path / "run", "--fix", "hfc", "--fix", "ssd")) == 0
+    assert_same_numbers(tmp_path / "run", finished, pictures={"generated.png", "target.png"})
+    assert 0 < seconds[0] < 60
+    assert "warning" not in capsys.readouterr().err
+
+
 # Wrong input
 
 WRONG = {
@@ -201,6 +232,32 @@ def test_resume_keeps_the_decay_that_the_run_began_with(tmp_path: Path, monkeypa
     assert (config["steps"], config["decay_steps"]) == (4, 2)
     assert [row["step"] for row in table(tmp_path / "run")] == ["2", "4"]
     assert start(*arguments(tmp_path / "run", "--resume", steps=4, decay_steps=4)) == 2
+
+
+def test_folder_with_broken_pictures_is_trained_on_and_must_not_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is skipped is told once and listed, before the first step and later."""
+    faces, out = tmp_path / "faces", tmp_path / "out"
+    faces.mkdir()
+    for number in range(18):
+        Image.fromarray(np.full((32, 32, 3), number, np.uint8)).save(faces / f"{number:02}.png")
+    (faces / "none.png").write_text("text")
+    Image.new("RGB", (32, 32)).save(faces / "04-cut.bmp")
+    (faces / "04-cut.bmp").write_bytes((faces / "04-cut.bmp").read_bytes()[:-100])
+    options = arguments(out, "--data", str(faces))
+    assert start(*options) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
+    assert [line.partition(", see")[0] for line in told] == ["1 picture is skipped"] * 2
+    listed = (out / "skipped.csv").read_text().splitlines()
+    assert listed[0] == "picture,reason"
+    assert [line.partition(",")[0] for line in listed[1:]] == ["none.png", "04-cut.bmp"]
+    assert start(*options, "--resume", "--steps", "6") == 0
+    assert "skipped" not in capsys.readouterr().err
+    Image.new("RGB", (32, 32)).save(faces / "new.png")
+    told = refusal(capsys, gan_fixes, *options, "--resume")
+    assert "its run has pictures: count 19, not 20, newest" in told
+    assert "put the images back as they were, or start anew with --overwrite" in told
 
 
 def test_resume_refuses_other_settings(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
