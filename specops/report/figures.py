@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,7 +22,8 @@ from specops.report.palette import DARK, LIGHT, Theme
 SMALL = 9
 """Points; a panel of 4 inches stays readable across a phone."""
 DASHES = (0, (4, 3))
-Place = Literal["best", "lower left", "lower right"]
+_INCHES_A_NAME, _INCHES_A_LETTER, _INCHES_BEFORE_NAME = 0.19, 0.075, 0.6
+"""Of a legend: height of a row, width of a letter, and of the line before it."""
 _DPI = 160
 
 
@@ -52,11 +54,38 @@ def style_axes(axes: Axes, theme: Theme) -> None:
     axes.title.set(color=theme.ink, size=11, weight="bold")
 
 
-def add_grid(axes: Axes, theme: Theme, *, legend: Place | None = None) -> None:
-    """Draws a faint grid, and the labels of the lines at the place `legend`."""
+def add_grid(axes: Axes, theme: Theme) -> None:
+    """Draws a faint grid."""
     axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
-    if legend is not None:
-        axes.legend(fontsize=SMALL, frameon=False, labelcolor=theme.ink, loc=legend)
+
+
+def legend_below(axes: Axes, drawn: Mapping[str, Artist], theme: Theme) -> None:
+    """Writes what was drawn, by name, below the panel, where it hides nothing, and makes the figure that much higher.
+
+    Names are written as they are: none is a formula, and none is left out for its first letter.
+    """
+    if not drawn:
+        return
+    for name, artist in drawn.items():
+        artist.set_label(name)
+    figure = cast(Figure, axes.figure)
+    width, height = figure.get_size_inches()
+    longest = _INCHES_BEFORE_NAME + _INCHES_A_LETTER * max(map(len, drawn))
+    columns = max(1, min(len(drawn), int(width / len(_columns_of(figure)) / longest)))
+    legend = axes.legend(
+        list(drawn.values()), [str(number) for number in range(len(drawn))], ncols=columns, fontsize=SMALL,
+        frameon=False, labelcolor=theme.ink, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.2,
+    )  # fmt: skip
+    for text, name in zip(legend.get_texts(), drawn, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
+    figure.set_size_inches(width, height + _INCHES_A_NAME * -(-len(drawn) // columns))
+
+
+def _columns_of(figure: Figure) -> set[int]:
+    """The columns of panels."""
+    specs = [axes.get_subplotspec() for axes in figure.axes]
+    return {spec.colspan.start for spec in specs if spec is not None}
 
 
 def png(figure: Figure, *, dpi: int = _DPI) -> bytes:

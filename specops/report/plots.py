@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from specops.report.figures import DASHES, new_figure, style_axes
+from specops.report.figures import DASHES, legend_below, new_figure, style_axes
 from specops.report.palette import LIGHT, Theme
 
 FloatArray = NDArray[np.float64]
@@ -72,7 +72,7 @@ def plot_spectra(
     axes.grid(color=theme.faint, linewidth=0.5, alpha=0.6)
     style_axes(axes, theme)
     if legend:
-        _legend(axes, list(lines), theme)
+        legend_below(axes, dict(zip(lines, axes.lines, strict=False)), theme)
     return figure
 
 
@@ -126,12 +126,3 @@ def _logarithmic(axes: Axes, x: FloatArray, has_power: bool) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("Frequency / cycles per pixel")
-
-
-def _legend(axes: Axes, names: list[str], theme: Theme) -> None:
-    """Names as they are: none is a formula, and none is hidden for its first letter."""
-    drawn = axes.lines[: len(names)]
-    legend = axes.legend(drawn, [str(i) for i in range(len(names))], fontsize=8, frameon=False, labelcolor=theme.ink)
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_parse_math(False)
-        text.set_text(name)

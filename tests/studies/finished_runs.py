@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,6 +51,14 @@ def table(folder: Path) -> list[dict[str, str]]:
     """The rows of metrics.csv."""
     with open(folder / "metrics.csv", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def table_of(page: str, title: str) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table below a title of a page."""
+    rows = page.partition(f"<h2>{title}</h2>")[2].partition("</table>")[0].split("</tr>")
+    cells = (re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", row) for row in rows)
+    head, *found = ([html.unescape(cell) for cell in row] for row in cells if row)
+    return head, found
 
 
 def assert_same_numbers(folder: Path, expected: Path, *, pictures: Iterable[str] = PICTURES) -> None:

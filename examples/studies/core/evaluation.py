@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import specops
-from specops.spectra.statistics import FloatArray, band_errors, relative_error
+from specops.spectra.bands import FloatArray, band_errors, relative_error
 from studies.core.data.images import to_8bit
 
 

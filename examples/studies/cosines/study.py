@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from specops.report.tables import aligned
 from studies.core.experiment import Study
 from studies.core.record.folder import Config
+from studies.core.report.numbers import final_numbers, table
 
 from .report import FILES, write_comparison, write_run_report
 from .run import CosineRun, CosineSettings
@@ -38,6 +38,6 @@ class CosineStudy(Study[CosineRun]):
         write_comparison(folder, trainings, config)
 
     def table(self, trainings: Sequence[CosineRun]) -> str:
-        columns = ("leakage", "leakage_hann")
-        rows = [(run.settings.mode, *(f"{run.history.rows[-1][name]:.3f}" for name in columns)) for run in trainings]
-        return aligned([("run", *columns), *rows])
+        columns = ("leakage", "leakage_hann", "detectability")
+        rows = {run.settings.mode: run.history.rows[-1] for run in trainings}
+        return table({mode: final_numbers({name: row[name] for name in columns}) for mode, row in rows.items()})

@@ -32,9 +32,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_fix_options(parser)
     images = parser.add_argument_group("images")
     images.add_argument(
-        "--data", metavar=f"{PHOTO_CROPS}|{TOYSET}|DIR", default=PHOTO_CROPS,
+        "--data", metavar=f"{PHOTO_CROPS}|{TOYSET}|PATH", default=PHOTO_CROPS,
         help="random crops of the free photographs inside scikit-image and scikit-learn (default), pictures whose "
-        "spectrum is two rings, or a folder: cropped to the centre square and Lanczos-resampled, a tenth held out",
+        "spectrum is two rings, or a folder, archive or array of images: cropped to the centre square and "
+        "Lanczos-resampled, a tenth held out",
     )  # fmt: skip
     images.add_argument("--resolution", type=int, choices=PUBLISHED_WIDTH, default=32, help="side (default: 32)")
     images.add_argument("--no-flip", action="store_true", help="mirror no image (toyset: never mirrored)")

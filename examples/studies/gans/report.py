@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from specops.report.figures import data_url, themed
 from specops.report.palette import LIGHT, Theme
 from specops.report.tables import aligned
 from studies.core.record.folder import Config
 from studies.core.record.results import RunResult
+from studies.core.report.comparison import read_run
 from studies.core.report.figures import (
     Curve,
     curves,
@@ -25,18 +24,10 @@ from studies.core.report.figures import (
     snapshots,
     spectrum,
 )
+from studies.core.report.numbers import final_numbers, numbers_of
 from studies.core.report.pages import Draw, figure_files, write_figures, write_page, write_pictures
-from studies.core.report.reading import read_bands
 
 _TEMPLATE = Path(__file__).parent / "templates" / "gan.html.jinja"
-_ACROSS = 8
-"""Samples in a row of a picture."""
-
-
-def samples_png(pictures: Tensor) -> bytes:
-    """8-bit `pictures [n, 3, N, N]` as a grid of eight across, one image pixel per pixel."""
-    rows = [torch.cat(list(row), dim=-1) for row in pictures.split(_ACROSS) if len(row) == min(_ACROSS, len(pictures))]
-    return picture_png(torch.cat(rows, dim=-2)[None])
 
 
 def measures(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
@@ -46,9 +37,8 @@ def measures(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
 
 def loss_curves(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """Losses over training, each the mean since the evaluation before."""
-    columns = results[0].history.columns
-    names = [name for name in columns if name.startswith("loss") or name == "penalty"]
-    return _columns(results[0], {name: name.replace("_", " ") for name in names}, theme)
+    names = {name: name.replace("_", " ") for name in _losses(results[0].history.columns)}
+    return _columns(results[0], names, theme)
 
 
 FIGURES: dict[str, Draw] = {
@@ -65,7 +55,7 @@ FILES = figure_files(FIGURES)
 def write_report(folder: Path, result: RunResult, config: Config) -> None:
     """Write report.html, the figures as PNG and SVG, and the pictures of real images and samples."""
     write_figures(folder, FIGURES, [result])
-    write_pictures(folder, result, encode=samples_png)
+    write_pictures(folder, result)
     draw = FIGURES | {"spectrum": partial(spectrum, limits=density_limits([result]))}
     pictures = {"held-out real images": result.real_pictures}
     pictures |= {f"step {step:,}": shown for step, shown in snapshots(result).items()}
@@ -74,10 +64,9 @@ def write_report(folder: Path, result: RunResult, config: Config) -> None:
         _TEMPLATE,
         config,
         result=result,
-        row=result.history.rows[-1],
-        levels=[name for name in result.history.columns if name.startswith("swd_")],
-        seen=[(result.title, _read(result))],
-        pictures=[(caption, data_url(samples_png(shown), "png")) for caption, shown in pictures.items()],
+        numbers=final_numbers(result.history.rows[-1]),
+        seen=[(result.title, read_run(result))],
+        pictures=[(caption, data_url(picture_png(shown), "png")) for caption, shown in pictures.items()],
         figures={
             name: themed(function, [result], description=name.replace("_", " ")) for name, function in draw.items()
         },
@@ -85,17 +74,13 @@ def write_report(folder: Path, result: RunResult, config: Config) -> None:
 
 
 def format_row(row: Mapping[str, float]) -> str:
-    """Final numbers as aligned text."""
-    return aligned([(name, f"{value:+.4g}") for name, value in row.items() if name not in ("step", "seconds")])
+    """Final numbers as aligned text, in the units of the page."""
+    losses = {name.replace("_", " "): f"{row[name]:.4g}" for name in _losses(row)}
+    return aligned(list((losses | numbers_of(row)).items()))
 
 
-def _read(result: RunResult) -> list[str]:
-    """Sentences on the run."""
-    told = 100 * result.history.rows[-1]["detectability"]
-    return [
-        f"Frequencies against held-out real images: {read_bands(result.errors)}.",
-        f"A linear classifier of radial profiles tells {told:.0f} % of images right, of which 50 % would be chance.",
-    ]
+def _losses(columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if name.startswith("loss") or name == "penalty"]
 
 
 def _columns(result: RunResult, names: Mapping[str, str], theme: Theme) -> Figure:

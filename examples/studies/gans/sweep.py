@@ -19,7 +19,7 @@ from specops.report.figures import DASHES, add_grid, new_figure, style_axes
 from specops.report.files import write_atomically
 from specops.report.palette import LIGHT
 from specops.report.tables import markdown
-from specops.spectra.statistics import FloatArray
+from specops.spectra.bands import FloatArray
 from studies.core.data.images import from_8bit
 from studies.core.data.sources import PHOTO_CROPS, open_source
 from studies.core.evaluator import Evaluator

@@ -51,15 +51,17 @@ def evolution(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
             axes.set_title(caption, fontsize=8, color=theme.ink, pad=4)
         row[0].text(
             -0.08, 0.5, result.title, rotation=90, va="center", ha="right", fontsize=9, fontweight="bold",
-            color=theme.ink, transform=row[0].transAxes,
+            color=theme.ink, transform=row[0].transAxes, parse_math=False,
         )  # fmt: skip
     return figure
 
 
 def psnr(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """PSNR over training of all runs in one panel."""
-    drawn = [Curve(each.title, each.history.steps, each.history.column("psnr"), each.color) for each in results]
-    return curves(drawn, theme, name="PSNR / dB", legend="lower right")
+    drawn = [
+        Curve(each.title, each.history.steps, each.history.column("psnr"), each.color, each.of) for each in results
+    ]
+    return curves(drawn, theme, name="PSNR / dB")
 
 
 def _frame(results: Sequence[RunResult], step: int) -> Image.Image:

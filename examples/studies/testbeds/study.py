@@ -29,9 +29,9 @@ def add_shared_options(parser: argparse.ArgumentParser, *, steps: int, eval_ever
     images = parser.add_argument_group("images (default: --data photo)")
     images.add_argument(
         "--image", metavar="PATH", type=Path, action="append", default=[],
-        help="picture, folder of pictures, or .npy [3, N, N] in [-1, 1] with N the resolution; may be repeated. "
-        "Pictures are turned upright, cropped to the centre square and Lanczos-resampled (smaller ones enlarged); "
-        "alpha is dropped, grey is repeated, 16-bit grey keeps its depth",
+        help="picture, folder of pictures, archive or array of images, or .npy [3, N, N] in [-1, 1] with N the "
+        "resolution; may be repeated. Pictures are turned upright, cropped to the centre square and Lanczos-resampled "
+        "(smaller ones enlarged); alpha is laid on black, grey is repeated, 16 bits and floats keep their values",
     )  # fmt: skip
     images.add_argument(
         "--data", choices=(*BUNDLED, TOYSET),
@@ -77,7 +77,7 @@ class ReconstructionStudy(Study[Run]):
         write_report(folder, self._results(trainings), config)
 
     def table(self, trainings: Sequence[Run]) -> str:
-        return format_table(self._results(trainings))
+        return format_table([training.result() for training in trainings])
 
     def _results(self, trainings: Sequence[Run]) -> list[RunResult]:
         modes = [training.settings.mode for training in trainings]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from specops.geometry import BANDS
-from specops.report.tables import aligned, cell
+from specops.report.pages import percent
 from studies.core.record.results import RunResult, by_group, mean_and_deviation
+from studies.core.report.numbers import band_numbers, table
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,15 @@ def summarise(results: Sequence[RunResult]) -> list[GroupSummary]:
 
 
 def format_table(results: Sequence[RunResult]) -> str:
-    """Final numbers of all runs as aligned text; the PSNR of the moving average stands where testbeds keep one."""
-    averaged = ("average_PSNR",) if None not in [result.average_psnr for result in results] else ()
-    head = ("mode", "PSNR", *averaged, *(f"e_{band}" for band in BANDS), "checkerboard")
-    body = [
-        (
-            result.mode,
-            f"{result.psnr:.2f}",
-            *(f"{result.average_psnr:.2f}" for _ in averaged),
-            *(cell(error, "+.3f") for error in result.errors.values()),
-            f"{result.checkerboard:+.3g}",
-        )
-        for result in results
-    ]
-    return aligned([head, *body])
+    """Final numbers of all runs as aligned text, in the units of the page."""
+    return table({result.title: _numbers(result) for result in results})
+
+
+def _numbers(result: RunResult) -> dict[str, str]:
+    average = {} if result.average_psnr is None else {"PSNR of average / dB": f"{result.average_psnr:.2f}"}
+    return {
+        "PSNR / dB": f"{result.psnr:.2f}",
+        **average,
+        **band_numbers(result.errors),
+        "Checkerboard": percent(result.checkerboard),
+    }

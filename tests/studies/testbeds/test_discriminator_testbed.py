@@ -181,7 +181,7 @@ def test_run_writes_what_the_generator_testbed_does_and_the_average(pictures: Pa
 
 def test_several_modes_are_compared(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert start(*arguments(pictures, tmp_path / "out", "--downsample", "stride", "blur", "--highpass", steps=2)) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["mode", "stride", "blur"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["run", "stride", "blur"]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "what differs is\n  the discriminator." in page
 

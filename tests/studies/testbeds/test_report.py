@@ -67,8 +67,18 @@ def test_errors_in_words() -> None:
 
 def test_table_is_aligned_and_holds_the_checkerboard() -> None:
     lines = format_table([result("zeros", 0.2, 40.0), result("bilinear", -0.9, -0.99)]).splitlines()
-    assert lines[0].split() == ["mode", "PSNR", "e_low", "e_mid", "e_high", "e_corner", "checkerboard"]
-    assert lines[1].split() == ["zeros", "25.00", "+0.000", "-0.200", "+0.200", "+1.000", "+40"]
+    assert lines[0].split() == [
+        *("run", "PSNR", "/", "dB", "Low", "Mid", "High", "Corner", "Checkerboard"),
+    ]
+    assert lines[1].replace(" %", "%").split() == [
+        "ZEROS",
+        "25.00",
+        "±0%",
+        "\N{MINUS SIGN}20%",
+        "+20%",
+        "+100%",
+        "+4,000%",
+    ]
     assert len({len(line) for line in lines}) == 1
 
 
@@ -106,7 +116,7 @@ def test_band_without_frequencies_is_absent(tmp_path: Path) -> None:
     page = page_of(tmp_path, [empty, empty], {})
     assert page.count("<td>\N{EN DASH}</td>") == 3
     assert "corner" not in " ".join(read_run(empty))
-    assert format_table([empty]).split()[-2] == "-"
+    assert format_table([empty]).split()[-3] == "\N{EN DASH}"
 
 
 def test_average_is_drawn_beside_the_raw_pixels(tmp_path: Path) -> None:
@@ -124,8 +134,8 @@ def test_average_is_drawn_beside_the_raw_pixels(tmp_path: Path) -> None:
     assert lines["moving average"].get_color() == lines["generated"].get_color()
     assert lines["moving average"].get_linestyle() == "--"
     assert lines["generated"].get_linestyle() == "-"
-    head, row = (line.split() for line in format_table([shown]).splitlines())
-    assert row[head.index("average_PSNR")] == f"{evaluated.psnr:.2f}"
+    head, row = (re.split(r"  +", line) for line in format_table([shown]).splitlines())
+    assert row[head.index("PSNR of average / dB")] == f"{evaluated.psnr:.2f}"
     page = page_of(tmp_path, [shown, shown], {})
     assert page.count(f"<td>{evaluated.psnr:.2f}</td>") == 2
     assert f"<td>{evaluated.psnr:.2f} ± 0.00</td>" in page

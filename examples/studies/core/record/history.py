@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specops.spectra.statistics import FloatArray
+from specops.spectra.bands import FloatArray
 
 
 @dataclass

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from specops.geometry import BANDS
-from specops.spectra.statistics import FloatArray, relative_error
+from specops.spectra.bands import FloatArray, relative_error
 from studies.core.errors import InputError
 from studies.core.evaluation import checkerboard_error
 
@@ -34,6 +34,8 @@ class RunResult:
     history: History
     color: int = 0
     """Place in the series of plot colours."""
+    of: int = 1
+    """Runs that have a colour each beside it."""
     testbed: str = "generator"
     group: str = ""
     """Name of the runs that differ from this one in the seed alone; this run's title if empty."""
@@ -89,25 +91,29 @@ class RunResult:
         return checkerboard_error(self.fake, self.real)
 
 
-def load_result(folder: Path, *, title: str = "", color: int = 0, group: str = "") -> RunResult:
+def load_result(folder: Path, *, title: str = "", color: int = 0, of: int = 1, group: str = "") -> RunResult:
     """The result of the run in `folder`, finished or not, as far as its last checkpoint."""
     config = load_config(folder)
     try:
         history = History.from_tensors(load_checkpoint(folder / CHECKPOINT)["history"])
         with np.load(folder / SPECTRA) as spectra:
             real = spectra["real"]
-        with Image.open(folder / TARGET_PICTURE) as row:
-            pixels = torch.from_numpy(np.array(row.convert("RGB"))).permute(2, 0, 1)
+        with Image.open(folder / TARGET_PICTURE) as rows:
+            pixels = torch.from_numpy(np.array(rows.convert("RGB"))).permute(2, 0, 1)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"run {folder} cannot be read ({error}); let it finish with --resume first") from error
+    side = config["resolution"]
     return RunResult(
         mode=folder.name,
         title=title or folder.name,
-        resolution=config["resolution"],
+        resolution=side,
         real=real,
-        real_pictures=torch.stack(pixels.split(config["resolution"], dim=-1)),
+        real_pictures=torch.stack(
+            [picture for row in pixels.split(side, dim=-2) for picture in row.split(side, dim=-1)]
+        ),
         history=history,
         color=color,
+        of=of,
         testbed=config["testbed"],
         group=group,
     )

@@ -3,74 +3,115 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from specops.report.figures import DASHES, SMALL, Place, add_grid, new_figure, style_axes
+from specops.report.figures import DASHES, SMALL, add_grid, legend_below, new_figure, style_axes
 from specops.report.pages import percent
 from specops.report.palette import LIGHT, Theme
-from specops.spectra.statistics import FloatArray
+from specops.report.plots import looks
+from specops.spectra.bands import FloatArray
 from studies.core.record.results import RunResult, by_group
 
 _AXIS_NYQUIST = 1 / np.sqrt(2)
+_DOTS = (0, (1, 0.8))
 _MAX_SNAPSHOTS = 6
+_ACROSS, _PICTURES_ACROSS = 4, 8
+"""Panels and pictures in a row."""
 _SETTLED = 0.2
 """Share of the evaluations, at the end of a run, over which bands are drawn."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity over training; `color` is a place in the series of the theme."""
+    """A quantity over training by its name; `color` is its place among `of` lines that have a colour each."""
 
-    label: str | None
+    label: str
     steps: Sequence[int]
     values: FloatArray
     color: int = 0
-    dashed: bool = False
+    of: int = 1
+
+
+def line_looks(places: Sequence[tuple[int, int]], theme: Theme) -> list[tuple[str, Any]]:
+    """Colour and style of lines in one panel: colours by their places (one of so many), which they keep from figure
+    to figure; styles by their order, so that lines on top of each other are told apart.
+    """
+    styles = [style for _, style in looks(len(places), theme)]
+    return [(color_of(place, of, theme), style) for (place, of), style in zip(places, styles, strict=True)]
+
+
+def color_of(place: int, of: int, theme: Theme) -> str:
+    """The colour of a place among so many."""
+    colors = [color for color, _ in looks(max(of, len(theme.series)), theme)]
+    return colors[place % len(colors)]
 
 
 def curves(
-    drawn: Iterable[Curve],
+    drawn: Sequence[Curve],
     theme: Theme = LIGHT,
     *,
     name: str = "",
     limits: tuple[float, float] | None = None,
-    legend: Place = "best",
 ) -> Figure:
     """Curves over the training steps in one panel, whose axis is called `name`; gaps where a value is not finite."""
     figure = new_figure(4.6, 2.9, theme)
-    axes = figure.subplots()
-    for curve in drawn:
-        axes.plot(
+    draw_curves(figure.subplots(), drawn, theme, name=name, limits=limits)
+    return figure
+
+
+def draw_curves(
+    axes: Axes, drawn: Sequence[Curve], theme: Theme, *, name: str = "", limits: tuple[float, float] | None = None
+) -> None:
+    """Draw what `curves` has into a panel."""
+    lines: dict[str, Artist] = {}
+    for curve, (color, style) in zip(
+        drawn, line_looks([(curve.color, curve.of) for curve in drawn], theme), strict=True
+    ):
+        (lines[curve.label],) = axes.plot(
             curve.steps,
             np.where(np.isfinite(curve.values), curve.values, np.nan),
-            color=theme.series[curve.color % len(theme.series)],
-            linestyle=DASHES if curve.dashed else "-",
+            color=color,
+            linestyle=style,
             marker="o" if len(curve.steps) == 1 else "",
             linewidth=1.6,
-            label=curve.label,
         )
     axes.set_xlabel("Training step")
     axes.set_ylabel(name)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if limits is not None:
         axes.set_ylim(*limits)
-    add_grid(axes, theme, legend=legend)
+    add_grid(axes, theme)
     style_axes(axes, theme)
-    return figure
+    legend_below(axes, lines, theme)
+
+
+def panels(count: int, theme: Theme) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels, at most four in a row, and one scale of values."""
+    columns = min(count, _ACROSS)
+    rows = -(-count // columns)
+    figure = new_figure(4.0 * columns, 3.3 * rows, theme)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in grid.flat[count:]:
+        axes.remove()
+    return figure, list(grid.flat[:count])
 
 
 def picture_png(pictures: Tensor) -> bytes:
-    """8-bit `pictures [n, 3, N, N]` side by side, one image pixel per pixel."""
-    row = torch.cat(list(pictures), dim=-1).permute(1, 2, 0).numpy()
+    """8-bit `pictures [n, 3, N, N]` side by side, eight in a row, one image pixel per pixel; whole rows alone."""
+    across = min(len(pictures), _PICTURES_ACROSS)
+    rows = [torch.cat(list(row), dim=-1) for row in pictures.split(across) if len(row) == across]
+    row = torch.cat(rows, dim=-2).permute(1, 2, 0).numpy()
     stream = io.BytesIO()
     Image.fromarray(row).save(stream, format="PNG")
     return stream.getvalue()
@@ -87,13 +128,12 @@ def spectrum(
     results: Sequence[RunResult], theme: Theme = LIGHT, *, limits: tuple[float, float] | None = None
 ) -> Figure:
     """Reduced spectra without DC, real against generated and its moving average, a panel each; `limits` of the axis."""
-    figure = new_figure(4.0 * len(results), 3.3, theme)
-    panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
-    for index, (result, axes) in enumerate(zip(results, panels, strict=True)):
+    figure, grid = panels(len(results), theme)
+    for index, (result, axes) in enumerate(zip(results, grid, strict=True)):
         _draw_spectrum(axes, result, theme)
-        axes.set_title(result.title)
+        axes.set_title(result.title, parse_math=False)
         axes.set_ylim(*(limits or density_limits(results)))
-        if index == 0:
+        if index % _ACROSS == 0:
             axes.set_ylabel("Spectral density")
         style_axes(axes, theme)
     return figure
@@ -101,19 +141,18 @@ def spectrum(
 
 def error_evolution(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """Relative spectrum error over frequency and training iteration, clamped to ±1, a panel per run."""
-    figure = new_figure(4.0 * len(results), 3.3, theme)
-    panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
-    for index, (result, axes) in enumerate(zip(results, panels, strict=True)):
+    figure, grid = panels(len(results), theme)
+    for index, (result, axes) in enumerate(zip(results, grid, strict=True)):
         x = np.append(result.frequency[1:], 1.0)
         y = np.array([0, *result.history.steps])
         mesh = axes.pcolormesh(x, y, result.clamped_errors[:, 1:], cmap="bwr", vmin=-1, vmax=1, rasterized=True)
-        axes.set_title(result.title)
+        axes.set_title(result.title, parse_math=False)
         axes.set_xlabel("f / f_nyq (corner)")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        if index == 0:
+        if index % _ACROSS == 0:
             axes.set_ylabel("Training step")
         style_axes(axes, theme)
-    bar = figure.colorbar(mesh, ax=list(panels), pad=0.02, aspect=24, ticks=[-1, -0.5, 0, 0.5, 1])
+    bar = figure.colorbar(mesh, ax=grid, pad=0.02, aspect=24, ticks=[-1, -0.5, 0, 0.5, 1])
     bar.ax.set_yticklabels([percent(-1), percent(-0.5), "0", percent(0.5), f"≥ {percent(1)}"])
     bar.ax.tick_params(colors=theme.ink, labelsize=SMALL)
     bar.outline.set_edgecolor(theme.faint)
@@ -128,8 +167,9 @@ def density_ratio(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
     """
     figure = new_figure(4.6, 3.5, theme)
     axes = figure.subplots()
-    for index, (name, members) in enumerate(by_group(results).items()):
-        color = theme.series[index % len(theme.series)]
+    groups, lines = by_group(results), {}
+    places = [(members[0].color, members[0].of) for members in groups.values()]
+    for (name, members), (color, style) in zip(groups.items(), line_looks(places, theme), strict=True):
         x = members[0].frequency[1:]
         if len(members) > 1:
             ratios = np.stack([member.fake[1:] / _positive(member.real[1:]) for member in members])
@@ -137,14 +177,16 @@ def density_ratio(results: Sequence[RunResult], theme: Theme = LIGHT) -> Figure:
             ratios = settled_spectra(members[0])[:, 1:] / _positive(members[0].real[1:])
         mean, low, high = log_band(ratios)
         axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
-        axes.plot(x, mean, color=color, linewidth=1.7, label=f"{name} ({len(members)} runs)" if members[1:] else name)
+        label = f"{name} ({len(members)} runs)" if members[1:] else name
+        (lines[label],) = axes.plot(x, mean, color=color, linestyle=style, linewidth=1.7)
     axes.axhline(1, color=theme.ink, linewidth=1, linestyle=DASHES)
     axes.set_yscale("log")
     axes.set_xlim(0, 1)
     axes.set_xlabel("f / f_nyq (corner)")
     axes.set_ylabel("S_gen / S_real")
-    add_grid(axes, theme, legend="best")
+    add_grid(axes, theme)
     style_axes(axes, theme)
+    legend_below(axes, lines, theme)
     return figure
 
 
@@ -175,15 +217,17 @@ def density_limits(results: Sequence[RunResult]) -> tuple[float, float]:
 
 
 def _draw_spectrum(axes: Axes, result: RunResult, theme: Theme) -> None:
-    color = theme.series[result.color % len(theme.series)]
+    color = color_of(result.color, result.of, theme)
     x, real, fake = result.frequency[1:], _positive(result.real[1:]), _positive(result.fake[1:])
     _, low, high = log_band(settled_spectra(result)[:, 1:])
-    axes.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label="± 1 std")
-    axes.plot(x, real, color=theme.ink, linewidth=1.4, label="real")
-    axes.plot(x, fake, color=color, linewidth=1.8, label="generated")
+    drawn: dict[str, Artist] = {}
+    band = axes.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0)
+    (drawn["real"],) = axes.plot(x, real, color=theme.ink, linewidth=1.4, linestyle=_DOTS, zorder=3)
+    (drawn["generated"],) = axes.plot(x, fake, color=color, linewidth=1.8)
     if result.average is not None:
         average = _positive(result.average[1:])
-        axes.plot(x, average, color=color, linewidth=1.4, linestyle=DASHES, label="moving average")
+        (drawn["moving average"],) = axes.plot(x, average, color=color, linewidth=1.4, linestyle=DASHES)
+    drawn["± 1 std"] = band
     axes.axvline(_AXIS_NYQUIST, color=theme.faint, linewidth=1, linestyle=DASHES)
     axes.text(
         _AXIS_NYQUIST - 0.012, 0.03, "axis Nyquist", rotation=90, va="bottom", ha="right", fontsize=8, color=theme.ink,
@@ -192,7 +236,8 @@ def _draw_spectrum(axes: Axes, result: RunResult, theme: Theme) -> None:
     axes.set_yscale("log")
     axes.set_xlim(0, 1)
     axes.set_xlabel("f / f_nyq (corner)")
-    add_grid(axes, theme, legend="lower left")
+    add_grid(axes, theme)
+    legend_below(axes, drawn, theme)
 
 
 def _positive(density: FloatArray) -> FloatArray:
