@@ -84,7 +84,7 @@ def upfirdn2d(
         f = _taps.tap_tensor(_taps.single, 1, 1, compute_dtype(x.dtype), x.device)
     options = up, down, padding, boundary, flip_filter, gain, types_in(up, down, padding)
     run, (converted, sampling) = sampling_plan(x, f, *options)
-    return run.upfirdn2d(x, converted(f) if converted else f, *sampling)
+    return run.upfirdn2d(x, f if converted is None else converted(f), *sampling)
 
 
 def upsample(x: Tensor, factor: int = 2, *, mode: str) -> Tensor:
