@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -177,7 +180,9 @@ def chunks(
         worker_init_fn=_begin_worker,
     )
     try:
-        for made in loader:
+        with without_interruption():
+            reader = iter(loader)
+        for made in reader:
             if isinstance(made, str):
                 raise InputError(made)
             yield made
@@ -185,6 +190,25 @@ def chunks(
         if "DataLoader worker" not in str(error):
             raise
         raise CutOffError(f"a process that decodes pictures was ended from outside: {first_line(error)}") from error
+
+
+@contextmanager
+def without_interruption() -> Iterator[None]:
+    """Holds Ctrl-C back: a loader that is half made complains when it is deleted.
+
+    Processes that begin inside know nothing of it; they end with this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _begin_worker(number: int) -> None:

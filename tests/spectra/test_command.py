@@ -18,6 +18,7 @@ from commands import spectrum, started, write_noise
 import specops
 from specops.report import files
 from specops.spectra import command, progress
+from specops.spectra.loading import without_interruption
 from specops.spectra.pixels import read_picture
 from specops.spectra.sources import printable, set_names
 
@@ -321,3 +322,12 @@ def test_what_takes_no_time_is_not_told(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(progress, "SECONDS_UNTOLD", 0.0)
     assert list(progress.told("comparison", [1, 2])) == [1, 2]
     assert "comparison: 2 of 2 sets" in capsys.readouterr().err
+
+
+def test_a_signal_waits_for_what_must_not_be_interrupted() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), without_interruption():
+        signal.raise_signal(signal.SIGINT)
+        done.append("all of it")
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
