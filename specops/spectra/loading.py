@@ -208,7 +208,7 @@ def without_interruption() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before)
     if held:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
 
 def _begin_worker(number: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +28,11 @@ def spectrum(*arguments: object) -> int:
 
 
 def started(*arguments: object, script: str = "-m specops", **options: Any) -> subprocess.Popen[str]:
-    """Returns the command, running in a process of its own."""
+    """Returns the command, running in a process of its own, which Ctrl-C reaches even from a background job."""
     command = [sys.executable, *script.split(), "spectrum", *map(str, arguments)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": ENVIRONMENT}
-    return subprocess.Popen(command, **pipes | options)
+    by_default = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, **pipes | options, preexec_fn=by_default)
 
 
 def write_noise(
