@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import platform
 import sys
@@ -18,6 +19,9 @@ from specops.spectra.options import add_options
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # names of files have letters that a terminal may not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _Parser(prog="specops", description=specops.__doc__)
     parser.add_argument("--version", action="version", version=specops.__version__)
     commands = parser.add_subparsers(dest="command", required=True)

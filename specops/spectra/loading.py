@@ -46,7 +46,8 @@ class Framing:
             picture = pixels.read_picture(content, self.value_range)
         else:
             taken = pixels_of(content, self.value_range)
-            picture = Picture(taken, Traits(str(content.dtype), None, taken.shape[1:]))
+            notes = pixels.notes_of(content, self.value_range) if content.dtype.kind == "f" else ()
+            picture = Picture(taken, Traits(str(content.dtype), None, taken.shape[1:], tuple(notes)))
         if self.side is None:
             return picture
         frame = pixels.resized if self.resample else pixels.centre

@@ -76,8 +76,10 @@ def read_picture(source: Path | bytes, value_range: tuple[float, float]) -> Pict
     """
     notes: list[str] = []
     with _reasons(), Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as opened:
-        if getattr(opened, "n_frames", 1) > 1:
+        if _has_frames(opened):
             notes.append("the first frame of several")
+        if any(";16" in str(tile) for tile in getattr(opened, "tile", ())) and opened.mode not in (*_OF_16_BITS, "I"):
+            notes.append("colour of 16 bits read as 8 bits")  # which is all that Pillow gives
         format, quality = opened.format or "unknown", jpeg_quality(opened)
         ImageOps.exif_transpose(opened, in_place=True)
         pixels = _pixels(opened, value_range, notes)
@@ -102,21 +104,35 @@ def _reasons() -> Iterator[None]:
         raise UnreadableError(f"{error} Set PIL.Image.MAX_IMAGE_PIXELS to take it.") from error
     except UnidentifiedImageError as error:
         raise UnreadableError("it is no picture that Pillow can read") from error
-    except (OSError, SyntaxError, ValueError, IndexError, EOFError, OverflowError) as error:
+    except (UnreadableError, MemoryError):
+        raise
+    except Exception as error:  # of a damaged file, whatever its decoder ran into
         raise UnreadableError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _has_frames(picture: Image.Image) -> bool:
+    """Whether a file has, or begins to have, more than one frame; the first is then the one that is open."""
+    try:
+        return getattr(picture, "n_frames", 1) > 1
+    except Exception:  # the second is broken
+        picture.seek(0)
+        return True
 
 
 def _pixels(picture: Image.Image, value_range: tuple[float, float], notes: list[str]) -> Pixels:
     """The pixels of an upright picture [C, H, W]; adds to the notes."""
     if picture.mode == "F":
-        return from_floats(np.asarray(picture, np.float32)[None], value_range)
+        floats = np.asarray(picture, np.float32)[None]
+        notes += notes_of(floats, value_range)
+        return from_floats(floats, value_range)
     if picture.mode in (*_OF_16_BITS, "I"):
         numbers = np.asarray(picture)
         if numbers.min() < 0 or numbers.max() > 65535:
             raise UnreadableError(f"its integers must be 0 to 65535; got {numbers.min()} to {numbers.max()}")
         return from_integers(numbers[None], 65535)
     if picture.has_transparency_data:
-        notes.append("alpha laid on black")
+        if np.asarray(picture.convert("RGBA").getchannel("A")).min() < 255:
+            notes.append("alpha laid on black")
         picture = _on_black(picture)
     if picture.mode not in _GREY:
         picture = picture.convert("RGB")
@@ -157,6 +173,13 @@ def from_floats(numbers: NDArray[np.floating], value_range: tuple[float, float])
         raise UnreadableError(f"its values must be in [{low:g}, {high:g}]; got {least:g} to {most:g}. Give its --range")
     scaled = (numbers.astype(np.float64) - low) * (2 / (high - low)) - 1
     return scaled.astype(np.float32)
+
+
+def notes_of(numbers: NDArray[Any], value_range: tuple[float, float]) -> list[str]:
+    """Returns what is odd about an image's floating-point numbers in a range."""
+    if value_range[0] < 0 <= float(numbers.min()) and float(numbers.max()) <= 1:
+        return ["no value below 0: is its --range 0 1?"]
+    return []
 
 
 def jpeg_quality(picture: Image.Image) -> int | None:

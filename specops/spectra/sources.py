@@ -102,6 +102,9 @@ def walked(
         own = (status.st_dev, status.st_ino)
         names = () if own in above else _names(folder, tuple(suffixes))
     except OSError as error:
+        if above:
+            yield folder  # which cannot be read as a picture either: it is skipped with its reason
+            return
         raise InputError(f"{folder} cannot be read: {error.strerror}") from error
     for packed in names:
         name = os.fsdecode(packed)
@@ -122,7 +125,7 @@ def _names(folder: Path, suffixes: tuple[str, ...]) -> NDArray[np.bytes_]:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     yield os.fsencode(entry.name) + b"/"
                 elif entry.name.lower().endswith(suffixes):
                     yield os.fsencode(entry.name)
@@ -131,6 +134,13 @@ def _names(folder: Path, suffixes: tuple[str, ...]) -> NDArray[np.bytes_]:
     names = np.fromiter(found(), f"S{longest}")
     names.sort()
     return names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 class Zip(Source):
@@ -216,7 +226,7 @@ def check_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
         raise InputError(
             f"{path} must hold images [n, H, W], [n, C, H, W] or [n, H, W, C] with C of 1 or 3; got {list(shape)}"
         )
-    if dtype not in (np.uint8, np.uint16) and dtype.kind != "f":
+    if not (dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2)):
         raise InputError(f"{path} must hold uint8, uint16 or floating-point values; got {dtype}")
 
 

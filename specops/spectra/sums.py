@@ -168,7 +168,7 @@ def times_drawn(numbers: NDArray[np.int64]) -> FloatArray:
 
 
 def features(logarithms: FloatArray) -> NDArray[np.float32]:
-    """Returns log profiles [n, K] in at most FEATURES bins, means over bins of equal ratio: float32."""
+    """Returns log profiles [n, K], without the mean's bin, in at most FEATURES bins of equal ratio: float32 means."""
     K = logarithms.shape[1]
     if K <= FEATURES:
         return logarithms.astype(np.float32)
@@ -249,6 +249,7 @@ class _Block:
         made.log, made.log_square = logarithms.sum(axis=0), (logarithms**2).sum(axis=0)
         made.replicates, made.weights = np.einsum("nr,nk->rk", drawn, profiles), drawn.sum(axis=0)
         made.halves, made.half_counts = np.einsum("nh,nk->hk", in_half, profiles), in_half.sum(axis=0)
-        kept = zip(self.names, features(logarithms), strict=True)
+        rows = [row.copy() for row in features(logarithms[:, 1:])]  # of which some will be kept, and not all with them
+        kept = zip(self.names, rows, strict=True)
         made.kept = dict(zip(self.numbers, kept, strict=True))
         return made

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,18 @@ def several(path: Path) -> None:
     frames[0].save(path, save_all=True, append_images=frames[1:])
 
 
+def part(kind: bytes, content: bytes) -> bytes:
+    """A part of a PNG file."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def deep_colour(path: Path) -> None:
+    """A PNG of three channels of 16 bits, which Pillow does not write."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.dstack([DEEP] * 3))
+    head = part(b"IHDR", struct.pack(">IIBBBBB", SIDE, SIDE, 16, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + part(b"IDAT", zlib.compress(rows)) + part(b"IEND", b""))
+
+
 LOSSLESS_WEBP = {"lossless": True}
 RIGHT: dict[str, tuple[Callable[[Path], None], Values]] = {  # files by name: how they are written, and their values
     "rgb.png": (saved(Image.fromarray(RGB)), scaled(RGB)),
@@ -70,6 +84,8 @@ RIGHT: dict[str, tuple[Callable[[Path], None], Values]] = {  # files by name: ho
     "palette.png": (saved(palette()), as_rgb(palette())),
     "palette.gif": (saved(palette()), as_rgb(palette())),
     "alpha.png": (saved(Image.fromarray(np.dstack([RGB, ALPHA]))), scaled(on_black(RGB))),
+    "opaque.png": (saved(Image.fromarray(RGB).convert("RGBA")), scaled(RGB)),
+    "deep-colour.png": (deep_colour, scaled(np.dstack([DEEP >> 8] * 3))),
     "grey-alpha.png": (saved(Image.fromarray(np.dstack([GREY, ALPHA]), "LA")), scaled(on_black(GREY))),
     "cmyk.tif": (saved(Image.fromarray(RGB).convert("CMYK")), as_rgb(Image.fromarray(RGB).convert("CMYK"))),
     "turned.png": (turned, scaled(np.rot90(RGB, -1))),
@@ -92,12 +108,6 @@ LOSSY = ("rgb.jpg", "rgb.jfif", "rgb.avif", "rgb.webp")
 
 def png_of_size(width: int, height: int) -> bytes:
     """A header that says so, and nothing behind it."""
-    import struct
-    import zlib
-
-    def part(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
     size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", size) + part(b"IDAT", zlib.compress(b""))
 
@@ -135,5 +145,7 @@ def write(folder: Path) -> None:
     os.symlink(folder, folder / "sub" / "up")
     os.symlink(folder / "rgb.png", folder / "linked.png")
     os.symlink(folder / "nowhere.png", folder / "dangling.png")
+    os.symlink("itself.png", folder / "itself.png")
+    os.symlink("itself", folder / "itself")
     with open(os.fsencode(folder) + b"/\xff\xfe.png", "wb") as stream:
         stream.write(whole())

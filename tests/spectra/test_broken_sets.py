@@ -37,11 +37,13 @@ def test_a_nasty_folder_is_measured_and_what_is_skipped_listed(tmp_path: Path) -
     nasty.write(tmp_path / "set")
     assert spectrum(tmp_path / "set", "--size", nasty.SIDE, "--out", tmp_path / "out") == 3
     rows = list(csv.DictReader((tmp_path / "out" / "skipped.csv").read_text().splitlines()))
-    assert {row["picture"] for row in rows} == {*nasty.SKIPPED, "dangling.png"}
+    assert {row["picture"] for row in rows} == {*nasty.SKIPPED, "dangling.png", "itself.png"}
     assert all(row["reason"] for row in rows)
     (found,) = json.loads((tmp_path / "out" / "summary.json").read_text())["sets"]
     assert found["images"] == len(nasty.RIGHT) + len(nasty.LOSSY) + 2  # a link and undecodable bytes
-    assert found["files"]["notes"] == "alpha laid on black: 2; the first frame of several: 1"
+    assert found["files"]["notes"] == (
+        "alpha laid on black: 2; colour of 16 bits read as 8 bits: 1; the first frame of several: 1"
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -76,6 +78,21 @@ def test_arrays_of_an_archive_are_read_one_image_at_a_time(tmp_path: Path) -> No
     np.savez(tmp_path / "columns.npz", np.asfortranarray(images))
     with pytest.raises(InputError, match="ascontiguousarray"):
         read(tmp_path / "columns.npz")
+
+
+def test_16_bits_of_either_byte_order_are_one(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 65536, (2, 16, 16), dtype=np.uint16)
+    np.save(tmp_path / "a.npy", images)
+    np.save(tmp_path / "b.npy", images.astype(">u2"))
+    first, second = ([Framing().applied(item).values for item in source_of(tmp_path / f"{x}.npy")] for x in "ab")
+    np.testing.assert_array_equal(first, second)
+
+
+def test_floats_that_may_have_another_range_have_a_note(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((1, 16, 16), np.float32))
+    (item,) = source_of(tmp_path / "x.npy")
+    assert Framing().applied(item).traits.notes == ("no value below 0: is its --range 0 1?",)
+    assert Framing(value_range=(0, 1)).applied(item).traits.notes == ()
 
 
 class _Deadly(Source):

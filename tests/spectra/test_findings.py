@@ -56,7 +56,7 @@ CHANGES: dict[str, tuple[np.ndarray[Any, Any], str]] = {
     ),
     "blurred": (filtered(NOISE[150:], np.where(CYCLES < 0.2, 1, 0.5)), "too little power above 0.2"),
     "sharper": (filtered(NOISE[150:] / 2, np.where(CYCLES < 0.25, 2, 3)), "has 2.2"),
-    "grid": (NOISE[150:] * 0.9 + 0.05 * GRID.astype(np.float32), "times it at 0.7, as a grid has"),
+    "grid": (NOISE[150:] * 0.9 + 0.05 * GRID.astype(np.float32), "times it at 0.7 cycles per pixel, as a grid has"),
 }
 
 
@@ -126,6 +126,29 @@ def test_patches_distances_are_those_of_the_metric(made: Callable[..., Made]) ->
     expected = {name: pytest.approx(float(value), rel=1e-6) for name, value in metric.compute().items()}
     assert seen.swd == expected
     assert of_reference.swd == {}
+
+
+def test_brightness_is_no_difference_of_spectra(made: Callable[..., Made]) -> None:
+    (_, real), (_, fake) = made(NOISE[:150] / 2), made(NOISE[150:] / 2 + 0.2)
+    found = comparison.difference(fake, real, MEASURE)
+    assert found.leakage < 0.1
+    assert not found.told_apart
+
+
+def test_few_pictures_tell_nothing(made: Callable[..., Made]) -> None:
+    (_, real), (_, fake) = made(NOISE[:3]), made(NOISE[3:6] * 0.5)
+    spectra = (comparison.spectrum_of(real, MEASURE), comparison.spectrum_of(fake, MEASURE))
+    assert "too few pictures" in sentence("fake", "real", comparison.difference(fake, real, MEASURE), spectra, MEASURE)
+
+
+def test_a_classifier_does_not_take_the_first_names(made: Callable[..., Made]) -> None:
+    """A set of two classes, one after the other, and a smaller one of both in turn."""
+    weak, strong = NOISE[:90] / 2, NOISE[90:180]
+    (_, real), (_, fake) = (
+        made(np.concatenate([weak, strong])),
+        made(np.stack([weak, strong], 1).reshape(-1, SIDE, SIDE)[:90]),
+    )
+    assert comparison.difference(fake, real, MEASURE).accuracy < 0.7
 
 
 def test_long_names_lose_their_middle() -> None:

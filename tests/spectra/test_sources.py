@@ -27,7 +27,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_has_its_pictures_in_order_and_no_other_file(folder: Path) -> None:
     names = [item.name for item in source_of(folder)]
-    expected = {*nasty.RIGHT, *nasty.LOSSY, *nasty.SKIPPED, "linked.png", "dangling.png", "\udcff\udcfe.png"}
+    expected = {
+        *nasty.RIGHT,
+        *nasty.LOSSY,
+        *nasty.SKIPPED,
+        "linked.png",
+        "dangling.png",
+        "itself.png",
+        "\udcff\udcfe.png",
+    }
     assert set(names) == expected
     assert len(names) == len(expected)
     assert names == [item.name for item in source_of(folder)]
@@ -54,9 +62,26 @@ def test_what_cannot_be_read_is_said(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["several.tif", "several.gif", "deep.tif", "rgb.jpg", "rgb.jp2", "rgb.webp", "rgb.avif"]
+)
+def test_a_file_that_is_cut_anywhere_is_read_or_skipped(name: str, folder: Path, tmp_path: Path) -> None:
+    if name == "several.gif":
+        nasty.several(tmp_path / name)
+    content = (tmp_path / name if name == "several.gif" else folder / name).read_bytes()
+    skipped = 0
+    for end in np.linspace(0, len(content), 50).astype(int):
+        try:
+            pixels.read_picture(content[:end], (-1, 1))
+        except UnreadableError:
+            skipped += 1
+    assert skipped > 0
+
+
+@pytest.mark.parametrize(
     ("name", "note"),
     [
         ("alpha.png", "alpha laid on black"),
+        ("deep-colour.png", "colour of 16 bits read as 8 bits"),
         ("grey-alpha.png", "alpha laid on black"),
         ("several.tif", "the first frame of several"),
     ],

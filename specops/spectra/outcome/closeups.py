@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from specops.spectra.loading import Framing
-from specops.spectra.outcome.comparison import features_of
+from specops.spectra.outcome.comparison import drawn, features_of
 from specops.spectra.pixels import Values
 from specops.spectra.progress import told
 from specops.spectra.sources import Source, UnreadableError, printable
@@ -113,8 +113,8 @@ def outliers(sums: Sums, reference: Sums) -> dict[int, float]:
     real = features_of(reference)
     centre, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-6)
     distances = np.sqrt((((features_of(sums) - centre) / scale) ** 2).mean(axis=1))
-    numbers = sorted(sums.kept)
-    furthest = sorted(range(len(numbers)), key=lambda i: (-distances[i], i))[:OUTLIERS]
+    numbers = drawn(sums)
+    furthest = sorted(range(len(numbers)), key=lambda i: (-distances[i], numbers[i]))[:OUTLIERS]
     return {numbers[i]: float(distances[i]) for i in furthest}
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import specops
 from specops import geometry
 from specops.spectra.bands import FloatArray, band_errors, relative_error
-from specops.spectra.sums import Measure, Sums, half_of
+from specops.spectra.sums import Measure, Sums, half_of, lot
 
 BAND = (2.5, 97.5)  # percentiles of the bootstrap
 SLOPE_OVER = (0.05, 0.4)  # cycles per pixel
@@ -104,6 +104,7 @@ class Difference:
         leakage: share of power at wrong frequencies: `specops.leakage_ratio`.
         accuracy: of a classifier of profiles, cross-validated; NaN with too few images.
         needed: images a side at which it reaches ENOUGH; None where all do not do.
+        pictures: of the smaller set, as many as the classifier may take.
     """
 
     ratio: FloatArray
@@ -113,6 +114,12 @@ class Difference:
     leakage: float
     accuracy: float
     needed: int | None
+    pictures: int
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the accuracy is above what chance gives: two standard deviations of as many guesses."""
+        return self.accuracy > 0.5 + np.sqrt(1 / max(1, 2 * self.pictures))
 
 
 def difference(sums: Sums, reference: Sums, measure: Measure) -> Difference:
@@ -122,17 +129,34 @@ def difference(sums: Sums, reference: Sums, measure: Measure) -> Difference:
     drawn = 1 + relative_error(replicates(sums), replicates(reference))
     low, high = np.percentile(drawn, BAND, axis=0, method="nearest")  # no mean of infinities
     accuracy, needed = detection(features_of(reference), features_of(sums))
-    powers = [torch.from_numpy(full_plane(np.asarray(each.plane) / each.n, measure.size)) for each in (reference, sums)]
-    leakage = float(specops.leakage_ratio(*powers))
+    leakage = float(specops.leakage_ratio(*(torch.from_numpy(_plane(each, measure)) for each in (reference, sums))))
     return Difference(
-        ratio, low, high, band_errors(ratio - 1, measure.size, measure.convention), leakage, accuracy, needed
+        ratio,
+        low,
+        high,
+        band_errors(ratio - 1, measure.size, measure.convention),
+        leakage,
+        accuracy,
+        needed,
+        min(len(sums.kept), len(reference.kept)),
     )
 
 
+def _plane(sums: Sums, measure: Measure) -> FloatArray:
+    """The mean power of a set on the full plane [H, W], but for that of the pictures' means."""
+    half = np.asarray(sums.plane) / sums.n
+    half[0] = 0
+    return full_plane(half, measure.size)
+
+
 def features_of(sums: Sums) -> FloatArray:
-    """Returns the kept profiles of a set, in the order of its images [n, F]."""
-    kept = [profile for _, (_, profile) in sorted(sums.kept.items())]
-    return np.stack(kept).astype(np.float64)
+    """Returns the kept profiles of a set [n, F], in the order of `drawn`."""
+    return np.stack([sums.kept[number][1] for number in drawn(sums)]).astype(np.float64)
+
+
+def drawn(sums: Sums) -> list[int]:
+    """Returns the numbers of the kept images in a random order: the first n are not those of the first names."""
+    return sorted(sums.kept, key=lot)
 
 
 def detection(real: FloatArray, other: FloatArray) -> tuple[float, int | None]:
@@ -198,7 +222,7 @@ def chance(reference: Sums, measure: Measure) -> Chance | None:
     first, second = np.asarray(reference.halves) / counts[:, None]
     ratio = 1 + relative_error(first, second)
     split: tuple[list[NDArray[np.float32]], ...] = ([], [])
-    for number, (_, profile) in sorted(reference.kept.items()):
-        split[half_of(number)].append(profile)
+    for number in drawn(reference):
+        split[half_of(number)].append(reference.kept[number][1])
     halves = [np.stack(each).astype(np.float64) if each else np.zeros((0, 1)) for each in split]
     return Chance(ratio, band_errors(ratio - 1, measure.size, measure.convention), detection(halves[0], halves[1])[0])

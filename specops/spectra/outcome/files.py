@@ -65,7 +65,7 @@ def _differences(sums: Sums, reference: Sums, name: str) -> list[str]:
     if len(qualities) == 2 and abs(qualities[0] - qualities[1]) > QUALITIES_DIFFER:
         medians = f"{qualities[0]} against {qualities[1]} in the median"
         told.append(f"JPEG quality differs from that of {name} ({medians}), which alone changes spectra")
-    areas = [_quantile(sorted(h * w for h, w in each.traits["size"].elements()), 0.5) for each in both]
+    areas = [_quantile(_areas(each), 0.5) for each in both]
     if max(areas) > SIZES_DIFFER * min(areas):
         shapes = " against ".join(_shape(each.traits["size"].most_common(1)[0][0]) for each in both)
         told.append(f"original sizes differ from those of {name} ({shapes}), and so does what a frequency means")
@@ -77,12 +77,25 @@ def _distance(a: Counter[Any], b: Counter[Any]) -> float:
     return sum(abs(a[key] / a.total() - b[key] / b.total()) for key in a.keys() | b.keys()) / 2
 
 
-def _known(sums: Sums) -> list[int]:
-    return sorted(quality for quality in sums.traits["quality"].elements() if quality is not None)
+def _known(sums: Sums) -> Counter[int]:
+    return Counter({quality: count for quality, count in sums.traits["quality"].items() if quality is not None})
 
 
-def _quantile(ordered: Sequence[int], q: float) -> int:
-    return ordered[min(int(q * len(ordered)), len(ordered) - 1)]
+def _areas(sums: Sums) -> Counter[int]:
+    areas: Counter[int] = Counter()
+    for (height, width), count in sums.traits["size"].items():
+        areas[height * width] += count
+    return areas
+
+
+def _quantile(counted: Counter[int], q: float) -> int:
+    """The element of a place in the order of all that were counted."""
+    left = min(int(q * counted.total()), counted.total() - 1)
+    for element, count in sorted(counted.items()):
+        left -= count
+        if left < 0:
+            return element
+    raise ValueError("nothing was counted")
 
 
 def _shape(size: tuple[int, int]) -> str:

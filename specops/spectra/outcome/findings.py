@@ -15,7 +15,7 @@ FEWEST_BINS = 3  # in a run; of one or two, a few lie beyond their bands by chan
 LEAST = 0.02  # of a relative difference in words; smaller ones are not worth them
 PEAK = 2.0  # of the ratio of a bin over that of the bins beside it, at the lower end of its band
 LONG = 48  # letters of a name
-CHANCE = 0.6  # accuracy up to which a classifier of two halves of one set comes now and then
+FEWEST_PICTURES = 8  # of a set; the bootstrap of fewer is no measure
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,20 @@ def sentence(
     name: str, reference: str, difference: Difference, spectra: tuple[Spectrum, Spectrum], measure: Measure
 ) -> str:
     """Returns a sentence on a set: where its power is wrong and by how much, a peak, and what a classifier sees."""
-    run, peak = longest_run(difference, spectra, measure), highest_peak(difference)
     name, reference = short(name), short(reference)
+    if difference.pictures < FEWEST_PICTURES:
+        return f"{name} and {reference} have too few pictures to tell, {FEWEST_PICTURES} of each are the least."
+    run, peak = longest_run(difference, spectra, measure), highest_peak(difference)
     if run is None or abs(run.share) < LEAST:
-        text = (
-            f"{name} has the power of {reference} at {'other' if peak else 'all'} frequencies, within what chance gives"
-        )
+        within = "" if difference.told_apart else ", within what chance gives"
+        if run is not None:
+            within = f", within {100 * LEAST:.0f} %"
+        text = f"{name} has the power of {reference} at {'other' if peak else 'all'} frequencies{within}"
     else:
         text = f"{name} has {amount(run.share)} {where(run, spectra[0].frequency)}"
     if peak is not None and not (run and run.first <= peak <= run.last):
-        text += f", and {difference.ratio[peak]:.3g} times it at {spectra[0].frequency[peak]:.2g}, as a grid has"
+        place = f"{spectra[0].frequency[peak]:.2g} cycles per pixel"
+        text += f", and {difference.ratio[peak]:.3g} times it at {place}, as a grid has"
     return f"{text}{classifier(difference)}."
 
 
@@ -112,6 +116,6 @@ def classifier(difference: Difference) -> str:
     percent = f"{100 * difference.accuracy:.0f} %"
     if difference.needed is not None:
         return f"; a linear classifier tells it apart in {percent} of pictures, from {difference.needed} of each on"
-    if difference.accuracy <= CHANCE:
+    if not difference.told_apart:
         return f"; a linear classifier does not tell it apart ({percent}, where chance gives 50 %)"
     return f"; a linear classifier tells it apart in {percent} of pictures"
