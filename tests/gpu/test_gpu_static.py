@@ -146,9 +146,9 @@ def resampling_calls() -> Iterator[Call]:
     cases = {(name, op): case for name, case in resample.COMMON.items() for op in resample.IMAGE_OPS}
     cases |= {(name, "upfirdn2d"): case for name, case in patches()}
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
-        name = f"up 2, 3 taps, {str(dtype).removeprefix('torch.')}"
-        cases |= {(name, op): replace(resample.UP_3_TAPS, dtype=dtype) for op in resample.OPS}
-    cases["up 2, 3 taps along both axes, float32", "upfirdn2d"] = replace(resample.UP_3_TAPS, gain=4.0)
+        name, case = str(dtype).removeprefix("torch."), replace(resample.UP_3_TAPS, dtype=dtype)
+        cases |= {(f"up 2, 3 taps, {name}", op): case for op in ("upfirdn2d", "upfirdn2d_filter_correlation")}
+        cases[f"up 2, 3 taps along both axes, {name}", "upfirdn2d_transpose"] = replace(case, gain=4.0)
     for (name, op), case in cases.items():
         enough = replace(case, batch=(ENOUGH_BLOCKS,))
         blocks = blocks_of(op, enough)
