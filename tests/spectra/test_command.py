@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import spectrum, started, write_noise
 
 import specops
@@ -67,7 +68,7 @@ def test_numbers_are_radial_spectra(options: tuple[object, ...], sets: list[Path
     given = {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
     if given.pop("size", None):
         images = images[..., 8:24, 8:24]
-    profiles = specops.radial_spectrum(torch_of(images), **given).mean(1).numpy() / images[0, 0].size
+    profiles = specops.radial_spectrum(torch.from_numpy(images), **given).mean(1).numpy() / images[0, 0].size
     with np.load(tmp_path / "out" / "spectra.npz") as numbers:
         np.testing.assert_allclose(numbers["mean"][0], profiles.mean(0), rtol=1e-5)
         np.testing.assert_allclose(np.log(numbers["spread"][0]), np.log(profiles).std(0), rtol=1e-3)
@@ -81,12 +82,6 @@ def test_numbers_are_radial_spectra(options: tuple[object, ...], sets: list[Path
         assert numbers["log_plane"].shape == (1, *expected.shape[2:])
     rows = list(csv.DictReader((tmp_path / "out" / "spectra.csv").read_text().splitlines()))
     assert [float(row["mean"]) for row in rows] == pytest.approx(list(profiles.mean(0)), rel=1e-5)
-
-
-def torch_of(array: np.ndarray) -> object:  # type: ignore[type-arg]
-    import torch
-
-    return torch.from_numpy(array)
 
 
 def test_broken_files_are_skipped_listed_and_told(

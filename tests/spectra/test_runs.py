@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import specops
 from specops.spectra import sums as summing
@@ -83,7 +84,7 @@ def test_sums_are_those_of_the_definitions(sets: list[Path]) -> None:
     power = np.abs(np.fft.rfft2(kept)) ** 2 / 256
     np.testing.assert_allclose(total.plane, power[:, 0].sum(0).ravel(), rtol=1e-5)
     np.testing.assert_allclose(total.log_plane, np.log(power[:, 0]).sum(0).ravel(), rtol=1e-4)
-    profiles = specops.radial_spectrum(torch_of(kept)).mean(1).numpy() / 256
+    profiles = specops.radial_spectrum(torch.from_numpy(kept)).mean(1).numpy() / 256
     np.testing.assert_allclose(total.power, profiles.sum(0), rtol=1e-5)
     np.testing.assert_allclose(total.log_square, (np.log(profiles) ** 2).sum(0), rtol=1e-4)
     numbers = np.delete(np.arange(len(images)), len(images) // 2)
@@ -91,12 +92,6 @@ def test_sums_are_those_of_the_definitions(sets: list[Path]) -> None:
     np.testing.assert_allclose(total.replicates, drawn.T @ profiles, rtol=1e-5)
     np.testing.assert_allclose(np.sum(np.asarray(total.halves), axis=0), total.power, rtol=1e-12)
     assert list(total.skipped) == [str(len(images) // 2)]
-
-
-def torch_of(array: np.ndarray) -> object:  # type: ignore[type-arg]
-    import torch
-
-    return torch.from_numpy(array)
 
 
 def test_sums_survive_a_file(sets: list[Path]) -> None:

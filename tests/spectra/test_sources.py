@@ -6,10 +6,12 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import nasty
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from specops.spectra import pixels
 from specops.spectra.errors import InputError
@@ -147,7 +149,7 @@ def test_values_of_another_range(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "array", [np.zeros((2, 2)), np.zeros((1, 5, 9, 9)), np.zeros((2, 4, 4), int), np.zeros((2, 4, 4), complex)]
 )
-def test_arrays_that_are_no_images(array: np.ndarray, tmp_path: Path) -> None:  # type: ignore[type-arg]
+def test_arrays_that_are_no_images(array: NDArray[Any], tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(InputError, match="must hold"):
         list(source_of(tmp_path / "x.npy"))
